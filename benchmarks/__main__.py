@@ -6,18 +6,34 @@ Each is compared with its last run in this checkout. Ends with 1 where one does 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-from benchmarks import at_rest, card, flood, propagation, registration, resolve_user, roster_import, single_select
+from benchmarks import (
+    at_rest,
+    card,
+    flood,
+    history,
+    operation_cost,
+    operations,
+    propagation,
+    resolve_user,
+    roster_import,
+    single_select,
+)
 from benchmarks.results import Measured, keep
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[Measured]]] = {
     "select": single_select.measure,
     "resolve-user": resolve_user.measure,
     "flood": flood.measure,
-    "registration": registration.measure,
+    **{
+        operation.name: partial(operation_cost.measure, operation)
+        for operation in (operations.REGISTRATIONS, operations.CHANGES, operations.RENEWALS)
+    },
     "propagation": propagation.measure,
     "roster-import": roster_import.measure,
     "card": card.measure,
+    "history": history.measure,
     "at-rest": at_rest.measure,
 }
 

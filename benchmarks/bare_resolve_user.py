@@ -1,4 +1,4 @@
-"""The baseline for ResolveUser: mTLS and the same single SELECT per call, and nothing else.
+"""The baseline for ResolveUser: mTLS and one SELECT of one card per call, and nothing else.
 
 No interceptor, no access check, no tracing, no batching. The benchmark runs it as a process.
 """
@@ -12,7 +12,7 @@ import uvloop
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
 
-from certificate_registry.store.lookup import SINGLE
+from certificate_registry.store.lookup import RESOLVE_ONE
 from servicekit.context import Context
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.database import build_connection_settings
@@ -34,8 +34,12 @@ class Bare(UserLookupServicer):
     ) -> user_lookup_pb2.ResolveUserResponse:
         """Reads one row for each call, with one statement of psycopg."""
         async with self._pool.connection() as connection:
-            key = (request.agency, request.category, request.certificate_sha256)
-            row = await (await connection.execute(SINGLE, key)).fetchone()
+            key = {
+                "agency": request.agency,
+                "category": request.category,
+                "certificate_sha256": request.certificate_sha256,
+            }
+            row = await (await connection.execute(RESOLVE_ONE.sql, key)).fetchone()
         assert row is not None
         verdict, bidder_id, as_of, revocation_as_of = row
         response = user_lookup_pb2.ResolveUserResponse(verdict=verdict, bidder_id=bidder_id or "")

@@ -1,20 +1,20 @@
-"""What a registration does, held against the list of what it must do."""
+"""What an operation does, held against the list of what it must do."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.registration_floor.entries import Call, Step
+from benchmarks.floor.entries import Floor
 from benchmarks.statement_log import Executed, Kind, StatementCounts
 
-# What a registration may do more than the list: counts are means, and what the services' clocks asked for meanwhile (a
+# What an operation may do more than the list: counts are means, and what the services' clocks asked for meanwhile (a
 # purge, a look at dead workers) is in those of transactions.
 TOLERANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What one registration did with its jobs, on average, or what it must do."""
+    """What one operation did with its jobs, on average, or what it must do."""
 
     statements: Mapping[str, float]
     # BEGIN … COMMIT.
@@ -45,20 +45,20 @@ class Counted:
         }
 
 
-def sum_up(steps: Sequence[Step], calls: Sequence[Call], *, validations: int, verifications: int) -> Counted:
-    """Returns what the list says of one registration."""
+def sum_up(floor: Floor) -> Counted:
+    """Returns what the list says of one operation."""
     statements: Counter[str] = Counter()
-    for step in steps:
+    for step in floor.steps:
         statements[step.database] += len(step.statements)
-    blocks = sum(step.has_block for step in steps)
+    blocks = sum(step.has_block for step in floor.steps)
     return Counted(
         statements,
         blocks=blocks,
         round_trips=statements.total() + 2 * blocks,
-        writing_transactions=sum(step.writes for step in steps),
-        calls={call.method: call.times for call in calls},
-        validations=validations,
-        verifications=verifications,
+        writing_transactions=sum(step.writes for step in floor.steps),
+        calls={call.method: call.times for call in floor.calls},
+        validations=floor.validations,
+        verifications=floor.verifications,
     )
 
 
@@ -69,13 +69,14 @@ def count(
     calls: Mapping[str, float],
     validations: float,
     verifications: float,
+    seals: float = 0,
 ) -> Counted:
-    """Returns what one registration did."""
+    """Returns what one operation did. Seals of the history are none of it: one is of all entries of some seconds."""
     databases = sorted({statement.database for statement in executed.counts})
     return Counted(
         {database: executed.total(Kind.USEFUL, database) for database in databases},
-        blocks=executed.total(Kind.BEGIN),
-        writing_transactions=writing_transactions,
+        blocks=executed.total(Kind.BEGIN) - seals,
+        writing_transactions=writing_transactions - seals,
         calls=calls,
         validations=validations,
         verifications=verifications,
@@ -85,21 +86,21 @@ def count(
     )
 
 
-def list_excess(done: Counted, floor: Counted) -> Iterator[str]:
-    """Yields a sentence for everything of which a registration does more than it must."""
-    for database in dict.fromkeys([*floor.statements, *done.statements]):
-        yield from _exceed(
-            f"statements in {database}", done.statements.get(database, 0), floor.statements.get(database, 0)
-        )
-    yield from _exceed("statements that do nothing", done.pings, floor.pings)
-    yield from _exceed("blocks of BEGIN and COMMIT", done.blocks, floor.blocks)
-    yield from _exceed("transactions that write", done.writing_transactions, floor.writing_transactions)
-    for method in dict.fromkeys([*floor.calls, *done.calls]):
-        yield from _exceed(f"calls of {method}", done.calls.get(method, 0), floor.calls.get(method, 0))
-    yield from _exceed("path validations", done.validations, floor.validations)
-    yield from _exceed("argon2 verifications", done.verifications, floor.verifications)
+def list_excess(operation: str, done: Counted, must: Counted) -> Iterator[str]:
+    """Yields a sentence for everything of which an operation, as "a registration", does more than it must."""
+    for what, did, least in _compare(done, must):
+        if did > least + TOLERANCE:
+            yield f"{operation} does {did:.1f} {what}, {did - least:.1f} more than the {least:.0f} of the list"
 
 
-def _exceed(what: str, done: float, must: float) -> Iterator[str]:
-    if done > must + TOLERANCE:
-        yield f"a registration does {done:.1f} {what}, {done - must:.1f} more than the {must:.0f} of the list"
+def _compare(done: Counted, must: Counted) -> Iterator[tuple[str, float, float]]:
+    """Yields what is compared, how much of it was done, and how much must be."""
+    for database in dict.fromkeys([*must.statements, *done.statements]):
+        yield f"statements in {database}", done.statements.get(database, 0), must.statements.get(database, 0)
+    yield "statements that do nothing", done.pings, must.pings
+    yield "blocks of BEGIN and COMMIT", done.blocks, must.blocks
+    yield "transactions that write", done.writing_transactions, must.writing_transactions
+    for method in dict.fromkeys([*must.calls, *done.calls]):
+        yield f"calls of {method}", done.calls.get(method, 0), must.calls.get(method, 0)
+    yield "path validations", done.validations, must.validations
+    yield "argon2 verifications", done.verifications, must.verifications

@@ -1,17 +1,18 @@
-"""Runs the floor for real, in the same server as the registrations it is compared with: statements, work, calls."""
+"""Runs a floor for real, in the same server as the operations it is compared with: statements, work, calls."""
 
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import bare_calls
+from benchmarks.floor.cost import Cost
+from benchmarks.floor.entries import Floor
 from benchmarks.floor_statements import run_statements, write_script
+from benchmarks.floors import FLOORS
 from benchmarks.process_costs import read_cpu
-from benchmarks.registration_floor import STEPS
-from benchmarks.registration_floor.cost import Cost
-from benchmarks.registration_floor.entries import DATABASES
 from benchmarks.results import ROOT
 from operator_command.launcher.instance import Instance
 from operator_command.topology import HOST
@@ -22,46 +23,57 @@ _FIRST_BIDDER = 1_000_000_001
 
 
 async def run_floor(
-    instance: Instance, folder: Path, *, agencies: int, bidders: int, concurrency: int, registrations: int
+    instance: Instance, folder: Path, name: str, *, agencies: int, bidders: int, concurrency: int, operations: int
 ) -> Mapping[str, Cost]:
-    """Returns the cost of each part of one registration's floor, where `concurrency` are made at a time.
+    """Returns the cost of each part of the floor of an operation, where `concurrency` are made at a time.
 
     The services of the instance must have ended, so that the server is quiet.
     """
     databases = {running.service.identifier: running.database or "" for running in instance.services.values()}
+    floor = FLOORS[name]
+    # As different from those of any other run as instants are.
+    first = time.time_ns()
     parts: dict[str, Cost] = {}
-    for database in DATABASES:
+
+    async def run(done: Floor, database: str) -> Cost:
         script = folder / f"{database}.pgbench"
-        steps = [step for step in STEPS if step.database == database]
+        steps = [step for step in done.steps if step.database == database]
         script.write_text(write_script(steps, first_bidder=_FIRST_BIDDER, bidders=bidders), "utf-8")
-        parts[f"statements of {database.replace('_', '-')}"] = await run_statements(
+        return await run_statements(
             instance.postgresql,
             databases[database],
             script,
+            first=first,
             agencies=agencies,
             clients=concurrency,
-            registrations=registrations,
+            operations=operations,
         )
-    parts["argon2, validation, signatures"] = await _work(registrations, min(concurrency, len(os.sched_getaffinity(0))))
-    parts["bare calls"] = await _call(instance, registrations, concurrency)
+
+    for database in dict.fromkeys(step.database for step in floor.steps):
+        if floor.after is not None:
+            await run(floor.after, database)
+        parts[f"statements of {database.replace('_', '-')}"] = await run(floor, database)
+    processes = min(concurrency, len(os.sched_getaffinity(0)))
+    parts["argon2, validation, signatures"] = await _work(name, operations, processes)
+    parts["bare calls"] = await _call(instance, name, operations, concurrency)
     return parts
 
 
-async def _work(registrations: int, processes: int) -> Cost:
-    each = registrations // processes
-    outputs = await asyncio.gather(*(_run("floor_work", str(each)) for _ in range(processes)))
+async def _work(name: str, operations: int, processes: int) -> Cost:
+    each = operations // processes
+    outputs = await asyncio.gather(*(_run("floor_work", name, str(each)) for _ in range(processes)))
     seconds, cpu = (list(numbers) for numbers in zip(*outputs, strict=True))
     return Cost(max(seconds) / (each * processes), sum(cpu) / (each * processes))
 
 
-async def _call(instance: Instance, registrations: int, concurrency: int) -> Cost:
+async def _call(instance: Instance, name: str, operations: int, concurrency: int) -> Cost:
     certificates = instance.certificates.services
     server, client = (
         (str(identity.certificate), str(identity.private_key), str(identity.authority))
         for identity in (certificates[bare_calls.SERVER], certificates["front-door"])
     )
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.bare_calls", "serve", _BARE, *server),
+        *(sys.executable, "-m", "benchmarks.bare_calls", "serve", name, _BARE, *server),
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
     )
@@ -70,8 +82,8 @@ async def _call(instance: Instance, registrations: int, concurrency: int) -> Cos
         if await process.stdout.readline() != b"ready\n":
             raise RuntimeError("the server of the bare calls did not start")
         before = read_cpu(process.pid)
-        seconds, cpu = await _run("bare_calls", "call", _BARE, *client, str(registrations), str(concurrency))
-        return Cost(seconds / registrations, (cpu + read_cpu(process.pid) - before) / registrations)
+        seconds, cpu = await _run("bare_calls", "call", name, _BARE, *client, str(operations), str(concurrency))
+        return Cost(seconds / operations, (cpu + read_cpu(process.pid) - before) / operations)
     finally:
         process.terminate()
         await process.wait()

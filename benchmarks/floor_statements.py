@@ -7,22 +7,27 @@ import resource
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.floor.cost import Cost
+from benchmarks.floor.entries import Step
 from benchmarks.process_costs import read_cpu
-from benchmarks.registration_floor.cost import Cost
-from benchmarks.registration_floor.entries import Step
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from servicekit.database import SEARCH_PATH
 
-# So many that no two registrations of a run get the same.
-_NUMBERS = 9_000_000_000_000_000
+# Operations of one client of pgbench.
+_MOST = 1_000_000
 _UNTIL_BACKENDS_END = 0.5
 _SECONDS = re.compile(r"^latency average = ([0-9.]+) ms", re.MULTILINE)
 _DONE = re.compile(r"^number of transactions actually processed: (\d+)/(\d+)", re.MULTILINE)
 
 
 def write_script(steps: Sequence[Step], *, first_bidder: int, bidders: int) -> str:
-    """Returns one registration's statements in one database as a script of pgbench."""
-    lines = [rf"\set n random(1, {_NUMBERS})", rf"\set bidder random({first_bidder}, {first_bidder + bidders - 1})"]
+    """Returns one operation's statements in one database as a script of pgbench."""
+    # In the order of each client, so that an operation finds what the one before it left under the same number.
+    lines = [
+        r"\set done :done + 1",
+        rf"\set n :first + :client_id * {_MOST} + :done",
+        rf"\set bidder {first_bidder} + :n % {bidders}",
+    ]
     for step in steps:
         lines.append(f"-- {step.name}")
         lines.extend(["BEGIN;"] if step.has_block else [])
@@ -34,9 +39,11 @@ def write_script(steps: Sequence[Step], *, first_bidder: int, bidders: int) -> s
 
 
 async def run_statements(
-    server: EmbeddedPostgreSQL, dsn: str, script: Path, *, agencies: int, clients: int, registrations: int
+    server: EmbeddedPostgreSQL, dsn: str, script: Path, *, first: int, agencies: int, clients: int, operations: int
 ) -> Cost:
-    """Runs a script for `registrations` registrations; returns the cost of each, of pgbench and server together.
+    """Runs a script for `operations` operations; returns the cost of each, of pgbench and server together.
+
+    Their numbers come after `first`, and are the same for each run with as many clients and operations.
 
     Raises RuntimeError where pgbench failed: the list names what the schema no longer has.
     """
@@ -44,8 +51,9 @@ async def run_statements(
     process = await asyncio.create_subprocess_exec(
         str(server.find_binaries() / "pgbench"),
         *("--no-vacuum", "--protocol=prepared", f"--file={script}", f"--define=agencies={agencies}"),
+        *(f"--define=first={first}", "--define=done=0"),
         *(f"--client={clients}", f"--jobs={min(clients, os.cpu_count() or 1)}"),
-        f"--transactions={registrations // clients}",
+        f"--transactions={operations // clients}",
         dsn,
         env=os.environ | {"PGOPTIONS": f"-c search_path={SEARCH_PATH}"},
         stdout=asyncio.subprocess.PIPE,

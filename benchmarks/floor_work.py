@@ -1,6 +1,6 @@
 """The floor's argon2 verification, path validation and signatures, with the product's own functions.
 
-`python -m benchmarks.floor_work COUNT` does the work of COUNT registrations and prints seconds and CPU seconds.
+`python -m benchmarks.floor_work NAME COUNT` does the work of COUNT operations and prints seconds and CPU seconds.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from benchmarks import registration_floor as floor
+from benchmarks.floor.entries import Floor
+from benchmarks.floors import FLOORS
 from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import validate_certificate
@@ -21,11 +22,11 @@ from signed_acts.signature import PURPOSE_PREFIX, SignatureAlgorithm, verify_car
 from simulators.certificate_authorities import CertificateAuthority
 
 # About as long as an act and a bidder proof.
-_PURPOSE, _PROOF = b"p" * 2000, b"s" * 300
+_PURPOSE, _STATEMENT = b"p" * 2000, b"s" * 300
 
 
-async def work(registrations: int) -> tuple[float, float]:
-    """Returns the seconds, and the CPU seconds of this process, for so many registrations."""
+async def work(floor: Floor, operations: int) -> tuple[float, float]:
+    """Returns the seconds, and the CPU seconds of this process, for so many operations."""
     root = CertificateAuthority.create("Floor Root")
     issuing = CertificateAuthority.create("Floor CA", parent=root)
     authority = CardAuthority(
@@ -35,27 +36,27 @@ async def work(registrations: int) -> tuple[float, float]:
     card = issuing.issue()
     signature = card.sign(PURPOSE_PREFIX + _PURPOSE)
     key = Ed25519PrivateKey.generate()
-    proof, public = key.sign(_PROOF), key.public_key()
+    proof, public = key.sign(_STATEMENT), key.public_key()
     hashing = PasswordHashing()
     password = await hashing.hash("password")
     began, cpu = time.perf_counter(), time.process_time()
-    for _ in range(registrations):
-        for _ in range(floor.VALIDATIONS):
+    for _ in range(operations):
+        for _ in range(floor.validations):
             await validate_certificate(parse_certificate(card.der), (), trust_store, datetime.now(UTC))
-        for _ in range(floor.VERIFICATIONS):
+        for _ in range(floor.verifications):
             if not await hashing.matches(password, "password"):
                 raise RuntimeError("the password is right")
-        for _ in range(floor.CARD_SIGNATURES):
+        for _ in range(floor.card_signatures):
             key_der = parse_certificate(card.der).key.der
             verify_card_signature(key_der, SignatureAlgorithm.RSA_PKCS1V15_SHA256, _PURPOSE, signature)
-        for _ in range(floor.PROOFS_SIGNED):
-            key.sign(_PROOF)
-        for _ in range(floor.PROOFS_VERIFIED):
-            public.verify(proof, _PROOF)
+        for _ in range(floor.statements_signed):
+            key.sign(_STATEMENT)
+        for _ in range(floor.statements_verified):
+            public.verify(proof, _STATEMENT)
     took = time.perf_counter() - began, time.process_time() - cpu
     hashing.close()
     return took
 
 
 if __name__ == "__main__":
-    print(*asyncio.run(work(int(sys.argv[1]))))
+    print(*asyncio.run(work(FLOORS[sys.argv[1]], int(sys.argv[2]))))

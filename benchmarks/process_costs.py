@@ -21,6 +21,20 @@ class Memory:
     proportional: float
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What threads have done: nanoseconds of CPU, and how often they were put on a processor."""
+
+    nanoseconds: int = 0
+    runs: int = 0
+
+    def __add__(self, other: "Activity") -> "Activity":
+        return Activity(self.nanoseconds + other.nanoseconds, self.runs + other.runs)
+
+    def __sub__(self, other: "Activity") -> "Activity":
+        return Activity(self.nanoseconds - other.nanoseconds, self.runs - other.runs)
+
+
 def list_processes(instance: Instance) -> Mapping[str, int]:
     """Returns the ids of the instance's processes by name: services, workers, and the database server."""
     processes = {process.name: process.pid for running in instance.services.values() for process in running.processes}
@@ -33,6 +47,26 @@ def read_cpu(pid: int) -> float:
     One that ends at this moment may be missed: a parent counts it when it has waited for it.
     """
     return sum(sum(_read_ticks(each)) for each in _walk(pid)) / _TICK
+
+
+def read_activities(pid: int) -> Mapping[str, Activity]:
+    """Returns what a process and its descendants have done so far, by the name of the thread.
+
+    The first thread of a process is `main`, or the title that its process gave itself, as PostgreSQL's do.
+    """
+    found: dict[str, Activity] = {}
+    for process in _walk(pid):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            try:
+                nanoseconds, _, runs = map(int, (thread / "schedstat").read_text().split())
+                name = (thread / "comm").read_text().strip()
+                title, _, _ = Path(f"/proc/{process}/cmdline").read_text().partition("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended
+            if int(thread.name) == process:
+                name = title.strip() if process != pid else "main"
+            found[name] = found.get(name, Activity()) + Activity(nanoseconds, runs)
+    return found
 
 
 def read_memory(pid: int) -> Memory:

@@ -10,11 +10,13 @@ import psycopg
 
 from benchmarks.resolve_user import FILL
 from benchmarks.results import Measured
-from certificate_registry import convert
+from certificate_registry.convert import registry as convert
 from certificate_registry.domain.card_state import MOST_STATES, CardKey
 from certificate_registry.domain.propagation import AgencyPropagation
 from certificate_registry.operations.propagation import RegistrationPropagation
+from certificate_registry.settings import SERVICE
 from certificate_registry.store import card_states
+from history.entries import Chain
 from operator_command.launcher.postgresql import running_postgresql
 from operator_command.launcher.processes import build_python_command, run_to_end
 from servicekit.database import Database
@@ -57,7 +59,7 @@ def _fill(dsn: str) -> Sequence[UUID]:
 
 
 async def _run(database: Database, sources: Sequence[UUID], agencies: int) -> dict[str, float]:
-    operation = RegistrationPropagation(database=database, clock=read_time)
+    operation = RegistrationPropagation(database=database, chain=Chain("bench", SERVICE), clock=read_time)
     requests = [AgencyPropagation(f"{len(sources)} cards, agency {number}", sources) for number in range(agencies)]
     began, cpu = time.perf_counter(), time.process_time()
     results = await operation.propagate(requests, caller=Caller(Kind.SERVICE, "agency-sync"))

@@ -20,16 +20,16 @@ from simulators.instance_overlay import card_authority, write_overlay
 from tests.support.contractor import Contractor
 from tests.support.infrastructure.trace_collector import CollectedSpans, trace_collector
 from tests.support.rosters import write_roster
-from tests.support.running_instance import PROFILE, channel_to, import_roster, issue_passwords
-from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
+from tests.support.running_instance import PROFILE, QUALIFICATION_REGISTRY, import_roster, issue_passwords, officer_at
 
 CATEGORY, MAPPING = "works", "saitama-standard"
 # Seconds that the jobs of a run may take, and between two looks at the queues.
 PATIENCE, POLL_INTERVAL = 300.0, 0.1
-# A job whose time has not come is none that a registration left behind: what is periodic has one of these.
+# A periodic job always waits for its time, under its name as queueing lock. Another one whose time has not come is a
+# mail that waits until its act's entry is sealed.
 _WAITING = """
-    SELECT (SELECT count(*) FROM jobs.procrastinate_jobs
-            WHERE status = 'doing' OR status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())),
+    SELECT (SELECT count(*) FROM jobs.procrastinate_jobs WHERE status = 'doing' OR status = 'todo' AND (
+            scheduled_at IS NULL OR scheduled_at <= now() OR (%(delayed)s AND queueing_lock IS NULL))),
         (SELECT last_value FROM jobs.procrastinate_jobs_id_seq)
 """
 # Transactions are numbered when they first write, for all databases together.
@@ -68,12 +68,15 @@ class RegistrationInstance:
         """Ends all processes but the database server, so that nothing but a floor uses it."""
         await asyncio.gather(*(process.stop() for process in self.launched.processes))
 
-    async def wait_until_idle(self) -> None:
-        """Waits until no queue of any service has a job, and two looks in a row have seen no new one."""
+    async def wait_until_idle(self, *, delayed: bool = True) -> None:
+        """Waits until no queue of any service has a job, and two looks in a row have seen no new one.
+
+        Jobs whose time has not come are waited for too if `delayed`.
+        """
         previous: list[tuple[int, ...]] = []
         async with asyncio.timeout(PATIENCE):
             while True:
-                current = [self._look(connection) for connection in self._databases]
+                current = [self._look(connection, delayed) for connection in self._databases]
                 if current == previous and not any(waiting for waiting, _ in current):
                     return
                 previous = current
@@ -86,8 +89,8 @@ class RegistrationInstance:
         return row[0], row[1]
 
     @staticmethod
-    def _look(connection: psycopg.Connection[tuple[Any, ...]]) -> tuple[int, ...]:
-        row = connection.execute(_WAITING).fetchone()
+    def _look(connection: psycopg.Connection[tuple[Any, ...]], delayed: bool) -> tuple[int, ...]:
+        row = connection.execute(_WAITING, {"delayed": delayed}).fetchone()
         assert row is not None
         return row
 
@@ -154,9 +157,8 @@ def write_profile(file: Path, agencies: int) -> Path:
 async def _import_bidders(launched: Instance, count: int, folder: Path) -> dict[str, tuple[str, str]]:
     mapping = launched.profile.mapping(MAPPING)
     file = write_roster(folder / "roster.csv", launched.profile, mapping, count, everywhere=True)
-    officer = launched.certificates.officers[f"{OPERATOR}/{OFFICER}"]
-    async with channel_to(launched, officer, "qualification-registry") as channel:
-        registry = QualificationRegistryStub(channel)
-        await import_roster(registry, file, MAPPING)
+    officer = officer_at(launched, f"{OPERATOR}/{OFFICER}", QUALIFICATION_REGISTRY)
+    async with officer.channel:
+        await import_roster(officer, file, MAPPING)
         # A password counts at every agency.
-        return await issue_passwords(registry, [launched.profile.agencies[0].code], CATEGORY)
+        return await issue_passwords(officer, [launched.profile.agencies[0].code], CATEGORY)

@@ -45,8 +45,9 @@ FILL = (
     FROM generate_series(1, %(cards)s) AS n
     """,
     """
-    INSERT INTO bidder (bidder_id, status, version_epoch, version_number, recorded_at)
-    SELECT (1000000000 + n)::text, 'active', 1, 1, now() FROM generate_series(1, %(cards)s) AS n
+    INSERT INTO bidder_state (bidder_id, category, status, suspended_agencies, version_epoch, version_number,
+        recorded_at)
+    SELECT (1000000000 + n)::text, 'works', 'active', '{}', 1, 1, now() FROM generate_series(1, %(cards)s) AS n
     """,
     """
     INSERT INTO binding (certificate_sha256, category, number, bidder_id, began_at, began_because, password_proven,

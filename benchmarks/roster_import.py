@@ -22,11 +22,10 @@ from operator_command.instance_certificates import OFFICER
 from operator_command.launcher.instance import Instance, running_instance
 from servicekit.database import build_connection_settings
 from tests.support.rosters import write_roster
-from tests.support.running_instance import PIECE, PROFILE, channel_to, import_roster
-from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
+from tests.support.running_instance import PIECE, PROFILE, QUALIFICATION_REGISTRY, import_roster, officer_at
 
 if TYPE_CHECKING:
-    from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryAsyncStub
+    pass
 
 MAPPING = "saitama-standard"
 ROWS, ROUNDS = 200_000, 5
@@ -121,13 +120,12 @@ async def _measure_imports(instance: Instance, first: Path, again: Path) -> list
     """Empties the registry, then imports both files one after the other."""
     with _connected(instance) as connection:
         connection.execute(f"TRUNCATE {TABLES}")
-    officer = instance.certificates.officers[f"{instance.profile.agencies[0].code}/{OFFICER}"]
+    officer = officer_at(instance, f"{instance.profile.agencies[0].code}/{OFFICER}", QUALIFICATION_REGISTRY)
     watches = []
-    async with channel_to(instance, officer, "qualification-registry") as channel:
-        registry: QualificationRegistryAsyncStub = QualificationRegistryStub(channel)
+    async with officer.channel:
         for file in (first, again):
             watch = Stopwatch()
-            await import_roster(registry, file, MAPPING, on_step=watch.record)
+            await import_roster(officer, file, MAPPING, on_step=watch.record)
             watches.append(watch)
             # The worker still reports new bidders; the next measurement must not share the machine with it.
             await _wait_for_jobs(instance)

@@ -24,7 +24,7 @@ _ENTRY = re.compile(
 )
 # Seconds without use after which a connection may have been cut, and is asked whether it is alive.
 IDLE = 1.0
-# Of the runs of a registration, in which something must have been executed to count as a part of it.
+# Of the runs of an operation, in which something must have been executed to count as a part of it.
 LEAST_SHARE = 0.5
 _SPACE = re.compile(r"\s+")
 
@@ -67,7 +67,7 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class StatementCounts:
-    """How often each statement was executed, for one registration or in one second."""
+    """How often each statement was executed, for one operation or in one second."""
 
     counts: Mapping[Executed, float] = field(default_factory=dict)
 
@@ -78,6 +78,10 @@ class StatementCounts:
             for executed, count in self.counts.items()
             if kind in (None, executed.kind) and database in (None, executed.database)
         )
+
+    def count_with(self, part: str) -> float:
+        """Returns the executions of statements that contain a text."""
+        return sum(count for executed, count in self.counts.items() if part in executed.text)
 
     def per_second(self, seconds: float) -> "StatementCounts":
         """Returns the counts of one of so many seconds."""

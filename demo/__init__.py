@@ -1,1 +1,1 @@
-"""The main operation on one machine with real parts: a card is registered, and every agency can resolve it."""
+"""The operations on one machine with real parts: a card is registered, changed and renewed; agencies resolve it."""

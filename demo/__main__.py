@@ -1,4 +1,4 @@
-"""`make demo`: imports a roster, registers a card with the card agent, shows receipt, mail and answers."""
+"""`make demo`: imports a roster; registers, changes and renews a card with the card agent; shows what agencies see."""
 
 import argparse
 import asyncio
@@ -61,6 +61,11 @@ async def demonstrate(roster: Path, mapping: str) -> None:
             await steps.show_mail(bidder)
             await steps.ask_three_agencies(bidder, card)
             await steps.show_second_registration_refused(bidder)
+            await steps.change_contact(bidder)
+            await steps.compare_contacts(bidder, card)
+            new_card = preparation.issue_card(bidder)
+            insert_card(readers, new_card, reader=1)
+            await steps.renew(bidder, card, new_card)
     print(f"demo: {(datetime.now(UTC) - began).total_seconds():.1f} s")
 
 

@@ -16,7 +16,11 @@ from operator_command.launcher.instance import Instance
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.smart_card_service import SmartCardService
 from simulators.virtual_card import VirtualCard
-from toroku.qualification.v1.qualification_registry_pb2 import ListBiddersRequest
+from toroku.qualification.v1.qualification_registry_pb2 import (
+    ListBiddersRequest,
+    ListRosterVersionsRequest,
+    ListVersionLinesRequest,
+)
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +44,8 @@ class ChosenBidder:
     name: str
     category: str
     agency: str
+    # Whose card the agency accepts: the contract party of the roster, or else the representative.
+    holder: str
     password: str = field(repr=False)
     letter: str = field(repr=False)
 
@@ -64,27 +70,28 @@ class Preparation:
 
     async def choose_bidder_with_password(self, mapping: str) -> ChosenBidder:
         """Runs `toroku roster issue-passwords` for the first bidder, unless a letter of an earlier run exists."""
-        category = self.instance.profile.mapping(mapping).category
+        chosen = self.instance.profile.mapping(mapping)
+        category = chosen.category
         bidder_id, agency = await self._first_bidder(category)
+        holder = await self._find_holder(chosen.roster, bidder_id)
         letters = self.instance.state / "letters"
         letter = next(letters.glob(f"*{bidder_id}*"), None)
         if letter is None:
-            options = ("--category", category, "--bidder-id", bidder_id, "--letters", str(letters))
+            options = ("--category", category, "--bidder-id", bidder_id, "--letters", str(letters), "--yes")
             await self._toroku("roster", "issue-passwords", *options)
             letter = next(letters.glob(f"*{bidder_id}*"))
         text = letter.read_text("utf-8")
         name, password = (_value(text, label) for label in ("商号又は名称", "パスワード"))
-        return ChosenBidder(bidder_id, name, category, agency, password, text)
+        return ChosenBidder(bidder_id, name, category, agency, holder, password, text)
 
     def issue_card(self, bidder: ChosenBidder) -> IssuedCard:
         """Issues a new card of the bidder."""
-        return self.card_ca.issue(company=bidder.typed_name)
+        return self.card_ca.issue(company=bidder.typed_name, holder=bidder.holder)
 
     async def _first_bidder(self, category: str) -> tuple[str, str]:
         """Returns the first bidder that is qualified at enough agencies, and the first of these agencies."""
         first = self.instance.profile.agencies[0].code
-        officer = self.instance.certificates.officers[f"{first}/{OFFICER}"]
-        async with open_channel(self.instance, "qualification-registry", officer) as channel:
+        async with self._open_registry() as channel:
             request = ListBiddersRequest(agency=first, category=category)
             response = await QualificationRegistryStub(channel).ListBidders(request, timeout=10)
         for bidder in response.bidders:
@@ -93,15 +100,36 @@ class Preparation:
                 return bidder.bidder_id, min(bidder.agencies, key=order.index)
         raise DemoFailed(f"none of the first bidders in {category} is qualified at {AGENCIES} agencies")
 
+    async def _find_holder(self, roster: str, bidder_id: str) -> str:
+        """Returns the contract party of a bidder as the newest list of a roster has it, or else its representative."""
+        page = ""
+        async with self._open_registry() as channel:
+            stub = QualificationRegistryStub(channel)
+            [newest] = (await stub.ListRosterVersions(ListRosterVersionsRequest(roster=roster, most=1))).versions
+            while True:
+                request = ListVersionLinesRequest(roster=roster, version=newest.version, page=page)
+                response = await stub.ListVersionLines(request, timeout=10)
+                for company in (line.company for line in response.lines):
+                    holder = company.contract_party_name or company.representative_name
+                    if company.bidder_id == bidder_id and holder:
+                        return holder
+                page = response.next_page
+                if not page:
+                    raise DemoFailed(f"the roster {roster} names nobody who may hold a card of {bidder_id}")
+
+    def _open_registry(self) -> grpc.aio.Channel:
+        officer = self.instance.certificates.officers[f"{self.instance.profile.agencies[0].code}/{OFFICER}"]
+        return open_channel(self.instance, "qualification-registry", officer)
+
     async def _toroku(self, *words: str) -> None:
         officer = f"{self.instance.profile.agencies[0].code}/{OFFICER}"
         options = ("--state", str(self.instance.state), "--officer", officer)
         await run_command("operator_command", (*words, *options), {}, quiet=self.quiet)
 
 
-def insert_card(readers: SmartCardService, card: IssuedCard) -> None:
-    """Inserts a card into the first virtual reader, where it stays."""
-    readers.insert(VirtualCard.with_key(card.key, card.certificate, PIN, port=readers.port))
+def insert_card(readers: SmartCardService, card: IssuedCard, *, reader: int = 0) -> None:
+    """Inserts a card into the first virtual reader, or the second one, where it stays."""
+    readers.insert(VirtualCard.with_key(card.key, card.certificate, PIN, port=readers.port + reader))
 
 
 def open_channel(instance: Instance, service: str, caller: Identity) -> grpc.aio.Channel:

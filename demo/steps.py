@@ -1,6 +1,7 @@
 """The steps of the demo. What a person would do at a terminal is done by the same commands, as processes."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from simulators.certificate_authorities import IssuedCard
 from simulators.smart_card_service import SmartCardService
 from toroku.certificate.v1.user_lookup_pb2 import ResolveUserRequest, ResolveUserResponse
 from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 MOMENTS = 20.0
+NEW_TELEPHONE = "048-111-2222"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +69,68 @@ class Steps:
         if await self._register(bidder, expect_refusal=True) == 0:
             raise DemoFailed("a card was registered twice")
 
+    async def change_contact(self, bidder: ChosenBidder) -> None:
+        """Runs `card-agent change` for one field of the card's contact, and for this agency only."""
+        title("8. The card's contact gets another telephone number, at this agency only")
+        typed = {"card_contact": {"telephone": NEW_TELEPHONE}, "propagate": "here"}
+        await self._card_agent("change", *self._place(bidder, typed), *self._pin("--pin-file"), "--yes")
+
+    async def compare_contacts(self, bidder: ChosenBidder, card: IssuedCard) -> None:
+        """Calls GetContact as the agency of the change, and as one that goes on with the contact before."""
+        title("9. Two agencies ask whom to write to")
+        other = next(
+            agency.code
+            for agency in self.instance.profile.agencies
+            if bidder.category in agency.categories and agency.code != bidder.agency
+        )
+        old = _contact(bidder, "card")["telephone"]
+        for agency, expected in ((bidder.agency, NEW_TELEPHONE), (other, old)):
+            answer = await self._get_contact(agency, bidder, card)
+            print(f"  {agency:<22} version {answer.version}  {answer.contact.telephone}")
+            if answer.contact.telephone != expected:
+                raise DemoFailed(f"{agency} has the telephone number {answer.contact.telephone}, not {expected}")
+
+    async def renew(self, bidder: ChosenBidder, old: IssuedCard, new: IssuedCard) -> None:
+        """Runs `card-agent renew` with the old card in the first reader and the new one in the second."""
+        title("10. A new card takes the place of the old one")
+        place = self._place(bidder, {"propagate": "everywhere"})
+        await self._card_agent("renew", *place, *self._pin("--pin-file"), *self._pin("--new-pin-file"), "--yes")
+        title("11. Whose cards are these now?")
+        replaced = await self._resolve(bidder.agency, bidder, old)
+        good = await self._resolve(bidder.agency, bidder, new)
+        verdicts = ResolveUserResponse.Verdict
+        print(f"  the old card  {verdicts.Name(replaced.verdict)}  by {replaced.replaced_by.hex()[:16]}…")
+        print(f"  the new card  {verdicts.Name(good.verdict)}  {good.bidder_id}, after {good.predecessor.hex()[:16]}…")
+        if (replaced.replaced_by, good.predecessor) != (new.sha256, old.sha256):
+            raise DemoFailed("the new card did not take the place of the old one")
+
     async def _register(self, bidder: ChosenBidder, *, expect_refusal: bool = False) -> int:
-        form, pin, password = (self.folder / name for name in ("form.yaml", "pin", "password"))
         typed = {
-            "agency": bidder.agency,
-            "category": bidder.category,
             "search": {"name": bidder.typed_name, "bidder_id": bidder.bidder_id},
             "card_contact": _contact(bidder, "card"),
             "representative_contact": _contact(bidder, "representative"),
         }
-        written = yaml.safe_dump(typed, allow_unicode=True)
-        for file, content in ((form, written), (pin, PIN), (password, bidder.password)):
-            file.touch(mode=0o600)
-            file.write_text(content, "utf-8")
-        trusted = str(self.instance.certificates.public.authority)
-        to = ("--endpoint", self.instance.front_door, "--trust", trusted)
-        secrets = ("--pin-file", str(pin), "--password-file", str(password))
-        receipt = ("--receipt", str(self.state / "receipt.txt"), "--state-directory", str(self.folder / "unfinished"))
-        words = ("register", *to, "--form", str(form), *secrets, *(() if expect_refusal else receipt), "--yes")
+        secrets = (*self._pin("--pin-file"), "--password-file", self._write("password", bidder.password))
+        receipt = () if expect_refusal else ("--receipt", str(self.state / "receipt.txt"))
+        words = ("register", *self._place(bidder, typed), *secrets, *receipt, "--yes")
         return await self._card_agent(*words, may_fail=expect_refusal)
+
+    def _place(self, bidder: ChosenBidder, typed: Mapping[str, object]) -> tuple[str, ...]:
+        """Returns the options that say where, and what is typed there."""
+        form = yaml.safe_dump({"agency": bidder.agency, "category": bidder.category, **typed}, allow_unicode=True)
+        return (
+            *("--endpoint", self.instance.front_door, "--trust", str(self.instance.certificates.public.authority)),
+            *("--form", self._write("form.yaml", form), "--state-directory", str(self.folder / "unfinished")),
+        )
+
+    def _pin(self, option: str) -> tuple[str, str]:
+        return option, self._write("pin", PIN)
+
+    def _write(self, name: str, content: str) -> str:
+        file = self.folder / name
+        file.touch(mode=0o600)
+        file.write_text(content, "utf-8")
+        return str(file)
 
     async def _card_agent(self, *words: str, may_fail: bool = False) -> int:
         return await run_command("card_agent", words, self.readers.environment, may_fail=may_fail)
@@ -95,6 +142,20 @@ class Steps:
         caller = self.instance.certificates.agencies[agency]
         async with open_channel(self.instance, "user-lookup", caller) as channel:
             return await UserLookupStub(channel).ResolveUser(request, timeout=10)
+
+    async def _get_contact(
+        self, agency: str, bidder: ChosenBidder, card: IssuedCard
+    ) -> contact_notification_pb2.GetContactResponse:
+        request = contact_notification_pb2.GetContactRequest(
+            agency=agency,
+            category=bidder.category,
+            bidder_id=bidder.bidder_id,
+            purpose=contact_pb2.CONTACT_PURPOSE_CARD,
+            certificate_sha256=card.sha256,
+        )
+        caller = self.instance.certificates.agencies[agency]
+        async with open_channel(self.instance, "contact-notification", caller) as channel:
+            return await ContactNotificationStub(channel).GetContact(request, timeout=10)
 
 
 def title(text: str) -> None:

@@ -1,6 +1,6 @@
 """The calls of ours that a registration must make, with the bytes of their messages at 13 agencies."""
 
-from benchmarks.registration_floor.entries import Call
+from benchmarks.floor.entries import Call
 
 CALLS = (
     # What a contractor calls.
@@ -27,7 +27,7 @@ CALLS = (
     # What workers call: the registration, then what it became at the other agencies, each as one state of the card.
     Call("ContactNotification/RecordCardStates", 2, 650, 0),
     Call("AgencySync/RecordCardStates", 2, 650, 0),
-    Call("ContactNotification/SendNotices", 1, 660, 0),
+    Call("ContactNotification/SendNotices", 1, 860, 0),
     Call("QualificationRegistry/ListQualifiedAgencies", 1, 20, 210),
     Call("CertificateRegistry/PropagateRegistrations", 1, 640, 1120),
 )

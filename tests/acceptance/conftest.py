@@ -2,12 +2,13 @@
 
 import inspect
 import tempfile
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.support.card_reader import CardReader, card_reader
 from tests.support.running_instance import RunningInstance, instance_with_rosters
 
 LOG_LINES = 60
@@ -41,3 +42,10 @@ async def instance() -> AsyncIterator[RunningInstance]:
         Path(folder).chmod(0o711)
         async with instance_with_rosters(Path(folder)) as running:
             yield running
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[CardReader]:
+    """The card readers of the pages with dialogues."""
+    with card_reader() as reader:
+        yield reader

@@ -14,7 +14,7 @@ from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_rsa_key
 from tests.support.contractor import Contractor, altered, contact_of, signed
 from tests.support.running_instance import RunningInstance
-from toroku.certificate.v1 import card_pb2 as certificate
+from toroku.act.v1 import signed_purpose_pb2
 from toroku.frontdoor.v1 import registration_pb2
 
 DAY = timedelta(days=1)
@@ -310,5 +310,5 @@ async def test_load_by_strangers_does_not_affect_others(instance: RunningInstanc
 
 
 def test_signature_algorithms_below_sha_256_do_not_exist() -> None:
-    names = certificate.SignatureAlgorithm.keys()
+    names = signed_purpose_pb2.SignatureAlgorithm.keys()
     assert not [name for name in names if "SHA1" in name or "MD5" in name]

@@ -3,29 +3,22 @@
 import psycopg
 import pytest
 
-from instance_profile.base import OPERATOR
-from operator_command.instance_certificates import OFFICER
 from refusals import Refusal
+from tests.support import running_instance
 from tests.support.contractor import Contractor
-from tests.support.running_instance import RunningInstance, channel_to
+from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1 import user_lookup_pb2
 from toroku.frontdoor.v1.entry_pb2 import EndSessionRequest
 from toroku.frontdoor.v1.registration_pb2 import PrepareRegistrationRequest
-from toroku.qualification.v1.qualification_registry_pb2 import IssuePasswordsRequest
-from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 PERSON = "髙﨑　花子"
 
 
 async def reissue_password(instance: RunningInstance, contractor: Contractor) -> None:
     """Issues a new password to a contractor's bidder, as an officer does."""
-    officer = instance.launched.certificates.officers[f"{OPERATOR}/{OFFICER}"]
-    request = IssuePasswordsRequest(
-        agency=contractor.agency, category=contractor.category, bidder_ids=[contractor.bidder_id], reissue=True
+    await running_instance.reissue_password(
+        instance.launched, contractor.agency, contractor.category, contractor.bidder_id
     )
-    async with channel_to(instance.launched, officer, "qualification-registry") as channel:
-        async for _ in QualificationRegistryStub(channel).IssuePasswords(request):
-            pass
 
 
 def name_person(request: PrepareRegistrationRequest) -> None:

@@ -1,40 +1,27 @@
-"""Kill -9 of any process at any step of a registration: it is complete once, or it can be repeated.
-
-A step is interrupted within its transaction: a table that it writes to is locked, so that it waits; the process is
-killed, the lock is released, and the process is restarted.
-"""
+"""Kill -9 of any process at any step of a registration: it is complete once, or it can be repeated."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from email.message import EmailMessage
 from functools import partial
 
-import psycopg
 import pytest
 
 from operator_command.launcher.inbox import read_messages
-from operator_command.launcher.processes import Process
 from refusals import Refusal
 from tests.support.contractor import Contractor, contact_of
+from tests.support.interruption import (
+    PROCESSES,
+    Step,
+    count_rows,
+    eventually,
+    held_in_transaction,
+    process_of,
+    repeat_while_away,
+)
 from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1 import user_lookup_pb2
-
-SETTLED = 60.0
-# Reasons that a caller may get while a service is down; any other reason would be a damaged registration.
-TRANSIENT = {"PEER_UNREACHABLE", "PEER_FAILED", "CHALLENGE_USED"}
-SERVICES = ("front-door", "qualification-registry", "certificate-registry", "contact-notification", "agency-sync")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of a registration, and the service's table for which it waits."""
-
-    name: str
-    service: str
-    table: str
-
 
 STEPS = (
     Step("begin", "certificate-registry", "challenge"),
@@ -43,16 +30,12 @@ STEPS = (
     Step("prepare", "contact-notification", "staged_registrations"),
     Step("register", "certificate-registry", "registration"),
     # After the commit, by the workers: contacts become active, mail is sent, the registration is propagated.
-    Step("activate", "contact-notification", "card_contacts"),
+    Step("activate", "contact-notification", "contact_owners"),
     Step("mail", "contact-notification", "mails"),
     Step("plan", "agency-sync", "intentions"),
     Step("propagate", "agency-sync", "propagations"),
 )
 AFTER_THE_COMMIT = ("activate", "mail", "plan", "propagate")
-
-
-# The front door has no state and no worker.
-PROCESSES = ("front-door", *(f"{service}{kind}" for service in SERVICES[1:] for kind in ("", " worker")))
 
 
 @pytest.mark.requirement("REG-05")
@@ -89,56 +72,24 @@ async def prepare_interruption(
     return held_in_transaction(instance, step, action)
 
 
-@asynccontextmanager
-async def held_in_transaction(
-    instance: RunningInstance, step: Step, action: Callable[[], Awaitable[object]]
-) -> AsyncIterator["asyncio.Future[object]"]:
-    """Runs the step until it waits for the locked table; releases the lock at the end of the block."""
-    dsn = instance.launched.services[step.service].database
-    assert dsn is not None
-    async with (
-        await psycopg.AsyncConnection.connect(dsn) as holder,
-        await psycopg.AsyncConnection.connect(dsn, autocommit=True) as watcher,
-    ):
-        await holder.execute(f"LOCK TABLE {step.table} IN ACCESS EXCLUSIVE MODE")
-        running = asyncio.ensure_future(action())
-        async with asyncio.timeout(20):
-            while not await is_waiting_for(watcher, step.table):
-                await asyncio.sleep(0.01)
-        yield running
-
-
-async def is_waiting_for(watcher: "psycopg.AsyncConnection[tuple[object, ...]]", table: str) -> bool:
-    query = "SELECT 1 FROM pg_locks WHERE relation = to_regclass(%s) AND NOT granted LIMIT 1"
-    return await (await watcher.execute(query, [f"public.{table}"])).fetchone() is not None
-
-
-def process_of(instance: RunningInstance, name: str) -> Process:
-    return next(process for process in instance.launched.processes if process.name == name)
-
-
 async def repeat_registration(instance: RunningInstance, contractor: Contractor) -> None:
     """Does what a contractor does after a lost answer: requests the receipt, or repeats the registration."""
-    async with asyncio.timeout(SETTLED):
-        while True:
-            again = instance.contractor(like=contractor)
-            again.card_contact = contractor.card_contact
-            try:
-                await again.begin(resume=again.request_id)
-                await again.log_in(resume=again.request_id)
-                try:
-                    await again.receipt()
-                except Refusal as refusal:
-                    if refusal.reason != "REGISTRATION_NOT_FOUND":
-                        raise
-                    await again.find()
-                    await again.prepare()
-                    await again.register()
-                return
-            except Refusal as refusal:
-                if refusal.reason not in TRANSIENT:
-                    raise
-            await asyncio.sleep(0.2)
+
+    async def repeat() -> None:
+        again = instance.contractor(like=contractor)
+        again.card_contact = contractor.card_contact
+        await again.begin(resume=again.request_id)
+        await again.log_in(resume=again.request_id)
+        try:
+            await again.receipt()
+        except Refusal as refusal:
+            if refusal.reason != "REGISTRATION_NOT_FOUND":
+                raise
+            await again.find()
+            await again.prepare()
+            await again.register()
+
+    await repeat_while_away(repeat)
 
 
 async def assert_registered_once(instance: RunningInstance, contractor: Contractor) -> None:
@@ -152,24 +103,12 @@ async def assert_registered_once(instance: RunningInstance, contractor: Contract
     for agency in instance.other_agencies(contractor):
         await eventually(partial(is_good_at, instance, contractor, agency))
     await eventually(partial(has_mail, instance, contractor))
-    assert await count_rows(instance, "contact-notification", "card_contacts", card) == 1
+    assert await count_rows(instance, "contact-notification", "contact_owners", card) == 1
     assert await count_rows(instance, "contact-notification", "staged_registrations", card, "state <> 'active'") == 0
     notices = [message for message in read_messages(instance.launched.inbox) if is_to(contractor, message)]
     message_ids = [message["Message-ID"] for message in notices]
     # A mail may arrive twice where the mail server's answer was lost, but then it is the same mail.
     assert len(set(message_ids)) == 1
-
-
-async def count_rows(
-    instance: RunningInstance, service: str, table: str, certificate_sha256: bytes, where: str = "true"
-) -> int:
-    dsn = instance.launched.services[service].database
-    assert dsn is not None
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        query = f"SELECT count(*) FROM {table} WHERE certificate_sha256 = %s AND {where}"  # noqa: S608  # table names are those of this module
-        row = await (await connection.execute(query, [certificate_sha256])).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 async def is_good_at(instance: RunningInstance, contractor: Contractor, agency: str) -> bool:
@@ -183,10 +122,3 @@ async def has_mail(instance: RunningInstance, contractor: Contractor) -> bool:
 
 def is_to(contractor: Contractor, message: EmailMessage) -> bool:
     return contractor.card_contact.mail_address in message["To"]
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Waits until the condition holds; raises TimeoutError after a minute."""
-    async with asyncio.timeout(SETTLED):
-        while not await condition():
-            await asyncio.sleep(0.1)

@@ -16,11 +16,11 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import text
 
-from certificate_registry import convert
 from certificate_registry.adapters.agency_sync import AgencySync
 from certificate_registry.adapters.contact_notification import ContactNotification
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.commands.worker import CONCURRENCY
+from certificate_registry.convert import registry as convert
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.jobs import create_work
 from certificate_registry.operations.card_trust import CardTrust, enqueue_refresh
@@ -33,8 +33,13 @@ from certificate_registry.operations.deliveries import (
 )
 from certificate_registry.operations.expiry import ExpiredRecords
 from certificate_registry.operations.notices import Notices
+from certificate_registry.operations.officer_deliveries import OfficerDeliveries
+from certificate_registry.operations.officer_notices import OfficerNotices
 from certificate_registry.operations.revocation import RevocationListFetch
 from certificate_registry.operations.revocation_request import enqueue_fetch
+from certificate_registry.operations.suspension import CardSuspensions
+from certificate_registry.settings import SERVICE
+from history.entries import Chain
 from servicekit import clients, job_run, jobs
 from servicekit.database import Database
 from servicekit.database_clock import read_time
@@ -127,15 +132,24 @@ async def telling(dsn: str, folder: Path) -> AsyncIterator[Telling]:
         called = await stack.enter_async_context(calling(authority.service("certificate-registry"), **addresses))
         contact_notification = ContactNotification(called.stub(CONTACT_NOTIFICATION, ContactNotificationStub))
         agency_sync = AgencySync(called.stub(AGENCY_SYNC, AgencySyncStub))
+        chain = Chain(profile.id, SERVICE)
         trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
+        deliveries = Deliveries(
+            database=database, consumers={CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
+        )
         work = create_work(
-            revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
-            card_trust=CardTrust(database=database, trust_stores=trust_stores, clock=read_time),
-            deliveries=Deliveries(
-                database=database, consumers={CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
+            revocation_lists=RevocationListFetch(
+                database=database, trust_stores=trust_stores, chain=chain, clock=read_time
             ),
+            card_trust=CardTrust(database=database, trust_stores=trust_stores, chain=chain, clock=read_time),
+            deliveries=deliveries,
             notices=Notices(database=database, sender=contact_notification),
-            expired_records=ExpiredRecords(database=database, clock=read_time),
+            suspensions=CardSuspensions(
+                database=database, profile=profile, chain=chain, deliveries=deliveries, clock=read_time
+            ),
+            officer_deliveries=OfficerDeliveries(database=database, consumers={}),
+            officer_notices=OfficerNotices(database=database, sender=contact_notification, clock=read_time),
+            expired_records=ExpiredRecords(database=database, chain=chain, clock=read_time),
         )
         stop = asyncio.Event()
         telemetry = Telemetry(TracerProvider(), 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from operator_command.instance_certificates import OFFICER
+from operator_command.officer.preparation import prepare_officer
 from tests.support.japanese_text import find_other_language
 from tests.support.officer_at_terminal import OfficerAtTerminal
 from tests.support.running_instance import CITY_ROSTERS, RunningInstance
@@ -27,8 +28,15 @@ BIDDERS = (
 )
 # What stands in the page in which language: the city, the beginning of its bidder ids, its file, and the questions.
 SCENES = {
-    "ja": ("kawagoe-city", "川越市", "11000001", "川越市物品.csv", "この内容で取り込みますか", "確認しましたか"),
-    "en": ("kawaguchi-city", "川口市", "12000001", "kawaguchi-goods.csv", "Import this?", "Have you checked this?"),
+    "ja": ("kawagoe-city", "川越市", "11000001", "川越市物品.csv", "署名して実行しますか", "確認しましたか"),
+    "en": (
+        "kawaguchi-city",
+        "川口市",
+        "12000001",
+        "kawaguchi-goods.csv",
+        "Sign, and carry this out?",
+        "Have you checked this?",
+    ),
 }
 
 
@@ -40,6 +48,7 @@ async def test_page_shows_what_an_officer_reads(
 ) -> None:
     agency = SCENES[language][0]
     officer = OfficerAtTerminal(instance.launched.state, f"{agency}/{OFFICER}", tmp_path, language)
+    await asyncio.to_thread(prepare_officer, officer.state, officer.officer)
     await asyncio.to_thread(work, officer, CITY_ROSTERS[agency])
     page = PAGES / f"import-a-roster.{language}.md"
     if pytestconfig.getoption("--write-transcripts"):
@@ -96,6 +105,7 @@ def work(officer: OfficerAtTerminal, roster: str) -> None:
     officer.run(
         *("passwords", "issue-passwords", "--category", "goods", "--letters", letters.name),
         *("--bidder-id", bidder_ids[0], "--bidder-id", bidder_ids[2]),
+        answers=[(import_question, "y")],
     )
     assert len(list(letters.iterdir())) == 2
     officer.show("letter", (letters / f"goods-{bidder_ids[0]}.txt").read_text("utf-8"))

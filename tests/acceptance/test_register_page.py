@@ -5,38 +5,24 @@ After a change of words, `pytest tests/acceptance/test_register_page.py --write-
 
 import asyncio
 import socket
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
 from card_agent.console import words
 from instance_profile import load_profile
-from instance_profile.base import OPERATOR
-from operator_command.instance_certificates import OFFICER
 from qualification_registry.domain.bidders import BidderStatus
-from qualification_registry.operations.bidder_status import BidderStatusChange
 from refusals.language import Language
-from servicekit.database import Database
-from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
-from simulators.virtual_card import VirtualCard
-from tests.support.card_reader import CardReader, card_reader
-from tests.support.contractor_at_terminal import PIN, ContractorAtTerminal, contractor_at_terminal
+from simulators.certificate_authorities import CertificateAuthority, new_ec_key
+from tests.support.card_reader import CardReader
+from tests.support.contractor_at_terminal import PIN
+from tests.support.desk_at_terminal import INTERRUPTED, REFUSED, Desk
 from tests.support.infrastructure.held_answers import relay_to
-from tests.support.running_instance import PROFILE, Bidder, RunningInstance, channel_to
+from tests.support.running_instance import PROFILE, Bidder, RunningInstance
 from tests.support.services.front_door import running_front_door
-from tests.support.transcript_page import mark_variable_parts, read_transcripts, write_transcripts
 from toroku.certificate.v1.user_lookup_pb2 import ResolveUserResponse
-from toroku.qualification.v1.qualification_registry_pb2 import IssuePasswordsRequest
-from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
-PAGES = Path(__file__).parents[2] / "docs" / "howto"
-WORKS = "works"
-REFUSED, INTERRUPTED = 1, 130
 # Wrong searches of one card for one bidder, until there are too many.
 TRIES = 5
 # Roster numbers of the bidders of each page, which no other test has: one to register, one to make mistakes with, one
@@ -45,91 +31,6 @@ BIDDERS: dict[Language, tuple[int, int, int, int, int]] = {
     "ja": (273, 299, 265, 266, 270),
     "en": (286, 312, 278, 279, 283),
 }
-Result = TypeVar("Result")
-
-
-@pytest.fixture(scope="module")
-def reader() -> Iterator[CardReader]:
-    """The card reader of both pages."""
-    with card_reader() as reader:
-        yield reader
-
-
-@dataclass(slots=True)
-class Desk:
-    """A contractor's desk with its reader, where one dialogue after the other is held; it keeps what was read."""
-
-    instance: RunningInstance
-    reader: CardReader
-    folder: Path
-    language: Language
-    loop: asyncio.AbstractEventLoop
-    transcripts: dict[str, str] = field(default_factory=dict)
-    _card: VirtualCard | None = None
-
-    @contextmanager
-    def register(self, *options: str, endpoint: str = "") -> Iterator[ContractorAtTerminal]:
-        """Starts `card-agent register` at the instance, or at another endpoint."""
-        launched = self.instance.launched
-        with contractor_at_terminal(
-            *("--endpoint", endpoint or launched.front_door, "--state-directory", str(self.folder / "state")),
-            *(options or ("--trust", str(launched.certificates.public.authority))),
-            language=self.language,
-            profile=self.instance.profile,
-        ) as contractor:
-            yield contractor
-            # A part of the dialogue is kept only from a dialogue that went as expected.
-            self.transcripts |= contractor.transcripts
-
-    def insert(self, issued: IssuedCard) -> VirtualCard:
-        """Inserts a card in the place of the one that is in the reader."""
-        self.pull()
-        self._card = self.reader.insert(issued, pin=PIN)
-        return self._card
-
-    def pull(self) -> None:
-        """Pulls the card, if there is one."""
-        if self._card is not None:
-            self.reader.pull(self._card)
-            self._card = None
-
-    def new_card(self, bidder: Bidder) -> IssuedCard:
-        """Returns a card of a bidder's company."""
-        return self.instance.ca.issue(company=bidder.name)
-
-    def wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Returns the result of a coroutine of the test's loop; the dialogues run in a thread."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
-
-    def change_status(self, bidder: Bidder, status: BidderStatus) -> None:
-        """Suspends or ends a bidder, or makes it active again."""
-
-        async def change() -> None:
-            dsn = self.instance.launched.services["qualification-registry"].database
-            assert dsn is not None
-            async with Database.open(dsn, pool=1) as database:
-                await BidderStatusChange(database=database).change(bidder.bidder_id, status)
-
-        self.wait_for(change())
-
-    def change_password(self, bidder: Bidder) -> str:
-        """Issues a new password to a bidder, and returns it."""
-        launched = self.instance.launched
-        officer = launched.certificates.officers[f"{OPERATOR}/{OFFICER}"]
-
-        async def issue() -> str:
-            async with channel_to(launched, officer, "qualification-registry") as channel:
-                request = IssuePasswordsRequest(
-                    agency=bidder.agencies[0], category=WORKS, bidder_ids=[bidder.bidder_id], reissue=True
-                )
-                passwords = [
-                    part.letter.password
-                    async for part in QualificationRegistryStub(channel).IssuePasswords(request)
-                    if part.HasField("letter")
-                ]
-            return passwords[0]
-
-        return self.wait_for(issue())
 
 
 def register_without_a_mistake(desk: Desk, bidder: Bidder) -> None:
@@ -142,6 +43,7 @@ def register_without_a_mistake(desk: Desk, bidder: Bidder) -> None:
         contractor.answer_whether_same("n")
         contractor.fill_in_contact()
         contractor.answer(words.PERSON_IN_CHARGE, "土木 一郎")
+        contractor.answer(words.PREDECESSOR_SERIAL, "")
         contractor.answer(words.CONFIRM_VALUES, "y")
         contractor.answer(words.CONFIRM_ACT, "y")
         assert contractor.wait_for_end() == 0
@@ -226,6 +128,7 @@ def make_mistakes(desk: Desk, bidder: Bidder) -> None:
             contractor.fill_in_contact({"postal_code": "330-93", "mail_address": "koji@contractor"})
             contractor.answer_whether_same("はい")
             contractor.answer(words.PERSON_IN_CHARGE, "")
+            contractor.answer(words.PREDECESSOR_SERIAL, "")
             contractor.answer(words.TYPE_AGAIN, "はい")
             for _ in range(2):
                 contractor.answer_contact_field("postal_code", "330-9301")
@@ -317,6 +220,7 @@ def lose_the_answer(desk: Desk, bidder: Bidder) -> None:
         contractor.fill_in_contact()
         contractor.answer_whether_same("y")
         contractor.answer(words.PERSON_IN_CHARGE, "")
+        contractor.answer(words.PREDECESSOR_SERIAL, "")
         contractor.answer(words.CONFIRM_VALUES, "y")
         contractor.wait_for(words.CONFIRM_ACT)
         with contractor.reading("stopped-without-answer"):
@@ -370,13 +274,8 @@ async def test_page_shows_what_a_contractor_reads(
     bidders = [instance.bidder(number) for number in BIDDERS[language]]
     await asyncio.to_thread(hold_dialogues, desk, *bidders)
     await come_too_late(desk)
-    page = PAGES / f"register-a-card.{language}.md"
-    seen = {name: mark_variable_parts(text, language) for name, text in desk.transcripts.items()}
     secrets = [PIN, *(bidder.password for bidder in bidders)]
-    assert not [name for name, text in seen.items() if any(secret in text for secret in secrets)]
-    if request.config.getoption("--write-transcripts"):
-        write_transcripts(page, seen)
-    assert read_transcripts(page) == seen
+    desk.compare("register-a-card", secrets, write=request.config.getoption("--write-transcripts"))
 
 
 def hold_dialogues(

@@ -82,7 +82,7 @@ async def test_roster_import_letters_and_registration_with_a_letter(instance: Ru
     assert f"新規{len(NUMBERS) // 2 + 1}件、変更0件、名簿から外れる業者0件、変更なし0件" in following.text
 
     letters = tmp_path / "letters"
-    issue = ("issue-passwords", "--category", "works", "--letters", letters)
+    issue = ("issue-passwords", "--category", "works", "--letters", letters, "--yes")
     issued = await toroku_roster(instance, *issue, "--bidder-id", moved_bidder[1])
     assert issued.status == 0, issued.text
     (letter,) = letters.iterdir()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from servicekit.server import LIVE
+from servicekit.readiness import LIVE
 from tests.deployment.chart import (
     NEWEST,
     OLDEST,
@@ -215,7 +215,7 @@ def test_pod_values_of_the_platform_team_are_applied() -> None:
     assert lookups["image"] == container["image"]
     assert container["imagePullPolicy"] == "Always"
     assert cards["spec"]["replicas"] == 6
-    assert spec["terminationGracePeriodSeconds"] == 75
+    assert spec["terminationGracePeriodSeconds"] == 80
     for where, pod in release.pods():
         assert pod["spec"]["imagePullSecrets"] == [{"name": "image-registry"}], where
         assert pod["spec"]["priorityClassName"] == "important", where

@@ -84,7 +84,7 @@ def test_three_instances_share_no_objects() -> None:
     own = {prefecture: belongings(prefecture) for prefecture in PREFECTURES}
     for prefecture in PREFECTURES:
         assert own[prefecture]["namespaces"] == {f"toroku-{prefecture}"}
-        assert len(own[prefecture]["SPIFFE ids"]) == 7
+        assert len(own[prefecture]["SPIFFE ids"]) == 11
         assert f"toroku.{prefecture}.example" in own[prefecture]["hosts"]
         for kind, mine in own[prefecture].items():
             assert mine, f"{prefecture}: no {kind} were found, so there is nothing to compare"
@@ -138,9 +138,7 @@ def test_install_reports_missing_programs_before_it_changes_the_cluster(tmp_path
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == (
-        "aomori/agency-clients-ca.crt is missing: put the CAs of the agencies' and officers' certificates there\n"
-    )
+    assert done.stderr == ("aomori/agency-clients-ca.crt is missing: put the CAs of such certificates (agency) there\n")
 
 
 # A service that does not exist: all that has to be written for a new one.

@@ -26,6 +26,12 @@ from tests.deployment.chart import (
 
 every_variant = pytest.mark.parametrize("name", VARIANTS)
 PACKAGES = {service.name: service.package for service in SERVICES}
+SEALING = {service.name for service in SERVICES if service.has_history}
+# Secrets and ConfigMaps of CAs, which have no private key.
+BUNDLES = (
+    *("agency-clients", "agency-clients-ca", "officer-clients", "officer-clients-ca"),
+    *("database-ca", "mail-ca"),
+)
 # Read before the settings, or by libpq.
 READ_WITHOUT_SETTINGS = {
     "TOROKU_LOG_FORMAT",
@@ -33,10 +39,17 @@ READ_WITHOUT_SETTINGS = {
 }
 
 
-def settings_of(service: str) -> type[EnvironmentSettings]:
-    """The settings class of a service's servers and workers."""
+def settings_of(service: str, command: str = "serve") -> type[EnvironmentSettings]:
+    """The settings class of a service's servers, or of its workers."""
     module = import_module(f"{PACKAGES[service]}.settings")
-    found: type[EnvironmentSettings] = module.LookupSettings if service == "user-lookup" else module.Settings
+    name = "Settings"
+    if service == "user-lookup":
+        name = "LookupSettings"
+    elif command == "worker" and service in SEALING:
+        name = "WorkerSettings"
+    elif service in ("certificate-registry", "contact-notification"):
+        name = "ServerSettings"
+    found: type[EnvironmentSettings] = getattr(module, name)
     return found
 
 
@@ -45,7 +58,7 @@ def test_settings_are_those_of_the_services_class(name: str) -> None:
     seen = set()
     for service, command, container in own_containers(variant(name)):
         seen.add((service, command))
-        model = settings_of(service) if command in (*SERVERS, "worker") else MigrationSettings
+        model = settings_of(service, command) if command in (*SERVERS, "worker") else MigrationSettings
         fields = {f"TOROKU_{field.upper()}": own for field, own in model.model_fields.items()}
         variables = environment(container)
         further = set(values_of(name).get("defaults", {}).get("environment", ())) | {"NODE_NAME"}
@@ -303,29 +316,47 @@ def mounted_files(
 @every_variant
 def test_private_keys_are_mounted_by_their_owners_only(name: str) -> None:
     release = variant(name)
-    owners: dict[str, set[str]] = {}
+    owners: dict[str, set[tuple[str, str]]] = {}
     for _, pod in release.pods():
-        service = pod["metadata"]["labels"]["app.kubernetes.io/name"]
+        labels = pod["metadata"]["labels"]
+        owner = labels["app.kubernetes.io/name"], labels["app.kubernetes.io/component"]
         for volume in pod["spec"]["volumes"]:
             if "secret" not in volume:
                 continue
             items = volume["secret"].get("items")
             keys = {item["key"] for item in items} if items else {"tls.key"}
             if keys & {"tls.key", "key.pem", "ca.key"}:
-                owners.setdefault(volume["secret"]["secretName"], set()).add(service)
+                owners.setdefault(volume["secret"]["secretName"], set()).add(owner)
             # Readable by the pod's group only.
             assert volume["secret"]["defaultMode"] == 0o440
-    for secret, having in owners.items():
-        # Bundles of CAs are Secrets without a private key.
-        if secret not in ("agency-clients", "agency-clients-ca", "database-ca", "mail-ca"):
-            assert len(having) == 1, secret
-    made = [
-        certificate["spec"]["secretName"]
+    made = {
+        certificate["spec"]["commonName"]: certificate["spec"]["secretName"]
         for certificate in release.of_kind("Certificate")
         if certificate["spec"]["privateKey"]["algorithm"] == "Ed25519"
-    ]
-    (proof,) = made or ["bidder-proof"]
-    assert owners[proof] == {"qualification-registry"}
+    }
+    proof, history, mailed = (made.get(key, key) for key in ("bidder-proof", "history", "mailed-secrets"))
+    officer_proof, act_proof = (made.get(key, key) for key in ("officer-proof", "act-proof"))
+    for secret in set(owners) - {history, mailed}:
+        if secret not in BUNDLES:
+            assert len({service for service, _ in owners[secret]}) == 1, secret
+    assert owners[proof] == {("qualification-registry", component) for component in ("server", "worker")}
+    # Servers have no key by which they could rewrite a history.
+    assert owners[history] == {(service, "worker") for service in SEALING}
+    assert owners[officer_proof] == {("certificate-registry", "server")}
+    assert owners[act_proof] == {("certificate-registry", "server")}
+    assert owners[mailed] == {("certificate-registry", "server"), ("contact-notification", "worker")}
+
+
+@every_variant
+def test_servers_that_officers_call_trust_their_cas_and_no_other_pod_does(name: str) -> None:
+    trusting = {
+        (service, command)
+        for service, command, container in own_containers(variant(name))
+        if "TOROKU_OFFICER_CLIENTS_CA" in environment(container)
+    }
+    has_agency_listeners = values_of(name).get("agency", {}).get("enabled", True)
+    admitting = {service.name for service in SERVICES if service.admits_officers}
+    assert trusting == ({(service, "serve") for service in admitting} if has_agency_listeners else set())
 
 
 def cut(name: str) -> str:
@@ -341,12 +372,13 @@ def test_certificates_identify_their_service() -> None:
         assert spec["dnsNames"][0] == service
         assert {"server auth", "client auth"} <= set(spec["usages"])
     assert "cards.saitama.example" in release.named("Certificate", "saitama-user-lookup-tls")["spec"]["dnsNames"]
-    proof = release.named("Certificate", "saitama-bidder-proof")["spec"]
-    assert proof["privateKey"] == {"algorithm": "Ed25519", "encoding": "PKCS8", "rotationPolicy": "Never"}
-    # It cannot be mistaken for a service's certificate.
-    assert proof["uris"] == ["spiffe://saitama/key/bidder-proof"]
-    assert "dnsNames" not in proof
-    assert proof["usages"] == ["digital signature"]
+    for key in ("bidder-proof", "officer-proof", "act-proof", "history", "mailed-secrets"):
+        spec = release.named("Certificate", f"saitama-{key}")["spec"]
+        assert spec["privateKey"] == {"algorithm": "Ed25519", "encoding": "PKCS8", "rotationPolicy": "Never"}
+        # It cannot be mistaken for a service's certificate.
+        assert spec["uris"] == [f"spiffe://saitama/key/{key}"]
+        assert "dnsNames" not in spec
+        assert spec["usages"] == ["digital signature"]
 
 
 def test_profile_is_mounted_unchanged_and_a_change_restarts_the_pods() -> None:

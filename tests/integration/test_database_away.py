@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,7 @@ def settings(tmp_path: Path, server: EmbeddedPostgreSQL) -> dict[str, str]:
         instance="example",
         services=["certificate-registry", CALLER],
         agencies=[],
-        officers={},
+        officers=[],
         now=datetime.now(UTC),
     )
     profile = tmp_path / "example.yaml"
@@ -74,9 +74,14 @@ def settings(tmp_path: Path, server: EmbeddedPostgreSQL) -> dict[str, str]:
         "PRIVATE_KEY": own.private_key,
         "SERVICES_CA": own.authority,
         "BIDDER_PROOF_PUBLIC_KEYS": certificates.bidder_proof_public,
+        "HISTORY_KEY": certificates.history_private,
+        "MAILED_SECRET_KEY": certificates.mailed_secret_key,
         "INTERNAL_LISTEN": f"127.0.0.1:{free_port()}",
         "CONTACT_NOTIFICATION_ENDPOINT": "127.0.0.1:1",
         "AGENCY_SYNC_ENDPOINT": "127.0.0.1:1",
+        "QUALIFICATION_REGISTRY_ENDPOINT": "127.0.0.1:1",
+        "OFFICER_PROOF_KEY": certificates.officer_proof_private,
+        "ACT_PROOF_KEY": certificates.act_proof_private,
     }
     return {f"TOROKU_{name}": str(value) for name, value in found.items()}
 
@@ -112,6 +117,13 @@ class Running:
 
         await wait_until(holds, seconds=SECONDS)
 
+    async def probe(self) -> None:
+        """Asks the health port again and again, as a platform does: readiness is judged when somebody asks."""
+        while True:
+            with suppress(grpc.aio.AioRpcError):
+                await read_health(self.health)
+            await asyncio.sleep(0.2)
+
     async def read(self) -> None:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
@@ -127,10 +139,11 @@ async def running(command: str, settings: dict[str, str]) -> AsyncIterator[Runni
         stderr=asyncio.subprocess.PIPE,
     )
     found = Running(process, health)
-    reading = asyncio.create_task(found.read())
+    reading, probing = asyncio.create_task(found.read()), asyncio.create_task(found.probe())
     try:
         yield found
     finally:
+        probing.cancel()
         if process.returncode is None:
             process.kill()
         await process.wait()

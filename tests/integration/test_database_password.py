@@ -117,7 +117,7 @@ async def processes(
         instance="example",
         services=["certificate-registry", "user-lookup", "contact-notification", "front-door"],
         agencies=[],
-        officers={},
+        officers=[],
         now=datetime.now(UTC),
     )
     profile = tmp_path / "example.yaml"
@@ -134,8 +134,13 @@ async def processes(
                 "PRIVATE_KEY": own.private_key,
                 "SERVICES_CA": own.authority,
                 "BIDDER_PROOF_PUBLIC_KEYS": certificates.bidder_proof_public,
+                "HISTORY_KEY": certificates.history_private,
+                "MAILED_SECRET_KEY": certificates.mailed_secret_key,
                 "CONTACT_NOTIFICATION_ENDPOINT": "127.0.0.1:1",
                 "AGENCY_SYNC_ENDPOINT": "127.0.0.1:1",
+                "QUALIFICATION_REGISTRY_ENDPOINT": "127.0.0.1:1",
+                "OFFICER_PROOF_KEY": certificates.officer_proof_private,
+                "ACT_PROOF_KEY": certificates.act_proof_private,
                 "HEALTH_LISTEN": free_address(),
                 "INTERNAL_LISTEN": free_address(),
             }

@@ -28,7 +28,7 @@ async def test_server_behind_a_pooler_becomes_ready(
         instance="example",
         services=[each.name for each in SERVICES],
         agencies=[],
-        officers={},
+        officers=[],
         now=datetime.now(UTC),
     )
     with running_pooler(migrated_database(service.package)) as pooler:

@@ -39,7 +39,7 @@ from operator_command.launcher.up import run_until_stopped
 from tests.integration.test_running_instance import STAND_IN, STAND_INS
 profile, state, wish = Path(sys.argv[1]), Path(sys.argv[2]), {"TOROKU_STAND_IN": sys.argv[3]}
 with exit_on_refusal():
-    stand_ins = {"services": STAND_INS, "migrating": STAND_IN, "further_settings": wish}
+    stand_ins = {"services": STAND_INS, "migrating": STAND_IN, "further_settings": wish, "prepares_officers": False}
     starting = running_instance(profile, state, durable=False, **stand_ins)
     asyncio.run(run_until_stopped(starting, console))
 """
@@ -66,7 +66,13 @@ async def until(holds: Callable[[], bool], within: float = 20.0) -> None:
 def started(profile: Path, tmp_path: Path, wish: str = "") -> contextlib.AbstractAsyncContextManager[Instance]:
     further = {"TOROKU_STAND_IN": wish} if wish else {}
     return running_instance(
-        profile, tmp_path / "state", durable=False, services=STAND_INS, migrating=STAND_IN, further_settings=further
+        profile,
+        tmp_path / "state",
+        durable=False,
+        services=STAND_INS,
+        migrating=STAND_IN,
+        further_settings=further,
+        prepares_officers=False,
     )
 
 

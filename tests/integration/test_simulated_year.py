@@ -97,8 +97,8 @@ FRESH: Mapping[str, Mapping[str, str]] = {
         "card": "sha256(n::text::bytea), sha256(n::text::bytea), '', '{}', 'ca', 'CN', '', '1', null, null, null, "
         "null, now(), now(), 'good', null, now(), null, now(), sha256('path')",
         "challenge": "sha256(n::text::bytea), '', '', '{}', now()",
-        "card_session": "sha256(n::text::bytea), '', '', '', sha256(n::text::bytea), false, now(), now()",
-        "notice": "gen_random_uuid(), 'registration', gen_random_uuid(), now(), now()",
+        "card_session": "sha256(n::text::bytea), '', '', '', sha256(n::text::bytea), 'sole', false, now(), now()",
+        "notice": "gen_random_uuid(), 'registration', gen_random_uuid(), null, null, null, null, null, 1, now(), now()",
         "request_outcome": "'', 'register', gen_random_uuid(), null, null, null, null, null, now()",
     },
     "qualification_registry": {
@@ -106,15 +106,16 @@ FRESH: Mapping[str, Mapping[str, str]] = {
         "roster_file_pieces": "n + 100, 1, ''",
         "undecided_lines": "n + 100, 1, '', '', '[]', ''",
         "roster_lines": "n / 50 + 100, 0, 1, n::text, '㈱例', null, null, null, null, null, null, null, null, "
-        "null, null, null, 1, '[]', '{}'",
+        "null, null, null, null, 1, '[]', ''",
     },
     "contact_notification": {
         "abandoned_requests": "sha256(n::text::bytea), gen_random_uuid(), now()",
         "contacts": "gen_random_uuid(), '', '', '', '', '', '', ''",
         "staged_registrations": "sha256(n::text::bytea), '00000000-0000-0000-0000-000000000001', sha256(''), '', '', "
         "'', '{}', (SELECT contact_id FROM contacts LIMIT 1), null, '', false, 'active', now(), gen_random_uuid()",
-        "notices": "gen_random_uuid(), 'registration', gen_random_uuid(), sha256(n::text::bytea), "
-        "'00000000-0000-0000-0000-000000000001', '', '', '', '', now(), '', 'written', '[]', now()",
+        "notices": "gen_random_uuid(), 'registration', sha256(n::text::bytea), "
+        "'00000000-0000-0000-0000-000000000001', gen_random_uuid(), '', '', '', '', now(), '', null, null, null, null, "
+        "null, null, null, null, null, null, null, null, null, null, null, null, null, null, 'written', '[]', now()",
     },
 }
 
@@ -128,7 +129,7 @@ async def test_purge_reads_no_table_from_end_to_end(package: str, migrated_datab
         await year.use(database)
         with psycopg.connect(dsn, autocommit=True) as administrator:
             old = count_rows(administrator, year.bounded)
-            age_rows(administrator, year.bounded, days=100)
+            age_rows(administrator, year.bounded, days=400)
             for table, columns in FRESH[package].items():
                 rows = 1 if table in FEW else FRESH_ROWS
                 statement = f"INSERT INTO {table} SELECT {columns} FROM generate_series(1, {rows}) n"  # noqa: S608

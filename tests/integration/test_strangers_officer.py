@@ -1,247 +1,167 @@
 """Every RPC of every service, called by an officer who has every role, but at another agency: nothing is done or told.
 
-A method with officer_roles needs an entry in REQUESTS: a valid request about a record of another agency.
+A method with officer_roles needs an entry in tests/support/officer_requests.py: a request about a record of an agency.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
-import grpc
-import psycopg
 import pytest
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from psycopg import sql
 
-import toroku
-from operator_command.instance_certificates import OFFICER, OFFICER_ROLES, Identity
+from operator_command.instance_certificates import OFFICER
 from operator_command.launcher.instance import Instance, running_instance
-from refusals.status import from_rpc_error
-from tests.support.rosters import write_roster
+from operator_command.officer.preparation import ROLES, prepare_officer
+from refusals import Refusal
+from servicekit.identity import ADMINISTRATOR
+from tests.support.officer_calls import (
+    access_of,
+    call,
+    calling,
+    describe_state,
+    every_service,
+    find_listeners,
+    make_records,
+    officers_methods,
+    sign_and_call,
+    stop_workers,
+)
+from tests.support.officer_requests import CATEGORY, MAPPING, READS, REQUESTS, Records, build_requests
 from tests.support.running_instance import PROFILE
 from toroku.access.v1 import access_pb2
-from toroku.agencysync.v1 import agency_sync_pb2
-from toroku.qualification.v1 import qualification_registry_pb2 as qualification
 
-MAPPING = ROSTER = "saitama-goods"
-CATEGORY = "goods"
-BIDDERS = 20
-SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """What another agency has: goods bidders with passwords, and previewed rosters, one to commit and one to cancel."""
-
-    agency: str
-    roster: bytes
-    bidder_id: str
-    import_id: str
-    cancelled_id: str
-
-
-def preview_roster(content: bytes) -> list[Message]:
-    header = qualification.RosterHeader(mapping=MAPPING, file_name="roster.csv")
-    return [qualification.PreviewRosterRequest(header=header), qualification.PreviewRosterRequest(content=content)]
-
-
-REQUESTS: Mapping[str, Callable[[Records], Sequence[Message]]] = {
-    "toroku.qualification.v1.QualificationRegistry.PreviewRoster": lambda records: preview_roster(records.roster),
-    "toroku.qualification.v1.QualificationRegistry.ListPreviewLines": lambda records: [
-        qualification.ListPreviewLinesRequest(import_id=records.import_id)
-    ],
-    "toroku.qualification.v1.QualificationRegistry.ListUndecidedRows": lambda records: [
-        qualification.ListUndecidedRowsRequest(import_id=records.import_id)
-    ],
-    "toroku.qualification.v1.QualificationRegistry.CommitRoster": lambda records: [
-        qualification.CommitRosterRequest(import_id=records.import_id, accept_suggestions=True)
-    ],
-    "toroku.qualification.v1.QualificationRegistry.CancelRosterPreview": lambda records: [
-        qualification.CancelRosterPreviewRequest(import_id=records.cancelled_id)
-    ],
-    "toroku.qualification.v1.QualificationRegistry.ListRosterVersions": lambda records: [
-        qualification.ListRosterVersionsRequest(roster=ROSTER)
-    ],
-    "toroku.qualification.v1.QualificationRegistry.ListVersionLines": lambda records: [
-        qualification.ListVersionLinesRequest(roster=ROSTER, version=1)
-    ],
-    "toroku.qualification.v1.QualificationRegistry.ReadRosterFile": lambda records: [
-        qualification.ReadRosterFileRequest(roster=ROSTER, version=1)
-    ],
-    "toroku.qualification.v1.QualificationRegistry.CompareName": lambda records: [
-        qualification.CompareNameRequest(
-            agency=records.agency, category=CATEGORY, bidder_id=records.bidder_id, name="株式会社見本"
-        )
-    ],
-    "toroku.qualification.v1.QualificationRegistry.ListBidders": lambda records: [
-        qualification.ListBiddersRequest(agency=records.agency, category=CATEGORY)
-    ],
-    "toroku.qualification.v1.QualificationRegistry.IssuePasswords": lambda records: [
-        qualification.IssuePasswordsRequest(
-            agency=records.agency, category=CATEGORY, bidder_ids=[records.bidder_id], reissue=True
-        )
-    ],
-    "toroku.agencysync.v1.AgencySync.ListPropagations": lambda records: [
-        agency_sync_pb2.ListPropagationsRequest(registration_id=str(uuid4()), agency=records.agency)
-    ],
+# Whom a record concerns, only its own service knows.
+NOT_HERE = {
+    "toroku.officer.v1.OfficerActs.CreateActChallenge": "OFFICER_METHOD_UNKNOWN",
+    "toroku.officer.v1.Proposals.GetProposal": "PROPOSAL_UNKNOWN",
+    "toroku.officer.v1.Proposals.ApproveProposal": "PROPOSAL_UNKNOWN",
+    "toroku.officer.v1.Proposals.RejectProposal": "PROPOSAL_UNKNOWN",
 }
-
-
-def every_service() -> list[ServiceDescriptor]:
-    """Returns the gRPC services of all proto files."""
-    files = {file.relative_to(root.parent) for root in map(Path, toroku.__path__) for file in root.rglob("*_pb2.py")}
-    modules = [import_module(".".join(file.with_suffix("").parts)) for file in sorted(files)]
-    return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
-
-
-def access_of(method: MethodDescriptor) -> access_pb2.Access:
-    return method.GetOptions().Extensions[access_pb2.access]
-
-
-def officers_methods() -> list[MethodDescriptor]:
-    return [method for service in every_service() for method in service.methods if access_of(method).officer_roles]
+# The agency's own officers are refused for what their requests are about only.
+ABOUT_THE_RECORD: Mapping[str, str] = {
+    "toroku.certificate.v1.Cards.SuspendCard": "BINDING_UNKNOWN",
+    "toroku.certificate.v1.Cards.ConfirmCardSuspension": "BINDING_UNKNOWN",
+    "toroku.certificate.v1.Cards.ResumeCard": "BINDING_UNKNOWN",
+    "toroku.certificate.v1.Cards.UndoBinding": "BINDING_UNKNOWN",
+    "toroku.certificate.v1.Cards.ReopenRegistration": "BINDING_UNKNOWN",
+    "toroku.certificate.v1.Cards.LinkPredecessor": "BINDING_UNKNOWN",
+    "toroku.certificate.v1.Officers.CancelInvitation": "INVITATION_UNKNOWN",
+    "toroku.certificate.v1.Officers.ConfirmOfficer": "INVITATION_CLOSED",
+    "toroku.certificate.v1.Officers.GrantRole": "OFFICER_HAS_ROLE",
+    "toroku.certificate.v1.Officers.WithdrawOfficers": "LAST_ADMINISTRATOR",
+    "toroku.officer.v1.Proposals.ApproveProposal": "PROPOSAL_OWN",
+    "toroku.qualification.v1.Bidders.ConfirmBidderSuspension": "SUSPENSION_OWN",
+    "toroku.qualification.v1.CardApprovals.DecideCardApproval": "CARD_APPROVAL_UNKNOWN",
+}
 
 
 def test_every_method_for_officers_has_a_request() -> None:
     assert {method.full_name for method in officers_methods()} == set(REQUESTS)
     # The officers of the instance below have every role that there is.
-    assert {role for method in officers_methods() for role in access_of(method).officer_roles} == set(OFFICER_ROLES)
+    asked = {role for method in officers_methods() for role in access_of(method).officer_roles}
+    assert asked == {*ROLES, ADMINISTRATOR, "history"}
+
+
+@pytest.mark.requirement("LIF-08")
+def test_every_method_for_officers_reads_or_needs_a_signed_act() -> None:
+    assert {method.full_name for method in officers_methods() if not access_of(method).act} == READS
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A whole instance whose workers are stopped, so that only calls change anything, and two officers of it."""
+
+    instance: Instance
+    owner: str
+    stranger: str
 
 
 @pytest.fixture
-async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
-    """A whole instance whose workers are stopped, so that only calls change anything."""
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
     tmp_path.chmod(0o711)
-    async with running_instance(PROFILE, tmp_path / "state", durable=False) as running:
-        for service in running.services.values():
-            if service.worker is not None:
-                await service.worker.stop()
-        yield running
+    async with running_instance(PROFILE, tmp_path / "state", durable=False) as instance:
+        owner = instance.profile.mapping(MAPPING).responsible_agency
+        stranger = next(agency.code for agency in instance.profile.agencies if CATEGORY not in agency.categories)
+        officers = [f"{agency}/{OFFICER}" for agency in (owner, stranger)]
+        for officer in officers:
+            await asyncio.to_thread(prepare_officer, instance.state, officer, roles=(*ROLES, ADMINISTRATOR))
+        await stop_workers(instance)
+        yield Running(instance, *officers)
 
 
-@contextmanager
-def calling(instance: Instance, officer: str, service: str) -> Iterator[grpc.Channel]:
-    """Opens a channel to the agency listener of a service as an officer (`agency/person`)."""
-    own: Identity = instance.certificates.officers[officer]
-    trusted = instance.certificates.services[service].authority
-    credentials = grpc.ssl_channel_credentials(
-        trusted.read_bytes(), own.private_key.read_bytes(), own.certificate.read_bytes()
-    )
-    options = [("grpc.ssl_target_name_override", service)]
-    with grpc.secure_channel(instance.addresses.of(service, "agency"), credentials, options) as channel:
-        yield channel
-
-
-def call(channel: grpc.Channel, method: MethodDescriptor, requests: Sequence[Message]) -> list[Any]:
-    """Calls any method; returns its answers. Raises Refusal."""
-    path = f"/{method.containing_service.full_name}/{method.name}"
-    codecs: tuple[Any, Any] = (
-        lambda message: message.SerializeToString(),
-        GetMessageClass(method.output_type).FromString,
-    )
+def try_method(instance: Instance, officer: str, service: str, method: MethodDescriptor, records: Records) -> str:
+    """Returns why an officer is refused by a method with a request about these records; empty where it is not."""
+    known = method.full_name in REQUESTS
+    requests = build_requests(method.full_name, records) if known else [GetMessageClass(method.input_type)()]
     try:
-        if method.client_streaming and method.server_streaming:
-            return list(channel.stream_stream(path, *codecs)(iter(requests), timeout=SECONDS))
-        if method.client_streaming:
-            return [channel.stream_unary(path, *codecs)(iter(requests), timeout=SECONDS)]
-        (request,) = requests
-        if method.server_streaming:
-            return list(channel.unary_stream(path, *codecs)(request, timeout=SECONDS))
-        return [channel.unary_unary(path, *codecs)(request, timeout=SECONDS)]
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from None
-
-
-def find_listeners(instance: Instance, officer: str) -> dict[str, str]:
-    """Returns the service whose agency listener offers each gRPC service, by the gRPC service's full name."""
-    listeners: dict[str, str] = {}
-    for label in instance.addresses.by_listener:
-        service, _, listener = label.partition(" ")
-        if listener == "agency":
+        if access_of(method).act:
+            sign_and_call(instance, officer, service, method, requests[0])
+        else:
             with calling(instance, officer, service) as channel:
-                offered = ProtoReflectionDescriptorDatabase(channel).get_services()
-                listeners |= dict.fromkeys(offered, service)
-    return listeners
+                call(channel, method, requests)
+    except Refusal as refusal:
+        return refusal.reason
+    return ""
 
 
-def describe_state(instance: Instance) -> dict[tuple[str, str, str], tuple[int, str]]:
-    """Returns the number of rows and a hash of the content of every table of every database."""
-    tables = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-    state: dict[tuple[str, str, str], tuple[int, str]] = {}
-    for name, running in instance.services.items():
-        if running.database is None:
-            continue
-        with psycopg.connect(running.database) as connection:
-            for schema, table in connection.execute(tables).fetchall():
-                content = sql.SQL(
-                    "SELECT count(*), md5(coalesce(string_agg(row::text, '' ORDER BY row::text), '')) FROM {} row"
-                ).format(sql.Identifier(schema, table))
-                rows, digest = connection.execute(content).fetchone() or (0, "")
-                state[name, schema, table] = (rows, digest)
-    return state
+def try_unsigned(instance: Instance, officer: str, service: str, method: MethodDescriptor, records: Records) -> str:
+    """Returns why a method refuses an act that its service was not asked for."""
+    (request,) = build_requests(method.full_name, records)
+    getattr(request, "act").SetInParent()  # noqa: B009  # every method with acts has it, which no type says
+    with calling(instance, officer, service) as channel, pytest.raises(Refusal) as refused:
+        call(channel, method, [request])
+    return refused.value.reason
 
 
-def import_records(instance: Instance, agency: str, file: Path) -> Records:
-    """Imports a roster as an agency's officer and issues its passwords; previews another one."""
-    methods = {method.name: method for method in officers_methods()}
-    profile = instance.profile
-    content = write_roster(file, profile, profile.mapping(MAPPING), BIDDERS).read_bytes()
-    with calling(instance, f"{agency}/{OFFICER}", "qualification-registry") as channel:
-
-        def preview(roster: bytes) -> str:
-            preview = call(channel, methods["PreviewRoster"], preview_roster(roster))[-1].preview
-            assert preview.error_count == 0, preview.errors
-            return str(preview.import_id)
-
-        commit = qualification.CommitRosterRequest(import_id=preview(content), accept_suggestions=True)
-        call(channel, methods["CommitRoster"], [commit])
-        issue = qualification.IssuePasswordsRequest(agency=agency, category=CATEGORY)
-        answers = call(channel, methods["IssuePasswords"], [issue])
-        bidder_id = next(answer.letter.company.bidder_id for answer in answers if answer.HasField("letter"))
-        fewer = b"".join(content.splitlines(keepends=True)[:-1])
-        return Records(agency, fewer, bidder_id, preview(fewer), preview(fewer))
-
-
-async def test_stranger_with_every_role_is_refused_by_every_method(instance: Instance, tmp_path: Path) -> None:
-    owner = instance.profile.mapping(MAPPING).responsible_agency
-    stranger = next(agency.code for agency in instance.profile.agencies if CATEGORY not in agency.categories)
-    records = import_records(instance, owner, tmp_path / "goods.csv")
-    listeners = find_listeners(instance, f"{stranger}/{OFFICER}")
+@pytest.mark.requirement("LIF-08")
+async def test_stranger_with_every_role_is_refused_by_every_method(running: Running, tmp_path: Path) -> None:
+    instance, stranger = running.instance, running.stranger
+    records = make_records(instance, running.owner, tmp_path / "goods.csv")
+    listeners = find_listeners(instance, stranger)
+    registries = {"certificate-registry", "qualification-registry", "contact-notification"}
+    assert set(listeners["toroku.history.v1.History"]) == registries
     before = describe_state(instance)
     assert before["qualification-registry", "public", "passwords"][0] > 0
 
-    refused = {}
-    for service in every_service():
-        if service.full_name not in listeners:
-            continue
-        with calling(instance, f"{stranger}/{OFFICER}", listeners[service.full_name]) as channel:
-            for method in service.methods:
-                build = REQUESTS.get(method.full_name)
-                requests = build(records) if build is not None else [GetMessageClass(method.input_type)()]
-                try:
-                    refused[method.full_name] = str(call(channel, method, requests))
-                except Exception as refusal:
-                    refused[method.full_name] = getattr(refusal, "reason", repr(refusal))
+    refused: dict[str, set[str]] = {}
+    unsigned: dict[str, set[str]] = {}
+    offered = [(service, name) for service in every_service() for name in listeners.get(service.full_name, ())]
+    for service, listener in offered:
+        for method in service.methods:
+            # A newcomer is nobody's officer, and has tests of its own.
+            if access_of(method).unregistered_officers and not access_of(method).officer_roles:
+                continue
+            reason = try_method(instance, stranger, listener, method, records)
+            refused.setdefault(method.full_name, set()).add(reason)
+            if access_of(method).act and access_of(method).officer_scope != access_pb2.OFFICER_SCOPE_RESPONSIBLE_AGENCY:
+                reason = try_unsigned(instance, stranger, listener, method, records)
+                unsigned.setdefault(method.full_name, set()).add(reason)
 
     operators = access_pb2.OFFICER_SCOPE_OPERATOR
     of_agencies = {method.full_name for method in officers_methods() if access_of(method).officer_scope != operators}
     # Also a method that no listener offers would be missing here.
     assert {method.full_name for method in officers_methods()} <= set(refused)
+    expected = {method: {"AGENCY_NOT_OWN" if method in of_agencies else "CALLER_NOT_ALLOWED"} for method in refused}
+    assert unsigned == {method: expected[method] for method in unsigned}
     assert refused == {
-        method: "AGENCY_NOT_OWN" if method in of_agencies else "CALLER_NOT_ALLOWED" for method in refused
+        method: reasons | {NOT_HERE[method]} if method in NOT_HERE else reasons for method, reasons in expected.items()
     }
     assert describe_state(instance) == before
 
-    # The same requests are valid: the owner's officer is not refused.
-    for method in officers_methods():
-        if access_of(method).officer_scope != operators:
-            with calling(instance, f"{owner}/{OFFICER}", listeners[method.containing_service.full_name]) as channel:
-                call(channel, method, REQUESTS[method.full_name](records))
+    # The same requests are valid: the owner's officer is not refused, but for what some of them are about.
+    answers = {
+        method.full_name: {
+            try_method(instance, running.owner, listener, method, records)
+            for listener in listeners[method.containing_service.full_name]
+        }
+        for method in officers_methods()
+        if access_of(method).officer_scope != operators
+    }
+    about = {method: reasons - {"", NOT_HERE.get(method, "")} for method, reasons in answers.items()}
+    assert {method: reasons for method, reasons in about.items() if reasons} == {
+        method: {reason} for method, reason in ABOUT_THE_RECORD.items()
+    }
     assert describe_state(instance) != before

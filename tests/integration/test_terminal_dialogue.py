@@ -72,7 +72,8 @@ class Desk:
         for label, value in CONTACT.items():
             dialogue.answer(label, value)
         dialogue.answer("同じ内容にしますか", "はい")
-        dialogue.wait_for("担当者: ")
+        dialogue.answer("担当者: ", "")
+        dialogue.wait_for("古いICカードの証明書シリアル番号: ")
 
     def sign(self, dialogue: TerminalDialogue) -> None:
         """Answers everything up to the second agreement."""
@@ -260,8 +261,8 @@ async def test_japanese_dialogue_has_no_english_in_it(desk: Desk) -> None:
 
 async def test_english_dialogue_has_no_japanese_in_it(desk: Desk) -> None:
     fields = desk.server.profile.categories[0].contact_fields
-    # What was typed, what is on the roster, and two words that the profile quotes.
-    japanese = [COMPANY, "埼玉県", *CONTACT.values(), "契約者", "株式会社"]
+    # What was typed, what is on the roster and on the card, and two words that the profile quotes.
+    japanese = [COMPANY, "埼玉県", "登録 太郎", *CONTACT.values(), "契約者", "株式会社"]
 
     def talk() -> str:
         with desk.start("en") as dialogue:
@@ -276,6 +277,7 @@ async def test_english_dialogue_has_no_japanese_in_it(desk: Desk) -> None:
                 dialogue.answer(f"{contact_field.label.en}: ", value)
             dialogue.answer("(y: yes", "y")
             dialogue.answer("Person in charge: ", "")
+            dialogue.answer("Serial number of your card that has expired: ", "")
             dialogue.answer("Is all of this right?", "yes")
             dialogue.answer("Do you agree?", "y")
             assert dialogue.wait_for_end() == 0

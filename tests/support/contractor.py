@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from instance_profile.name_pieces import spell_out
 from refusals.status import from_rpc_error
 from simulators.certificate_authorities import IssuedCard
+from toroku.act.v1 import signed_purpose_pb2
 from toroku.certificate.v1 import card_pb2 as certificate
 from toroku.contact.v1 import contact_pb2 as contact
 from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, front_door_pb2, registration_pb2, registration_pb2_grpc
@@ -42,14 +43,14 @@ def form_of(typed: contact.Contact) -> contact.ContactForm:
     return contact.ContactForm(contact=typed, mail_address_again=typed.mail_address)
 
 
-def signed(card: IssuedCard, purpose: bytes) -> certificate.SignedPurpose:
+def signed(card: IssuedCard, purpose: bytes) -> signed_purpose_pb2.SignedPurpose:
     """Returns the purpose, signed by the card as the card agent does."""
     algorithm = (
-        certificate.SIGNATURE_ALGORITHM_ECDSA_SHA256
+        signed_purpose_pb2.SIGNATURE_ALGORITHM_ECDSA_SHA256
         if isinstance(card.key, ec.EllipticCurvePrivateKey)
-        else certificate.SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256
+        else signed_purpose_pb2.SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256
     )
-    return certificate.SignedPurpose(purpose=purpose, algorithm=algorithm, signature=card.sign(PREFIX + purpose))
+    return signed_purpose_pb2.SignedPurpose(purpose=purpose, algorithm=algorithm, signature=card.sign(PREFIX + purpose))
 
 
 def altered(purpose: bytes, **changes: object) -> bytes:
@@ -73,6 +74,8 @@ class Contractor:
     representative_contact: contact.Contact = field(
         default_factory=lambda: contact_of("代表 花子", mail_address="daihyo@contractor.example")
     )
+    # The card that this one comes after, by its serial number; empty where there is none.
+    predecessor_serial: str = ""
     # Sent with every call where it is set (W3C Trace Context).
     traceparent: str = ""
     log_in_purpose: bytes = b""
@@ -98,7 +101,7 @@ class Contractor:
         return response
 
     async def log_in(
-        self, log_in: certificate.SignedPurpose | None = None, resume: str = ""
+        self, log_in: signed_purpose_pb2.SignedPurpose | None = None, resume: str = ""
     ) -> registration_pb2.OpenSessionResponse:
         """Step 2: the signed log-in opens a session."""
         request = registration_pb2.OpenSessionRequest(
@@ -146,6 +149,7 @@ class Contractor:
             proof=self.found.proof,
             request_id=self.request_id,
             card_contact=form_of(self.card_contact),
+            predecessor_serial=self.predecessor_serial,
         )
         if self.found.representative_contact_wanted:
             request.representative_contact.CopyFrom(form_of(self.representative_contact))
@@ -154,7 +158,7 @@ class Contractor:
         self.prepared = await self.call("PrepareRegistration", request)
         return self.prepared
 
-    async def register(self, act: certificate.SignedPurpose | None = None) -> front_door_pb2.Receipt:
+    async def register(self, act: signed_purpose_pb2.SignedPurpose | None = None) -> front_door_pb2.Receipt:
         """Step 5: the signed act is carried out."""
         request = registration_pb2.RegisterRequest(
             session_token=self.session_token,
@@ -163,6 +167,7 @@ class Contractor:
             proof=self.found.proof,
             request_id=self.request_id,
             act=act or signed(self.card, self.prepared.purpose),
+            predecessor_serial=self.predecessor_serial,
         )
         response: registration_pb2.RegisterResponse = await self.call("Register", request)
         return response.receipt

@@ -1,4 +1,4 @@
-"""A contractor at a terminal, who registers with `card-agent register` and reads what appears.
+"""A contractor at a terminal, who uses a command of `card-agent` and reads what appears.
 
 with desk.register() as contractor:
     contractor.choose_place("埼玉県")
@@ -105,6 +105,11 @@ class ContractorAtTerminal:
         rules = self.profile.categories[0].contact_fields
         self.answer(self._words(next(rule.label for rule in rules if rule.field == name)), text)
 
+    def keep_contact(self, changes: Mapping[str, str] = {}) -> None:
+        """Answers the questions about a contact: all but the changes are kept with the Enter key."""
+        for contact_field in self.profile.categories[0].contact_fields:
+            self.answer(self._words(contact_field.label), changes.get(contact_field.field, ""))
+
     def wait_for_end(self) -> int:
         """Reads to the end, and returns the exit status."""
         return self.dialogue.wait_for_end()
@@ -120,8 +125,12 @@ class ContractorAtTerminal:
 
 @contextlib.contextmanager
 def contractor_at_terminal(
-    *options: str, language: Language, profile: Profile, environment: Mapping[str, str] = {}
+    *options: str,
+    language: Language,
+    profile: Profile,
+    environment: Mapping[str, str] = {},
+    command: str = "register",
 ) -> Iterator[ContractorAtTerminal]:
-    """Starts `card-agent register` with these options, in a language, and ends it after the block."""
-    with terminal_dialogue("register", "--language", language, *options, environment=environment) as dialogue:
+    """Starts a command of `card-agent` with these options, in a language, and ends it after the block."""
+    with terminal_dialogue(command, "--language", language, *options, environment=environment) as dialogue:
         yield ContractorAtTerminal(dialogue, language, profile)

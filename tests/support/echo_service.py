@@ -22,7 +22,8 @@ from servicekit.access import ListenerKind
 from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.identity import caller
 from servicekit.metrics import Metrics
-from servicekit.server import Bounds, Listener, Ready, StrangersBounds, build_private_listeners, serve
+from servicekit.readiness import LIVE, Ready
+from servicekit.server import Bounds, Listener, StrangersBounds, build_private_listeners, serve
 from servicekit.settings import ServiceSettings
 from servicekit.telemetry import Telemetry
 from tests.support.in_process import Authority
@@ -193,13 +194,14 @@ class EchoService:
     metrics: str
     services: Authority
     agencies: Authority
+    officers: Authority
     # The service's own certificate, on the internal and the agency listener.
     own: CertificateFiles
     servicer: EchoServicer
     running: asyncio.Task[None] = field(repr=False)
 
     def agency_files(self, issued: CertificateFiles) -> CertificateFiles:
-        """Returns a certificate of the agencies' CA, for a client that trusts the services' CA."""
+        """Returns a certificate of the agencies' or the officers' CA, for a client that trusts the services' CA."""
         return CertificateFiles(issued.certificate, issued.private_key, self.own.trusted)
 
     async def stop(self) -> None:
@@ -223,11 +225,12 @@ async def running_echo_service(
     strangers: StrangersBounds = STRANGERS_BOUNDS,
     stop_grace: float = 10,
     idle_timeout: float = 300,
+    admits_officers: bool = True,
 ) -> AsyncIterator[EchoService]:
     """Runs `serve` with all four listeners and metrics until the block ends."""
-    for name in ("services", "agencies"):
+    for name in ("services", "agencies", "officers"):
         (folder / name).mkdir()
-    services, agencies = Authority(folder / "services", INSTANCE), Authority(folder / "agencies", INSTANCE)
+    services, agencies, officers = (Authority(folder / name, INSTANCE) for name in ("services", "agencies", "officers"))
     own, public = services.service(NAME), services.service("public")
     agencies.callers.write_text("agencies: {}\n")
     internal, agency, public_address, health, metrics = (f"127.0.0.1:{port}" for port in _free_ports(5))
@@ -240,7 +243,8 @@ async def running_echo_service(
         certificate=own.certificate,
         private_key=own.private_key,
         services_ca=_trusted(own),
-        agency_clients_ca=_trusted(agencies.service("unused")),
+        agency_clients_ca=agencies.trusted,
+        officer_clients_ca=officers.trusted if admits_officers else None,
         callers=agencies.callers,
         stop_grace=stop_grace,
         idle_timeout=idle_timeout,
@@ -258,6 +262,7 @@ async def running_echo_service(
                 listeners,
                 instance=INSTANCE,
                 services={DESCRIPTOR: servicer.add_to},
+                officers=officers.known,
                 settings=settings,
                 telemetry=Telemetry(TracerProvider(), 0),
                 metrics=opened,
@@ -266,7 +271,9 @@ async def running_echo_service(
             )
 
     running = asyncio.create_task(run())
-    echo = EchoService(internal, agency, public_address, health, metrics, services, agencies, own, servicer, running)
+    echo = EchoService(
+        internal, agency, public_address, health, metrics, services, agencies, officers, own, servicer, running
+    )
     try:
         await wait_until(lambda: is_answering(health), running)
         yield echo
@@ -287,9 +294,9 @@ async def read_health(address: str, service: str = "") -> health_pb2.HealthCheck
 
 
 async def is_answering(address: str) -> bool:
-    """Returns whether the health port answers at all."""
+    """Returns whether the health port answers at all; the readiness is not asked for."""
     try:
-        await read_health(address)
+        await read_health(address, LIVE)
     except grpc.aio.AioRpcError:
         return False
     return True

@@ -38,7 +38,7 @@ def _category(code: str, name: str) -> dict[str, Any]:
     return {
         "code": code,
         "name": _text(name),
-        "operations": ["registration"],
+        "operations": ["registration", "change", "renewal"],
         "search_fields": [
             {"field": field, "label": _text(field), "hint": _text("")} for field in ("name", "bidder_id", "password")
         ],
@@ -52,7 +52,9 @@ def _category(code: str, name: str) -> dict[str, Any]:
             {"section": "representative", "heading": _text("代表窓口情報"), "note": _text("指名の連絡先")},
             {"section": "card", "heading": _text("ICカード利用部署情報"), "note": _text("登録の連絡先")},
         ],
-        "receipts": [{"operation": "registration", "title": _text("利用者情報")}],
+        "receipts": [
+            {"operation": operation, "title": _text("利用者情報")} for operation in ("registration", "change")
+        ],
         "representative_contact": "first_registration",
         "mail_address_typed_twice": False,
         "name_strictness": "spelled_out",
@@ -65,7 +67,7 @@ def _agency(code: str, name: str, *categories: str) -> dict[str, Any]:
         "name": _text(name),
         "categories": categories,
         "company_match": "off",
-        "holder_rule": _text(""),
+        "holder": "not_compared",
         "new_card_during_review": True,
     }
 
@@ -97,12 +99,13 @@ def example_profile(*, category: dict[str, Any] | None = None, **changes: Any) -
         "password": {},
         "roster_mappings": [],
         "propagation": "at_once",
+        "propagation_chosen_at": ["change", "renewal"],
         "mails": {
             "sender_name": "例示県電子入札共同システム",
             "registration": {"subject": "利用者登録のお知らせ", "body": "登録されました。\n" + body},
             "registration_notice": {
                 "subject": "お知らせ（{agency}）",
-                "body": "証明書 {card_serial}（{holder_name}）\n" + body,
+                "body": "証明書 {card_serial}（{holder_name}）、記録 {entry_position} {entry_digest}\n" + body,
             },
         },
         "help_desk": {
@@ -112,6 +115,9 @@ def example_profile(*, category: dict[str, Any] | None = None, **changes: Any) -
             "url": "https://www.example.lg.jp/",
             "hours": _text("平日"),
         },
-        "operations": [{"operation": "registration", "name": _text("登録"), "what_for": _text("")}],
+        "operations": [
+            {"operation": operation, "name": _text(name), "what_for": _text("")}
+            for operation, name in (("registration", "登録"), ("change", "変更"), ("renewal", "ICカード更新"))
+        ],
     }
     return Profile.model_validate(content | changes)

@@ -19,6 +19,7 @@ _ANY = {"ja": "―", "en": "―"}
 def marked_profile() -> Profile:
     """Returns the example's profile with all that a category and an agency can say, each text marked by its place."""
     category = {
+        "operations": ["registration"],
         "search_checks": [_ANY, _ANY],
         "company_fields": [
             {"field": field, "label": _ANY} for field in ("permit_number", "name", "grades", "region", "address")
@@ -41,7 +42,7 @@ def marked_profile() -> Profile:
     # Of the other two fields, the agencies want the password.
     for agency in content["agencies"]:
         agency["in_category"] = [
-            {"category": WORKS, "holder_rule": _ANY, "search_text": _ANY, "required_search_fields": ["password"]}
+            {"category": WORKS, "holder_note": _ANY, "search_text": _ANY, "required_search_fields": ["password"]}
         ]
     authority = card_authority(CertificateAuthority.create(key=new_ec_key()))
     content |= {

@@ -1,6 +1,7 @@
 """A contractor's office for contract tests of the card agent: person, card, agent, connection to the front door."""
 
 import asyncio
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,11 @@ import grpc
 import pytest
 
 from card_agent.media.token import TokenMedium
-from card_agent.registration.calls import FrontDoor
-from card_agent.registration.in_progress import Progress, RegistrationResult
+from card_agent.operation.calls import FrontDoor
+from card_agent.operation.progress import Progress
+from card_agent.operation.unfinished import RequestKey, UnfinishedRequests
+from card_agent.registration.in_progress import RegistrationResult
 from card_agent.registration.register import register
-from card_agent.registration.unfinished import RegistrationKey, UnfinishedRegistrations
 from refusals import Refusal
 from simulators.virtual_piv import PivApplication
 from tests.support.card_in_memory import PivInMemory
@@ -22,6 +24,7 @@ from tests.support.services.front_door import COMPANY, PASSWORD, RunningFrontDoo
 from tests.support.tampering_proxy import TamperingProxy
 
 GENERAL_AUTHENTICATE = 0x87
+ADDRESS_FOR_ANSWER = "koji@contractor.example"
 CONTACT = {
     "department": "工事課",
     "postal_code": "330-9301",
@@ -40,31 +43,35 @@ ANSWERS: dict[str, str | list[str]] = {
     **{f"card_contact.{name}": value for name, value in CONTACT.items()},
     **{f"representative_contact.{name}": value for name, value in (CONTACT | {"person_name": "代表 花子"}).items()},
     "person_in_charge": "",
+    "predecessor_serial": "",
 }
 
 
 class Office:
     """A contractor's office: person, card, agent, and the connection to the front door."""
 
-    def __init__(self, server: RunningFrontDoor, folder: Path) -> None:
+    def __init__(self, server: RunningFrontDoor, folder: Path, **card: Any) -> None:
         self.server = server
-        self.card = server.card()
+        self.card = server.card(**card)
         self.card_in_memory = PivInMemory.of(self.card)
         self.medium: TokenMedium = self.card_in_memory
         self.person = ScriptedPerson(dict(ANSWERS))
-        # Both services in one, so that a test can take over any method and count all calls.
+        # All services in one, so that a test can take over any method and count all calls.
         self.channel = grpc.secure_channel(server.address, grpc.ssl_channel_credentials(server.authority))
         services = FrontDoor.at(self.channel)
-        self.proxy = TamperingProxy(SimpleNamespace(**vars(services.entry), **vars(services.registration)))
-        self.unfinished = UnfinishedRegistrations(folder / "unfinished")
-        self.progress = Progress()
+        names = [field.name for field in fields(services)]
+        methods = {name: call for each in names for name, call in vars(getattr(services, each)).items()}
+        self.proxy = TamperingProxy(SimpleNamespace(**methods))
+        self.front_door = FrontDoor(**dict.fromkeys(names, self.proxy))  # type: ignore[arg-type]  # of all stubs
+        self.unfinished = UnfinishedRequests(folder / "unfinished")
+        self.progress = Progress[RegistrationResult]()
 
     async def register(self, **options: Any) -> RegistrationResult:
         """Registers in a thread beside the front door, which runs in this one."""
         self.progress = Progress()
         return await asyncio.to_thread(
             register,
-            FrontDoor(entry=self.proxy, registration=self.proxy),  # type: ignore[arg-type]  # the proxy of both stubs
+            self.front_door,
             self.medium,
             self.person,
             self.unfinished,
@@ -89,9 +96,9 @@ class Office:
         return self.card_in_memory.connection.instructions.count(GENERAL_AUTHENTICATE)
 
     @property
-    def key(self) -> RegistrationKey:
+    def key(self) -> RequestKey:
         """What an unfinished registration of this card is found by."""
-        return RegistrationKey("example", PREFECTURE, WORKS, self.card.sha256.hex())
+        return RequestKey("registration", "example", PREFECTURE, WORKS, self.card.sha256.hex())
 
     def registrations(self) -> int:
         """How many registrations there are."""

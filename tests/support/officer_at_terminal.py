@@ -12,6 +12,10 @@ from tests.support.terminal_dialogue import terminal_dialogue
 MARKS: Sequence[tuple[re.Pattern[str], Mapping[str, str]]] = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), {"ja": "［日時］", "en": "[time]"}),
     (re.compile(r"^\d{4}年\d{1,2}月\d{1,2}日$", re.MULTILINE), {"ja": "［日付］", "en": "［日付］"}),
+    (
+        re.compile(r"(?<=有効期限：)\d{4}年\d{1,2}月\d{1,2}日|(?<=valid until )\d{4}-\d\d-\d\d"),
+        {"ja": "［日付］", "en": "[day]"},
+    ),
     (re.compile(r"(?<=パスワード　：)\S+|(?<=パスワード：)\S+"), {"ja": "［パスワード］", "en": "［パスワード］"}),
 )
 

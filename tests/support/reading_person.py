@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
+from card_agent.console import words
 from card_agent.console.field_names import name_field
 from card_agent.console.person import Answer, Option, Question, Row
 from card_agent.console.place import list_names
@@ -39,10 +40,16 @@ class ReadingPerson(ScriptedPerson):
         self._read(title, *(text for row in rows for text in row), *lines)
 
     @override
-    def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
+    def choose(self, path: str, question: Words, options: Sequence[Option], *, usual: str = "") -> str:
         """Reads the question and all options."""
         self._read(question, *(option.name for option in options))
-        return super().choose(path, question, options)
+        return super().choose(path, question, options, usual=usual)
+
+    @override
+    def acknowledge(self, message: Words) -> None:
+        """Reads the message."""
+        self._read(message)
+        super().acknowledge(message)
 
     @override
     def ask(self, question: Question) -> str:
@@ -52,11 +59,11 @@ class ReadingPerson(ScriptedPerson):
         return super().ask(question)
 
     @override
-    def ask_pin(self, question: Words) -> Pin:
+    def ask_pin(self, question: Words, *, of_new_card: bool = False) -> Pin:
         """Reads the question."""
         self.read_before_pin = self.read_before_pin or list(self.read)
         self._read(question)
-        return super().ask_pin(question)
+        return super().ask_pin(question, of_new_card=of_new_card)
 
     @override
     def take_over(self, question: Words, section: str) -> bool:
@@ -65,10 +72,18 @@ class ReadingPerson(ScriptedPerson):
         return super().take_over(question, section)
 
     @override
-    def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
+    def confirm(
+        self, question: Words, *, may_go_back: bool, yes: Words = words.YES, back: Words = words.BACK
+    ) -> Answer:
         """Reads the question."""
         self._read(question)
-        return super().confirm(question, may_go_back=may_go_back)
+        return super().confirm(question, may_go_back=may_go_back, yes=yes, back=back)
+
+    @override
+    def show_refusal(self, refusal: Refusal) -> None:
+        """Reads the refusal as a terminal explains it."""
+        self.read_refusal(refusal)
+        super().show_refusal(refusal)
 
     @override
     def offer_retry(self, refusal: Refusal) -> bool:

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,11 +21,14 @@ from instance_profile.model import Profile
 from operator_command.instance_certificates import OFFICER, Identity
 from operator_command.launcher.inbox import wait_for_message
 from operator_command.launcher.instance import Instance, running_instance
+from operator_command.officer.preparation import prepare_officer
+from servicekit.credentials import CertificateFiles
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority, write_overlay
 from tests.support.contractor import Contractor
 from tests.support.infrastructure.trace_collector import CollectedSpans, trace_collector
+from tests.support.officers import SigningOfficer, name_method, sign_request
 from tests.support.rosters import write_roster
 from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
@@ -33,6 +37,7 @@ from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub
 from toroku.contact.v1 import contact_notification_pb2 as contact_service
 from toroku.contact.v1 import contact_pb2 as contact_resources
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
+from toroku.qualification.v1 import bidder_pb2 as bidder_resources
 from toroku.qualification.v1 import qualification_registry_pb2 as qualification_service
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
@@ -46,6 +51,7 @@ Answer = TypeVar("Answer")
 # Seconds until the effect of background work must be visible.
 MOMENTS = 20.0
 PIECE = 256 * 1024
+QUALIFICATION_REGISTRY = "qualification-registry"
 PROFILE = Path(__file__).parents[2] / "profiles" / "saitama.yaml"
 # The one agency at which the company of the certificate has to be the roster's.
 COMPANY_COMPARED_AT = "kawagoe-city"
@@ -57,7 +63,10 @@ BLOCKED_CARD_NOTE = {
 # Rosters of cities' own, empty at first, by the city.
 CITY_ROSTERS = {"kawagoe-city": "kawagoe-goods", "kawaguchi-city": "kawaguchi-goods"}
 # Roster mapping and number of made-up bidders, by category.
-BIDDERS = {"works": ("saitama-standard", 320), "goods": ("saitama-goods", 20)}
+BIDDERS = {"works": ("saitama-standard", 900), "goods": ("saitama-goods", 20)}
+# Those of the model-based test, and all that tests name by their numbers.
+MODELLED_BIDDERS = range(561, 901)
+NAMED_BIDDERS = {*range(260, 321), *MODELLED_BIDDERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +108,7 @@ async def instance_with_rosters(
             async with running_instance(
                 PROFILE, folder / "state", overlay=overlay, durable=False, further_settings=settings
             ) as instance:
-                officer = instance.certificates.officers[f"{OPERATOR}/{OFFICER}"]
-                registry = QualificationRegistryStub(channel_to(instance, officer, "qualification-registry"))
+                officer = officer_at(instance, f"{OPERATOR}/{OFFICER}", QUALIFICATION_REGISTRY)
                 trusted = grpc.ssl_channel_credentials(instance.certificates.public.authority.read_bytes())
                 yield RunningInstance(
                     launched=instance,
@@ -108,7 +116,7 @@ async def instance_with_rosters(
                     front_door=grpc.aio.secure_channel(instance.front_door, trusted),
                     ca=ca,
                     revoked_card=revoked_card,
-                    bidders=await _import_rosters(instance.profile, registry, bidders or BIDDERS, folder),
+                    bidders=await _import_rosters(instance.profile, officer, bidders or BIDDERS, folder),
                     collected=collected,
                 )
 
@@ -151,15 +159,15 @@ def _list_agencies() -> list[dict[str, Any]]:
 
 
 async def _import_rosters(
-    profile: Profile, registry: "QualificationRegistryAsyncStub", rosters: Mapping[str, tuple[str, int]], folder: Path
+    profile: Profile, officer: SigningOfficer, rosters: Mapping[str, tuple[str, int]], folder: Path
 ) -> list[Bidder]:
     bidders: list[Bidder] = []
     for category, (name, count) in rosters.items():
         mapping = profile.mapping(name)
         offering = [agency.code for agency in profile.agencies if category in agency.categories]
         file = write_roster(folder / f"{category}.csv", profile, mapping, count)
-        await import_roster(registry, file, name)
-        issued = await issue_passwords(registry, offering, category)
+        await import_roster(officer, file, name)
+        issued = await issue_passwords(officer, offering, category)
         for number in range(1, count + 1):
             bidder_id = str(1_000_000_000 + number)
             company, password = issued[bidder_id]
@@ -178,8 +186,15 @@ def channel_to(instance: Instance, caller: Identity, service: str) -> grpc.aio.C
     return grpc.aio.secure_channel(address, credentials, options=[("grpc.ssl_target_name_override", service)])
 
 
+def officer_at(instance: Instance, name: str, service: str) -> SigningOfficer:
+    """Returns an officer (`agency/person`) with a connection to the agency listener of a service."""
+    own = instance.certificates.officers[name]
+    files = CertificateFiles(own.certificate, own.private_key, instance.certificates.services[service].authority)
+    return SigningOfficer(name, files, channel_to(instance, own, service))
+
+
 async def import_roster(
-    registry: "QualificationRegistryAsyncStub",
+    officer: SigningOfficer,
     file: Path,
     mapping: str,
     *,
@@ -197,6 +212,7 @@ async def import_roster(
         for start in range(0, len(content), PIECE):
             yield qualification_service.PreviewRosterRequest(content=content[start : start + PIECE])
 
+    registry: QualificationRegistryAsyncStub = QualificationRegistryStub(officer.channel)
     preview = None
     async for part in registry.PreviewRoster(parts()):
         preview = part.preview
@@ -208,21 +224,45 @@ async def import_roster(
         accept_suggestions=True,
         confirmed=[question.reason for question in preview.questions],
     )
-    async for done in registry.CommitRoster(request):
+    signed = await sign_request(name_method(registry.CommitRoster), request, officer)
+    async for done in registry.CommitRoster(signed):
         on_step("commit" if done.HasField("commit") else "begin to commit")
 
 
 async def issue_passwords(
-    registry: "QualificationRegistryAsyncStub", agencies: Iterable[str], category: str
+    officer: SigningOfficer, agencies: Iterable[str], category: str
 ) -> dict[str, tuple[str, str]]:
     """Issues a password to every bidder of these agencies; returns company name and password by bidder id."""
     issued = {}
     for agency in agencies:
         request = qualification_service.IssuePasswordsRequest(agency=agency, category=category)
-        async for part in registry.IssuePasswords(request):
-            if part.HasField("letter"):
-                issued[part.letter.company.bidder_id] = (part.letter.company.name, part.letter.password)
+        for letter in await _issue(officer, request):
+            issued[letter.company.bidder_id] = (letter.company.name, letter.password)
     return issued
+
+
+async def reissue_password(instance: Instance, agency: str, category: str, bidder_id: str) -> str:
+    """Issues a new password to a bidder, as the operator's officer, and returns it."""
+    officer = officer_at(instance, f"{OPERATOR}/{OFFICER}", QUALIFICATION_REGISTRY)
+    async with officer.channel:
+        request = qualification_service.IssuePasswordsRequest(
+            agency=agency,
+            category=category,
+            bidder_ids=[bidder_id],
+            reissue=True,
+            reason="紛失",
+            document="ユーザID・パスワード再交付申請書",
+        )
+        (letter,) = await _issue(officer, request)
+    return letter.password
+
+
+async def _issue(
+    officer: SigningOfficer, request: qualification_service.IssuePasswordsRequest
+) -> list[bidder_resources.PasswordLetter]:
+    registry: QualificationRegistryAsyncStub = QualificationRegistryStub(officer.channel)
+    signed = await sign_request(name_method(registry.IssuePasswords), request, officer)
+    return [part.letter async for part in registry.IssuePasswords(signed) if part.HasField("letter")]
 
 
 @dataclass(slots=True)
@@ -236,7 +276,11 @@ class RunningInstance:
     revoked_card: IssuedCard
     bidders: list[Bidder]
     collected: CollectedSpans
+    # Where it is set, agencies keep their connections here, instead of opening one for each question.
+    kept_channels: dict[tuple[str, str], grpc.aio.Channel] | None = None
     _taken: set[tuple[str, str]] = field(default_factory=set)
+    # Those who were made officers for a test.
+    _officers: set[str] = field(default_factory=set)
 
     def contractor(
         self,
@@ -302,29 +346,43 @@ class RunningInstance:
         """Returns the Japanese name of an agency (調達機関)."""
         return self.profile.agency(code).name.ja
 
-    async def resolve(self, contractor: Contractor, agency: str | None = None) -> user_lookup_pb2.ResolveUserResponse:
-        """Calls ResolveUser as the agency's e-bidding system, by default the contractor's agency."""
+    def issue_successor(self, contractor: Contractor) -> IssuedCard:
+        """Returns a further card of the contractor's company, of the same CA."""
+        return self.ca.issue(company=self.bidder_of(contractor).name)
+
+    async def resolve(
+        self, contractor: Contractor, agency: str | None = None, card: IssuedCard | None = None
+    ) -> user_lookup_pb2.ResolveUserResponse:
+        """Calls ResolveUser as an agency's e-bidding system, by default of the contractor's agency and card."""
         agency = agency or contractor.agency
         request = user_lookup_pb2.ResolveUserRequest(
             agency=agency,
             category=contractor.category,
-            certificate_sha256=contractor.card.sha256,
+            certificate_sha256=(card or contractor.card).sha256,
             possession_verified=True,
         )
         answer: user_lookup_pb2.ResolveUserResponse = await self._lookup_of(agency).ResolveUser(request, timeout=10)
         return answer
 
-    async def contact(self, contractor: Contractor, purpose: str) -> contact_resources.Contact | None:
-        """Calls GetContact as the agency's system; returns None while there is no contact for the purpose."""
+    async def contact(
+        self, contractor: Contractor, purpose: str, agency: str | None = None, as_of: datetime | None = None
+    ) -> contact_resources.Contact | None:
+        """Calls GetContact as the agency's system, by default the contractor's agency, of now or of an instant.
+
+        Returns None while there is no contact for the purpose.
+        """
+        agency = agency or contractor.agency
         request = contact_service.GetContactRequest(
-            agency=contractor.agency,
+            agency=agency,
             category=contractor.category,
             bidder_id=contractor.bidder_id,
             purpose=contact_resources.ContactPurpose.Value(f"CONTACT_PURPOSE_{purpose.upper()}"),
             certificate_sha256=contractor.card.sha256,
         )
+        if as_of is not None:
+            request.as_of.FromDatetime(as_of)
         try:
-            response = await self._contacts_of(contractor.agency).GetContact(request, timeout=10)
+            response = await self._contacts_of(agency).GetContact(request, timeout=10)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return None
@@ -332,10 +390,12 @@ class RunningInstance:
         contact: contact_resources.Contact = response.contact
         return contact
 
-    async def mail_to(self, address: str) -> EmailMessage:
-        """Waits for a mail to an address, and returns it."""
+    async def mail_to(self, address: str, about: str = "") -> EmailMessage:
+        """Waits for a mail to an address, with these words in its subject, and returns it."""
         return await wait_for_message(
-            self.launched.inbox, lambda message: address in str(message["To"]), within=MOMENTS
+            self.launched.inbox,
+            lambda message: address in str(message["To"]) and about in str(message["Subject"]),
+            within=MOMENTS,
         )
 
     async def poll(self, ask: Callable[[], Awaitable[Answer]], accept: Callable[[Answer], bool]) -> Answer:
@@ -346,17 +406,27 @@ class RunningInstance:
         return answer
 
     def _lookup_of(self, agency: str) -> "UserLookupAsyncStub":
-        caller = self.launched.certificates.agencies[agency]
-        return UserLookupStub(channel_to(self.launched, caller, "user-lookup"))
+        return UserLookupStub(self._channel_of(agency, "user-lookup"))
 
     def _contacts_of(self, agency: str) -> "ContactNotificationAsyncStub":
-        caller = self.launched.certificates.agencies[agency]
-        return ContactNotificationStub(channel_to(self.launched, caller, "contact-notification"))
+        return ContactNotificationStub(self._channel_of(agency, "contact-notification"))
+
+    def _channel_of(self, agency: str, service: str) -> grpc.aio.Channel:
+        if self.kept_channels is not None and (agency, service) in self.kept_channels:
+            return self.kept_channels[agency, service]
+        channel = channel_to(self.launched, self.launched.certificates.agencies[agency], service)
+        if self.kept_channels is not None:
+            self.kept_channels[agency, service] = channel
+        return channel
 
     async def propagations(self, registration: card_pb2.Registration) -> dict[str, propagation_pb2.Propagation]:
         """Calls ListPropagations as an officer of the registration's agency; returns what is listed by agency."""
-        officer = self.launched.certificates.officers[f"{registration.agency}/{OFFICER}"]
-        stub: AgencySyncAsyncStub = AgencySyncStub(channel_to(self.launched, officer, "agency-sync"))
+        name = f"{registration.agency}/{OFFICER}"
+        if name not in self._officers:
+            await asyncio.to_thread(prepare_officer, self.launched.state, name)
+            self._officers.add(name)
+        officer = officer_at(self.launched, name, "agency-sync")
+        stub: AgencySyncAsyncStub = AgencySyncStub(officer.channel)
         request = agency_sync_pb2.ListPropagationsRequest(
             registration_id=registration.registration_id, agency=registration.agency
         )
@@ -373,7 +443,13 @@ class RunningInstance:
         """Returns the next bidder of a category that no contractor has used."""
         for bidder in self.bidders:
             used = (bidder.bidder_id, category) in self._taken
-            if bidder.category == category and not used and (agency is None or agency in bidder.agencies):
+            is_named = int(bidder.bidder_id) - 1_000_000_000 in NAMED_BIDDERS
+            if (
+                bidder.category == category
+                and not used
+                and not is_named
+                and (agency is None or agency in bidder.agencies)
+            ):
                 self._taken.add((bidder.bidder_id, category))
                 return bidder
         raise LookupError(f"the roster has no further bidder for {category} at {agency}")

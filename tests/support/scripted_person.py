@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from card_agent.console import words
 from card_agent.console.person import Answer, Option, Question, Row
 from card_agent.console.place import Place
 from card_agent.console.words import Words, say
@@ -24,6 +25,8 @@ class ScriptedPerson:
     confirmations: list[Answer] = field(default_factory=list)
     tries_again: Callable[[Refusal], bool] = lambda refusal: False
     before_confirming: Callable[[], None] = lambda: None
+    before_acknowledging: Callable[[str], None] = lambda message: None
+    pin_questions: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)
     shown: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -62,9 +65,11 @@ class ScriptedPerson:
         for note in notes:
             self.show_message(note)
 
-    def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
-        """Returns the only option's code, or the scripted one."""
+    def choose(self, path: str, question: Words, options: Sequence[Option], *, usual: str = "") -> str:
+        """Returns the only option's code, or the scripted one, or the usual one where the script has none."""
         self.chosen_from[path] = [option.code for option in options]
+        if usual and path not in self.answers:
+            return usual
         return options[0].code if len(options) == 1 else self._answer(path)
 
     def ask(self, question: Question) -> str:
@@ -72,15 +77,26 @@ class ScriptedPerson:
         self.asked.append(question.path)
         if question.previous:
             self.previous[question.path] = question.previous
+            if question.path not in self.answers:
+                # As the Enter key.
+                return question.previous
         return self._answer(question.path)
 
-    def ask_pin(self, question: Words) -> Pin:
+    def acknowledge(self, message: Words) -> None:
+        """Remembers the message, and does what the script does then."""
+        self.told.append(message.ja)
+        self.before_acknowledging(message.ja)
+
+    def ask_pin(self, question: Words, *, of_new_card: bool = False) -> Pin:
         """Returns the next scripted PIN; the last one repeats."""
         assert not self.is_busy
         self.pins_asked += 1
+        self.pin_questions.append(question.ja)
         return Pin(self.pins.pop(0) if len(self.pins) > 1 else self.pins[0])
 
-    def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
+    def confirm(
+        self, question: Words, *, may_go_back: bool, yes: Words = words.YES, back: Words = words.BACK
+    ) -> Answer:
         """Returns the next scripted answer, yes by default."""
         self.before_confirming()
         self.confirmed.append(question.ja)
@@ -96,6 +112,10 @@ class ScriptedPerson:
         if not self.is_present:
             raise refusal
         return self.confirm(question, may_go_back=False)
+
+    def show_refusal(self, refusal: Refusal) -> None:
+        """Remembers the refusal."""
+        self.refused.append(refusal)
 
     def offer_retry(self, refusal: Refusal) -> bool:
         """Remembers the refusal and asks the script."""

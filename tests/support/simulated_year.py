@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_bytes
 from uuid import uuid4
@@ -12,17 +12,28 @@ import contact_notification.operations.expiry as of_contacts
 import qualification_registry.operations.expiry as of_rosters
 from agency_sync.domain import card_state as agency_states
 from agency_sync.operations.record import CardStateRecord
+from certificate_registry.domain import registration as of_registration
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_session import CardSession, SessionScope
 from certificate_registry.domain.challenge import Challenge
-from certificate_registry.domain.notice import NoticeKind as CardNoticeKind
-from certificate_registry.domain.trust import TrustLimits, TrustPath
+from certificate_registry.domain.invitation import TRIES_FOR_PERSON_COUNT_FOR, Invitation
+from certificate_registry.domain.officer_session import OfficerSession
+from certificate_registry.domain.trust import StoredPath, TrustLimits, TrustPath
 from certificate_registry.domain.valid_card import ValidCard
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.pki.certificate import CardValues
 from certificate_registry.pki.path_validation import RevocationStatus
 from certificate_registry.pki.standing import Standing
-from certificate_registry.store import cards, log_in, revocation_lists, trust
+from certificate_registry.store import (
+    cards,
+    invitations,
+    log_in,
+    officer_notices,
+    officer_sessions,
+    predecessors,
+    revocation_lists,
+    trust,
+)
 from certificate_registry.store import notices as card_notices
 from contact_notification.domain.card_state import CardState, Registration, RegistrationState
 from contact_notification.domain.contact import Contact, ContactForm
@@ -30,18 +41,24 @@ from contact_notification.domain.notice import CardOwner, Notice, NoticeKind, Re
 from contact_notification.domain.staging import Company, StagingRequest
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.notices import Notices
+from contact_notification.operations.takeovers import ContactTakeovers
 from contact_notification.store import staging
-from qualification_registry.domain.roster_content import RosterContent
+from history.entries import Chain
+from officers.expiry import CHALLENGE_DAYS, OUTCOME_DAYS
+from qualification_registry.domain.card_approval import WAITS, CardAtAgency, Questions
+from qualification_registry.domain.certificate_names import CertificateNames
 from qualification_registry.domain.roster_identity import Suggestion
 from qualification_registry.domain.roster_import import ImportCounts, PreviewRecord
 from qualification_registry.domain.roster_lines import UndecidedLine
 from qualification_registry.domain.throttle import Scope
-from qualification_registry.store import previews, search_counts
+from qualification_registry.store import card_approvals, previews, search_counts
 from servicekit.database import Database
-from servicekit.database_clock import read_time
+from servicekit.database_clock import find_time, read_time
+from servicekit.database_connection import Connection
 from servicekit.identity import Caller, Kind
 from servicekit.versions import Version
 from signed_acts.purpose import Operation
+from tests.support.history import CHAIN, make_key, seal_all, write_entries
 
 WINDOW = timedelta(hours=1)
 _MAILBOX = "koji@contractor.example"
@@ -65,7 +82,7 @@ async def use_certificate_registry(database: Database) -> None:
         now = await read_time(connection)
         path = TrustPath(token_bytes(32), "ca", (b"i" * 32,), (b"a" * 33,), (scope,), now + timedelta(days=3650))
         limits = TrustLimits(now, now, now)
-        await trust.add_paths(connection, {path: limits})
+        await trust.add_paths(connection, [StoredPath(path, limits, judged_by=None)])
         await revocation_lists.add_sources(connection, [(url, None)], now)
         await connection.execute(
             "INSERT INTO crl SELECT %s, %s, 'CN=CA', 1, %s, %s, %s, %s, 'der'",
@@ -88,25 +105,74 @@ async def use_certificate_registry(database: Database) -> None:
         stands = Standing(now, now + timedelta(days=1))
         valid = ValidCard(card, b"k" * 91, "CN=CA", path, limits, frozenset(), stands)
         await cards.save_card(connection, valid, now=now)
-        await log_in.save_challenge(
-            connection, Challenge(token_bytes(32), b"p" * 32, now), certificate_sha256=certificate
-        )
+        challenge = Challenge(token_bytes(32), b"p" * 32, now)
+        await log_in.save_challenge(connection, challenge, certificate_sha256=certificate)
         session = CardSession(SessionScope(Operation.REGISTRATION, "city", "works"), certificate, now, now)
-        await log_in.insert_session(connection, token_bytes(32), session)
+        assert await log_in.open_session(connection, token_bytes(32), session, nonce=challenge.nonce)
         notice_id = uuid4()
-        await card_notices.insert_notices(connection, {notice_id: CardNoticeKind.REGISTRATION}, uuid4(), now)
+        await connection.execute(
+            "INSERT INTO notice (notice_id, kind, registration_id, history_number, written_at) "
+            "VALUES (%s, 'registration', %s, 1, %s)",
+            [notice_id, uuid4(), now],
+        )
         await card_notices.mark_sent(connection, [notice_id])
+        await predecessors.name_predecessor(
+            connection,
+            of_registration.Registration(
+                uuid4(), "city", "works", token_bytes(32), "1000000001", now, of_registration.Origin.CONTRACTOR
+            ),
+            token_bytes(32),
+        )
+        await use_officers(connection, now)
     caller = Caller(Kind.SERVICE, "contact-notification")
-    outcomes = RequestOutcomes(database=database, clock=read_time)
+    outcomes = RequestOutcomes(database=database, clock=find_time)
     assert (await outcomes.report(certificate, uuid4(), abandon=True, caller=caller)).abandoned
+    await write_entries(database, [1])
+
+
+async def use_officers(connection: Connection, now: datetime) -> None:
+    """A person is invited by mail, tries a code, logs in and signs an act."""
+    invitation = Invitation(
+        invitation_id=uuid4(),
+        person_id=f"p{uuid4().hex[:20]}",
+        agency="city",
+        name="例",
+        mail_address="example@example.jp",
+        is_further=False,
+        code_hash="$argon2id$",
+        invited_by="operator/first",
+        invited_at=now,
+    )
+    assert await invitations.save_invitation(connection, invitation)
+    await officer_notices.save_invitation_notice(
+        connection, notice_id=uuid4(), invitation_id=invitation.invitation_id, sealed_code=b"sealed", now=now
+    )
+    await invitations.count_try(connection, f"person city/{invitation.person_id}", TRIES_FOR_PERSON_COUNT_FOR, now)
+    session = OfficerSession(token_bytes(32), invitation.person_id, token_bytes(32), now, now)
+    await officer_sessions.save_session(connection, session)
+    await sign_act(connection, invitation.person_id, now)
+
+
+async def sign_act(connection: Connection, person_id: str, now: datetime) -> None:
+    """An officer is asked for an act, and carries it out."""
+    await connection.execute(
+        "INSERT INTO officer_challenge VALUES (%s, %s, %s, NULL)", [token_bytes(32), token_bytes(32), now]
+    )
+    await connection.execute(
+        "INSERT INTO officer_outcome VALUES (%s, 'toroku.x.v1.X/Y', %s, %s, '{}', %s)",
+        [person_id, uuid4(), token_bytes(32), now],
+    )
 
 
 async def purge_certificate_registry(database: Database) -> None:
     """Runs what its worker runs every minute, ten minutes and hour."""
-    expired = of_cards.ExpiredRecords(database=database, clock=read_time)
+    expired = of_cards.ExpiredRecords(database=database, chain=CHAIN, clock=read_time)
     await expired.delete_challenges()
     await expired.delete_sessions()
     await expired.delete_left_behind()
+    await expired.delete_of_officers()
+    await expired.void_proposals()
+    await seal_all(database, make_key())
 
 
 async def use_contact_notification(database: Database) -> None:
@@ -117,6 +183,7 @@ async def use_contact_notification(database: Database) -> None:
         postal_code=None,
         address=None,
         representative_name=None,
+        contract_party_name=None,
         representative_title=None,
         telephone=None,
         fax=None,
@@ -142,7 +209,12 @@ async def use_contact_notification(database: Database) -> None:
     state = CardState(
         key[0], "works", Version(1, 1), company.bidder_id, True, {"city": RegistrationState.GOOD}, (registration,)
     )
-    await CardStates(database=database, clock=read_time, mail_domain="toroku.example").record([state])
+    chain = Chain("saitama", "contact-notification")
+    takeovers = ContactTakeovers(database=database, clock=read_time, chain=chain, mail_domain="toroku.example")
+    card_states = CardStates(
+        database=database, clock=read_time, chain=chain, mail_domain="toroku.example", takeovers=takeovers
+    )
+    await card_states.record([state])
     facts = RegistrationFacts(
         registration.registration_id, key[1], key[0], "4711", "city", "works", company.bidder_id, now, "登録 太郎"
     )
@@ -155,10 +227,11 @@ async def use_contact_notification(database: Database) -> None:
 async def purge_contact_notification(database: Database) -> None:
     """Runs what its worker runs every hour."""
     await of_contacts.ExpiredRecords(database=database, clock=read_time).delete_expired()
+    await seal_all(database, make_key())
 
 
 async def use_qualification_registry(database: Database) -> None:
-    """A search finds nobody, and a preview is not committed."""
+    """A search finds nobody, a preview is not committed, and an officer signs something."""
     async with database.transaction() as connection:
         now = await read_time(connection)
         keys = {scope: token_bytes(32) for scope in Scope}
@@ -183,24 +256,35 @@ async def use_qualification_registry(database: Database) -> None:
             previewed_at=now,
         )
         number = await previews.add_import(connection, record, ImportCounts(rows=2))
-        await previews.add_file(connection, number, RosterContent.of(b"file"))
+        await previews.add_file(connection, number, [b"file"])
         undecided = UndecidedLine(1, "㈱例", "さいたま市", "line")
         await previews.add_undecided_lines(connection, number, [Suggestion(undecided, "ROSTER_ROW_PERHAPS_SAME", "")])
         await connection.execute(
             "INSERT INTO roster_lines (import_number, kind, row, bidder_id, name, grade_kinds, grades, agencies) "
-            "VALUES (%s, 0, 2, '1000000001', '㈱例', 1, '[]', '{city}')".encode(),
+            "VALUES (%s, 0, 2, '1000000001', '㈱例', 1, '[]', 'city')".encode(),
             [number],
         )
+        card = CardAtAgency("city", "works", "1000000001", token_bytes(32))
+        names = CertificateNames("MIHON KENSETSU", None)
+        questions = Questions(company=True, holder=False)
+        await card_approvals.add(connection, card, questions, names, mail_address=_MAILBOX, now=now)
+        await sign_act(connection, "hanako", now)
+    await write_entries(database, [1])
 
 
 async def purge_qualification_registry(database: Database) -> None:
-    """Runs what its worker runs every hour."""
-    await of_rosters.Expiry(database=database, clock=read_time).delete_expired()
+    """Runs what its worker runs every hour, and seals as it does."""
+    expiry = of_rosters.Expiry(database=database, chain=CHAIN, clock=read_time)
+    await expiry.delete_expired()
+    await expiry.void_proposals()
+    await seal_all(database, make_key())
 
 
 async def use_agency_sync(database: Database) -> None:
     """A card is registered, and its registration is to be propagated."""
-    registration = agency_states.AgencyRegistration(uuid4(), agency_states.RegistrationState.GOOD, False)
+    registration = agency_states.AgencyRegistration(
+        uuid4(), agency_states.RegistrationState.GOOD, agency_states.Origin.CONTRACTOR
+    )
     state = agency_states.CardState(
         certificate_sha256=token_bytes(32),
         category="works",
@@ -208,7 +292,9 @@ async def use_agency_sync(database: Database) -> None:
         bidder_id="1000000001",
         is_live=True,
         is_suspended=False,
-        proven=agency_states.Proven(True, agency_states.CompanyComparison.SAME),
+        proven=agency_states.Proven(
+            True, agency_states.CompanyComparison.SAME, agency_states.HolderComparison.CONTRACT_PARTY
+        ),
         registrations={"city": registration},
     )
     await CardStateRecord(database=database, clock=read_time, propagates=True, offering={}).record([state])
@@ -217,6 +303,9 @@ async def use_agency_sync(database: Database) -> None:
 async def purge_nothing(_: Database) -> None:
     """It has nothing to delete."""
 
+
+# What a history keeps for good.
+HISTORY = {"history_entry", "history_details", "history_erasure", "history_position", "history_head"}
 
 YEARS = (
     Year(
@@ -229,13 +318,24 @@ YEARS = (
             # A card that was bound is kept for good, with its path.
             "card": of_cards.SESSIONS_KEPT,
             "trust_path": of_cards.SESSIONS_KEPT,
+            "named_predecessor": of_cards.NAMED_PREDECESSORS_KEPT,
             "notice": of_cards.SESSIONS_KEPT,
             # A registration's is kept for good.
             "request_outcome": of_cards.TOMBSTONES_KEPT,
             "crl": of_cards.LISTS_KEPT,
             "crl_source": of_cards.LISTS_KEPT,
+            "officer_invitation": of_cards.INVITATIONS_KEPT,
+            "officer_code_tries": TRIES_FOR_PERSON_COUNT_FOR,
+            "officer_session": of_cards.SESSIONS_KEPT,
+            "officer_notice": of_cards.OFFICER_NOTICES_KEPT,
+            "officer_challenge": CHALLENGE_DAYS,
+            "officer_outcome": OUTCOME_DAYS,
+            "history_unsealed": timedelta(seconds=5),
         },
-        kept={"binding", "registration", "card_state", "bidder", "history", "trust_rules", "epoch"},
+        kept={
+            *("binding", "registration", "card_state", "card_suspension", "bidder_state", "trust_rules", "epoch"),
+            *("officer", "officer_person", "officer_certificate", "proposal", "officers_told", *HISTORY),
+        },
     ),
     Year(
         package="qualification_registry",
@@ -245,8 +345,14 @@ YEARS = (
         bounded=dict.fromkeys(
             ("roster_imports", "roster_file_pieces", "roster_lines", "undecided_lines"), of_rosters.PREVIEWS_KEPT
         )
-        | {"search_counts": WINDOW},
-        kept={"registry_state", "rosters", "roster_terms", "grade_kinds", "bidders", "assigned_numbers", "passwords"},
+        # Of a question that no officer decides.
+        | {"card_approvals": WAITS, "search_counts": WINDOW, "history_unsealed": timedelta(seconds=5)}
+        | {"officer_challenge": CHALLENGE_DAYS, "officer_outcome": OUTCOME_DAYS},
+        kept={
+            *("registry_state", "rosters", "roster_terms", "grade_kinds", "bidders", "assigned_numbers", "passwords"),
+            *("bidder_states", "bidder_suspensions", "predecessors", "officer", "officer_certificate", "proposal"),
+            *HISTORY,
+        },
     ),
     Year(
         package="contact_notification",
@@ -256,12 +362,18 @@ YEARS = (
             "abandoned_requests": of_contacts.TOMBSTONES_KEPT,
             "notices": of_contacts.NOTICES_KEPT,
             "mails": of_contacts.NOTICES_KEPT,
+            "history_unsealed": timedelta(seconds=5),
         },
         kept={
+            *HISTORY,
+            "officer",
+            "officer_certificate",
             "contacts",
             "staged_registrations",
-            "representative_contacts",
-            "card_contacts",
+            "contact_owners",
+            "contact_versions",
+            "contact_at_agency",
+            "contact_changes",
             "card_states",
             "registrations_without_contacts",
         },
@@ -271,7 +383,7 @@ YEARS = (
         use=use_agency_sync,
         purge=purge_nothing,
         bounded={},
-        kept={"card_states", "intentions", "propagations"},
+        kept={"bidder_states", "card_states", "intentions", "propagations", "officer", "officer_certificate"},
     ),
 )
 # Those of procrastinate, in each database: as old as the job or the worker.

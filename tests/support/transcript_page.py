@@ -33,7 +33,7 @@ MARKS: Sequence[Mark] = (
     Mark(r"(\w{3} )?\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d(:\d\d)?( \(Japan time\))?", "［日時］", "[date and time]"),
     Mark(r"\d{4}[-/]\d\d[-/]\d\d", "［日付］", "[date]"),
     Mark(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "［番号］", "[number]"),
-    Mark(r"\d{20,50}", "［シリアル番号］", "[serial number]"),
+    Mark(r"\d{20,50}|(?<= / )[0-9A-F]{20,40}", "［シリアル番号］", "[serial number]"),
     Mark(r"Toroku Virtual Reader 00 0\d", "［カードリーダーの名前］", "[name of the reader]"),
 )
 

@@ -1,8 +1,9 @@
 """Tries the deliberate faults of the requirement rows that are met, and reports for each whether its test finds it.
 
 `python -m tools.row_faults [ROW …]` tries all of them, or those of some rows, in copies of the working tree, and ends
-with 1 where one is not found; `--jobs 2` tries two at a time. `--check` runs nothing: it compares the faults with the
-rows, the files and the tests (tools/row_faults/rules.py), and ends with 1 where they do not fit.
+with 1 where one is not found; `--jobs 2` tries two at a time. Those that the model-based test has to find are tried
+with them (MODEL-LOCK, MODEL-ORDER, MODEL-VERSION). `--check` runs nothing: it compares the faults with the rows, the
+files and the tests (tools/row_faults/rules.py), and ends with 1 where they do not fit.
 """
 
 import argparse
@@ -13,8 +14,8 @@ from textwrap import shorten
 
 from tools.requirement_marks import find_marked_tests
 from tools.requirement_table import ROOT
-from tools.row_faults.faults import FAULTS
-from tools.row_faults.rules import list_problems
+from tools.row_faults.faults import FAULTS, MODEL_FAULTS
+from tools.row_faults.rules import list_model_problems, list_problems
 from tools.row_faults.trial import Verdict, try_faults
 
 
@@ -25,11 +26,12 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare the faults with rows, files and tests only")
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="how many faults are tried at a time")
     options = parser.parse_args()
-    if problems := list_problems(FAULTS, find_marked_tests(ROOT), ROOT):
+    problems = [*list_problems(FAULTS, find_marked_tests(ROOT), ROOT), *list_model_problems(MODEL_FAULTS, ROOT)]
+    if problems:
         sys.exit("\n".join(problems))
-    faults = [fault for fault in FAULTS if not options.rows or fault.row in options.rows]
+    faults = [fault for fault in (*FAULTS, *MODEL_FAULTS) if not options.rows or fault.row in options.rows]
     if unknown := set(options.rows) - {fault.row for fault in faults}:
-        sys.exit(f"there is no fault of {', '.join(sorted(unknown))}; only rows that are met have one")
+        sys.exit(f"there is no fault of {', '.join(sorted(unknown))}; only rows that are met have one, and the model")
     if options.check:
         return
     # What was started is ended after `kill` too, as after Ctrl-C.

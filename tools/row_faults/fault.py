@@ -9,7 +9,7 @@ class Fault:
 
     `breaks` says in a sentence what is broken by it. `old` occurs exactly once in `file` (a path in the repository) and
     is replaced by `new`. `test` is the node id (`path::name`) of the test that fails by it, which carries the row's
-    mark.
+    mark. A fault of no row, which the model-based test finds, has a name of its own in the row's place.
     """
 
     row: str

@@ -23,6 +23,16 @@ def list_problems(faults: Sequence[Fault], tests: Mapping[str, Sequence[MarkedTe
     ]
 
 
+def list_model_problems(faults: Sequence[Fault], root: Path) -> list[str]:
+    """Returns what is wrong with the faults of no row, a sentence for each; none where all is well."""
+    problems = [f"{fault.row}: {problem}" for fault in faults for problem in _list_file_problems(fault, root)]
+    for fault in faults:
+        path, _, name = fault.test.partition("::")
+        if not (root / path).is_file() or f"def {name}(" not in (root / path).read_text("utf-8"):
+            problems.append(f"{fault.row}: there is no such test: {fault.test}")
+    return problems
+
+
 def _list_problems(
     fault: Fault, met: Sequence[str], tests: Mapping[str, Sequence[MarkedTest]], root: Path
 ) -> list[str]:
@@ -31,6 +41,11 @@ def _list_problems(
         problems.append("the row is not met, so it needs no fault")
     if fault.test not in {test.node_id for test in tests.get(fault.row, ())}:
         problems.append(f"there is no such test with the row's mark: {fault.test}")
+    return [*problems, *_list_file_problems(fault, root)]
+
+
+def _list_file_problems(fault: Fault, root: Path) -> list[str]:
+    problems = []
     file = root / fault.file
     if not file.is_file() or file.is_relative_to(root / "tests"):
         problems.append(f"there is no such file outside of tests: {fault.file}")

@@ -10,6 +10,8 @@ from toroku.frontdoor.v1 import front_door_pb2
 CARD_CONTACT = "card_contact"
 REPRESENTATIVE_CONTACT = "representative_contact"
 REPEATED_MAIL_ADDRESS = "mail_address_again"
+PERSON_IN_CHARGE = "person_in_charge"
+PREDECESSOR_SERIAL = "predecessor_serial"
 
 _USUAL_HEADINGS = {CARD_CONTACT: words.CARD_CONTACT, REPRESENTATIVE_CONTACT: words.REPRESENTATIVE_CONTACT}
 # Fields that nobody types, by the first part of their path in the requests of the front door.
@@ -18,14 +20,24 @@ _SENT_FIELDS: Mapping[str, Words] = {
     "category": words.CHOOSE_CATEGORY,
     "operation": words.OPERATION,
     "session_token": words.SESSION,
+    "old_session_token": words.SESSION,
+    "new_session_token": words.SESSION,
     "certificate": words.CERTIFICATE,
     "other_certificates": words.OTHER_CERTIFICATES,
     "log_in": words.SIGNED_LOG_IN,
     "act": words.SIGNED_ACT,
+    "old_act": words.SIGNED_RENEWAL,
+    "new_act": words.SIGNED_RENEWAL,
+    "role": words.ROLE,
+    "successor_key": words.SUCCESSOR_KEY,
+    "successor_signature": words.SUCCESSOR_KEY,
+    "form": words.RENEWAL_FORM,
     "proof": words.BIDDER_PROOF,
     "request_id": words.REQUEST_ID,
     "resume_request_id": words.REQUEST_ID,
-    "person_in_charge": words.PERSON_IN_CHARGE,
+    PERSON_IN_CHARGE: words.PERSON_IN_CHARGE,
+    PREDECESSOR_SERIAL: words.PREDECESSOR_SERIAL,
+    "mail_address": words.ANSWER_ADDRESS,
 }
 
 

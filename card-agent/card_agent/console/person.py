@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from card_agent.console import words
 from card_agent.console.place import Place
 from card_agent.console.words import Words
 from card_agent.media.token import Pin
@@ -63,23 +64,31 @@ class Person(Protocol):
     def introduce(self, title: Words, *notes: Words) -> None:
         """Shows what the next questions are about, to a person who is there to be asked."""
 
-    def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
-        """Returns the code of the chosen option."""
+    def choose(self, path: str, question: Words, options: Sequence[Option], *, usual: str = "") -> str:
+        """Returns the code of the chosen option; `usual` is the code that stands unless another is chosen."""
+
+    def acknowledge(self, message: Words) -> None:
+        """Shows what has to be done, and returns when a person who is there says that it is done."""
 
     def ask(self, question: Question) -> str:
         """Returns the typed value, without surrounding white space."""
 
-    def ask_pin(self, question: Words) -> Pin:
-        """Returns the PIN, which is not displayed while it is typed."""
+    def ask_pin(self, question: Words, *, of_new_card: bool = False) -> Pin:
+        """Returns the PIN, which is not displayed while it is typed; of two cards that of the new one."""
 
-    def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
-        """Asks for agreement; BACK only with `may_go_back`."""
+    def confirm(
+        self, question: Words, *, may_go_back: bool, yes: Words = words.YES, back: Words = words.BACK
+    ) -> Answer:
+        """Asks for agreement, whose answers are called `yes` and `back`; BACK only with `may_go_back`."""
 
     def take_over(self, question: Words, section: str) -> bool:
         """Asks whether values typed before are those of a section too; no if its answers are prepared."""
 
     def confirm_unexpected(self, question: Words, refusal: Refusal) -> Answer:
         """Asks for agreement to what nobody can have agreed to before; raises `refusal` if no person is there."""
+
+    def show_refusal(self, refusal: Refusal) -> None:
+        """Shows a refusal after which something can be done yet."""
 
     def offer_retry(self, refusal: Refusal) -> bool:
         """Shows a refusal, and returns whether the person wants to try again; `retries` says when that can help."""

@@ -3,7 +3,7 @@
 Nothing is known before the front door has described its instance; until then everything has its neutral name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from card_agent.console.words import Words, to_words
@@ -55,6 +55,13 @@ def list_names(place: Place) -> Mapping[str, str]:
         **{f"{name}_ja": text.ja for name, text in names.items() if text.ja},
         **{f"{name}_en": text.en for name, text in names.items() if text.en},
     }
+
+
+def name_agencies(codes: Iterable[str], instance: front_door_pb2.Instance) -> Words:
+    """Returns the names of agencies, in the order of the instance; empty if there are none."""
+    wanted = set(codes)
+    names = [to_words(agency.name) for agency in instance.agencies if agency.code in wanted]
+    return Words("、".join(name.ja for name in names), ", ".join(name.en for name in names))
 
 
 def describe_help_desk(help_desk: front_door_pb2.HelpDesk) -> Words:

@@ -51,6 +51,7 @@ RETRIES: Mapping[str, Retry] = {
     # A later number of the same company may be registered with this card.
     "BIDDER_ENDED": Retry.INPUT,
     "FIELDS_INVALID": Retry.INPUT,
+    "PREDECESSOR_UNKNOWN": Retry.INPUT,
     "CHALLENGE_EXPIRED": Retry.SIGNATURE,
     "CARD_SESSION_EXPIRED": Retry.LOG_IN,
     "CARD_SESSION_UNKNOWN": Retry.LOG_IN,

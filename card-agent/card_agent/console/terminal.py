@@ -33,9 +33,9 @@ _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 class ConsolePerson:
     """Shows texts and asks questions at the terminal. Prepared `answers`, by path, are each used once, before asking.
 
-    `pin_source` returns the PIN if it is not to be typed. `assume_yes` answers every confirmation of
-    what was to be expected. A person that is
-    not `interactive` answers no question: one without a prepared answer is refused, and nothing is retried.
+    `pin_source` returns the PIN if it is not to be typed, `new_pin_source` that of the new one of two cards.
+    `assume_yes` answers every confirmation of what was to be expected. A person that is not `interactive` answers no
+    question: one without a prepared answer is refused, and nothing is retried.
     """
 
     console: Console
@@ -44,11 +44,14 @@ class ConsolePerson:
     keyboard: Keyboard | None = None
     answers: dict[str, str] = field(default_factory=dict, repr=False)
     pin_source: Callable[[], Pin] | None = field(default=None, repr=False)
+    new_pin_source: Callable[[], Pin] | None = field(default=None, repr=False)
     assume_yes: bool = False
     place: Place = field(default_factory=Place)
     # Whether something may have been typed before the next question is on the screen.
     _may_be_ahead: bool = False
     _shown_refusal: Refusal | None = None
+    # Whether the latest PIN was asked for as that of a new card.
+    _pin_is_of_new_card: bool = False
 
     def enter(self, place: Place) -> None:
         """Takes the words of the place for refusals."""
@@ -75,9 +78,14 @@ class ConsolePerson:
         for note in notes:
             self.show_message(note)
 
-    def choose(self, path: str, question: Words, options: Sequence[Option]) -> str:
-        """Takes the only option without asking (ENT-01); otherwise asks for number, code or name."""
+    def choose(self, path: str, question: Words, options: Sequence[Option], *, usual: str = "") -> str:
+        """Takes the only option without asking (ENT-01); otherwise asks for number, code or name.
+
+        An empty line is the usual option, which stands where nobody is there too.
+        """
         prepared = self.answers.pop(path, None)
+        if prepared is None and usual and not self.interactive:
+            prepared = usual
         if prepared is not None:
             option = find_option(prepared, options, by_number=False)
         else:
@@ -89,7 +97,7 @@ class ConsolePerson:
         if option is None:
             self._list_options(question, options)
         while option is None:
-            typed = self._type(self._say(question), path)
+            typed = self._type(self._say(question), path, default=self._name_option(usual, options))
             option = find_option(typed, options)
             if option is None:
                 self.show_message(words.NO_SUCH_OPTION)
@@ -103,8 +111,9 @@ class ConsolePerson:
     def ask(self, question: Question) -> str:
         """Asks with a hint; an empty line repeats the previous value. A secret is not displayed while it is typed."""
         answer = self.answers.pop(question.path, None)
-        if answer is None and not self.interactive and not question.required:
-            return ""
+        # Where nobody is there, what has no prepared answer stays as it is.
+        if answer is None and not self.interactive and (question.previous or not question.required):
+            return question.previous
         label, hint = self._say(question.label), self._say(question.hint)
         if answer is None and hint:
             self._print(f"  {hint}", "dim")
@@ -119,18 +128,32 @@ class ConsolePerson:
             answer = text if text or not question.required else None
         return answer.strip()
 
-    def ask_pin(self, question: Words) -> Pin:
-        """Returns the PIN from its source if there is one; otherwise asks without displaying it."""
-        if self.pin_source is not None:
-            return self.pin_source()
-        return Pin(self._type(self._say(question), "--pin-file", secret=True))
+    def acknowledge(self, message: Words) -> None:
+        """Prints the message, and waits for the Enter key; not with `assume_yes`."""
+        if not self.interactive or self.assume_yes:
+            self.show_message(message)
+            return
+        # What was typed before is no answer to it.
+        self._may_be_ahead = True
+        self._type(self._say(message), "--yes")
 
-    def confirm(self, question: Words, *, may_go_back: bool) -> Answer:
+    def ask_pin(self, question: Words, *, of_new_card: bool = False) -> Pin:
+        """Returns the PIN from its source if there is one; otherwise asks without displaying it."""
+        source = self.new_pin_source if of_new_card else self.pin_source
+        self._pin_is_of_new_card = of_new_card
+        if source is not None:
+            return source()
+        path = "--new-pin-file" if of_new_card else "--pin-file"
+        return Pin(self._type(self._say(question), path, secret=True))
+
+    def confirm(
+        self, question: Words, *, may_go_back: bool, yes: Words = words.YES, back: Words = words.BACK
+    ) -> Answer:
         """Asks for yes or no; there is no default."""
         if self.assume_yes:
             self._print(f"{self._say(question)}: {self._say(words.AUTOMATIC_YES)}")
             return Answer.YES
-        return self._choose_answer(question, may_go_back=may_go_back)
+        return self._choose_answer(question, may_go_back=may_go_back, yes=yes, back=back)
 
     def take_over(self, question: Words, section: str) -> bool:
         """Asks for yes or no; no if nobody is there, or if the answers of the section are prepared."""
@@ -146,7 +169,8 @@ class ConsolePerson:
 
     def offer_retry(self, refusal: Refusal) -> bool:
         """Shows the refusal and asks, except about a PIN from a source, which would be the same wrong one again."""
-        has_same_pin = self.pin_source is not None and ("PIN" in refusal.reason or "PASSWORD" in refusal.reason)
+        source = self.new_pin_source if self._pin_is_of_new_card else self.pin_source
+        has_same_pin = source is not None and ("PIN" in refusal.reason or "PASSWORD" in refusal.reason)
         if not self.interactive or has_same_pin:
             return False
         self.show_refusal(refusal)
@@ -197,8 +221,19 @@ class ConsolePerson:
             rows.append((Words(str(number), str(number)), f"{name}{code}{value}"))
         self.show(question, rows)
 
-    def _choose_answer(self, question: Words, *, may_go_back: bool = False, no: Words = words.NO) -> Answer:
-        letters = {"y": words.YES, "n": no} | ({"b": words.BACK} if may_go_back else {})
+    def _name_option(self, code: str, options: Sequence[Option]) -> str:
+        return next((self._say(option.name) for option in options if code and option.code == code), "")
+
+    def _choose_answer(
+        self,
+        question: Words,
+        *,
+        may_go_back: bool = False,
+        yes: Words = words.YES,
+        no: Words = words.NO,
+        back: Words = words.BACK,
+    ) -> Answer:
+        letters = {"y": yes, "n": no} | ({"b": back} if may_go_back else {})
         if self.language == "ja":
             choices = "（" + "　".join(f"{letter}：{text.ja}" for letter, text in letters.items()) + "）"
         else:

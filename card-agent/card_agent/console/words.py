@@ -36,6 +36,10 @@ BUSY = Words(
 )
 ASK_PIN = Words("ICカードのPIN（暗証番号）", "PIN of the card")
 ASK_FILE_PASSWORD = Words("証明書ファイルのパスワード", "Password of the certificate file")
+ASK_OLD_PIN = Words("現在使用しているICカードのPIN（暗証番号）", "PIN of the card in use")
+ASK_NEW_PIN = Words("新しいICカードのPIN（暗証番号）", "PIN of the new card")
+ASK_OLD_FILE_PASSWORD = Words("現在使用している証明書ファイルのパスワード", "Password of the certificate file in use")
+ASK_NEW_FILE_PASSWORD = Words("新しい証明書ファイルのパスワード", "Password of the new certificate file")
 
 CARD = Words("ICカード情報", "Card")
 CARD_COMPANY_NAME = Words("ICカード企業名称", "Company")
@@ -50,12 +54,18 @@ EXPIRY = Words("証明書有効期限", "Valid until")
 TRIES_LEFT = Words("PIN入力の残り回数", "PIN tries left")
 
 PERSON_IN_CHARGE = Words("担当者", "Person in charge")
+PREDECESSOR_SERIAL = Words(
+    "有効期限が切れた古いICカードの証明書シリアル番号", "Serial number of your card that has expired"
+)
 # Fields of requests that nobody types.
 SESSION = Words("手続きの情報", "Session")
 CERTIFICATE = Words("ICカードの電子証明書", "Certificate of the card")
 OTHER_CERTIFICATES = Words("ICカード内の他の電子証明書", "Other certificates on the card")
 SIGNED_LOG_IN = Words("ICカードの確認のための署名", "Signature that proves possession of the card")
 SIGNED_ACT = Words("登録のための署名", "Signature for the registration")
+SIGNED_RENEWAL = Words("ICカード更新のための署名", "Signature for the renewal")
+SUCCESSOR_KEY = Words("ICカード更新の引継ぎ用の鍵", "Successor key of the renewal")
+RENEWAL_FORM = Words("ICカード更新の内容", "Content of the renewal")
 BIDDER_PROOF = Words("資格審査情報の検索結果", "Result of the search")
 UNNAMED_FIELD = Words("送信した内容", "What was sent")
 
@@ -68,15 +78,23 @@ CHOOSE_CATEGORY = Words("業務区分", "Category")
 INSTANCE = Words("システム", "System")
 PURPOSE = Words("署名する内容", "What the card signs")
 TYPE = Words("種別", "Kind")
-TYPE_NAMES = {
-    "log-in": Words("ICカードの確認", "check of the card (proof of possession)"),
-    "act": Words("利用者登録", "user registration"),
-}
+CHECK_OF_THE_CARD = Words("ICカードの確認", "check of the card (proof of possession)")
 OPERATION = Words("操作", "Operation")
-OPERATION_NAMES = {"registration": Words("利用者登録", "registration")}
+OPERATION_NAMES = {
+    "registration": Words("利用者登録", "user registration"),
+    "change": Words("利用者変更", "change of the contacts"),
+    "renewal": Words("ICカード更新", "renewal of the card"),
+    "view": Words("登録内容の確認", "a look at what is registered"),
+}
 ROLE = Words("ICカードの役割", "Role of the card")
-ROLE_NAMES = {"sole": Words("登録するICカード", "the card to be registered")}
+ROLE_NAMES = {
+    "sole": Words("使用するICカード", "the card in use"),
+    "old": Words("現在使用しているICカード", "the card in use until now"),
+    "new": Words("新規に使用するICカード", "the card to be used from now on"),
+}
 CERTIFICATE_SHA256 = Words("証明書のSHA-256", "SHA-256 of the certificate")
+SUCCESSOR_KEY_SHA256 = Words("引継ぎ用の鍵のSHA-256", "SHA-256 of the successor key")
+OTHER_CERTIFICATE_SHA256 = Words("更新前の証明書のSHA-256", "SHA-256 of the old card's certificate")
 SERVER_TIME = Words("日時", "Date and time")
 OPENING_HOURS = Words("受付時間", "Opening hours")
 HELP_DESK = Words("ヘルプデスク", "Help desk")
@@ -87,6 +105,9 @@ DESTINATION = Words("登録先", "Registration")
 NONCE = Words("乱数（1回限り有効）", "Random number, valid once")
 REQUEST_ID = Words("受付番号", "Request number")
 REQUEST_SHA256 = Words("登録内容のSHA-256", "SHA-256 of the request")
+HISTORY = Words("履歴への記録", "Record in the history")
+HISTORY_DIGEST = Words("記録のSHA-256", "SHA-256 of the record")
+HISTORY_RECEIPT = Words("履歴への記録の証明", "Proof of the record in the history")
 
 REGISTERED_ELSEWHERE = Words(
     "このICカードは、この業務区分で他の調達機関に登録済みです。同じ{bidder_id_label_ja}で、この調達機関にも登録できます。",
@@ -104,6 +125,15 @@ ASKING_AGAIN = Words(
 )
 CHOOSE_CERTIFICATE = Words("使用する電子証明書", "Certificate to use")
 SEARCH = Words("資格審査情報の検索", "Search for the qualification")
+ANSWER_ADDRESS = Words("回答を受け取るメールアドレス", "Mail address for the answer")
+HOW_TO_ASK = Words(
+    "{agency_ja}の担当者に、このICカードで登録できるかどうかの確認を依頼できます。依頼する場合は、メールアドレスを"
+    "入力してください（回答のためだけに使用します）。依頼しない場合は、何も入力せずに進んでください。",
+    "You can ask the officers of {agency_en} whether this card can be registered. To ask, type a mail address, which is"
+    " used for the answer only. Leave it empty if you do not want to ask.",
+)
+OFFICER_ASKED = Words("担当者に確認を依頼しました", "An officer has been asked")
+APPROVAL_NUMBER = Words("確認番号", "Number of the question")
 OTHER_BIDDER = Words(
     "入力した{bidder_id_label_ja}と見つかった{bidder_id_label_ja}が異なります",
     "The {bidder_id_label_en} found is not the one that was typed",
@@ -146,6 +176,7 @@ COMPANY_FIELDS = {
 }
 # Fields that most rosters lack: without a profile's word shown only where they are given.
 FURTHER_COMPANY_FIELDS = {
+    "contract_party_name": Words("契約者氏名", "Contract party"),
     "region": Words("地域区分", "Region"),
     "permit_number": Words("入札参加許可番号", "Permit number"),
 }
@@ -156,6 +187,12 @@ REPRESENTATIVE_CONTACT = Words("代表窓口情報", "Representative contact")
 REPRESENTATIVE_CONTACT_STANDS = Words(
     "この連絡先は登録済みのため、ここでは変更できません。変更については、{help_desk_ja}にお問い合わせください。",
     "This contact is already registered and cannot be changed here. To change it, ask {help_desk_en}.",
+)
+# Where the category offers the change.
+REPRESENTATIVE_CONTACT_STANDS_UNTIL_CHANGED = Words(
+    "この連絡先は登録済みのため、ここでは変更できません。内容が変わった場合は、登録した後に「変更」を選んでください。",
+    "This contact is already registered and cannot be changed here. If it is not right any more, choose Change after"
+    " the registration.",
 )
 CONTACT_FIELDS = {
     "department": Words("連絡先名称(部署名等)", "Department"),
@@ -193,6 +230,14 @@ CORRECTED = Words("修正を終えて確認に進む", "nothing more: go on")
 SAME_CONTACT = Words("{section}は、{other}と同じ内容にしますか", "Use the same contact for both: {other}, {section}?")
 PERSON_IN_CHARGE_HINT = Words(
     "入力は任意です。入力しない場合は、そのままEnterキーを押してください。", "Optional: press Enter to leave it out."
+)
+PREDECESSOR_SERIAL_HINT = Words(
+    "古いICカードの有効期限が切れた後に、新しいICカードを登録する場合だけ、古いICカードの番号を入力してください（進行中の案件を新しいICカードに"
+    "引き継ぐために、調達機関の担当者が使用します）。10進・16進のどちらでも入力できます。数字だけの16進の番号には、後ろに(16進)と付けてください。"
+    "該当しない場合は、そのままEnterキーを押してください。",
+    "Only if your old card has expired and this one comes after it: officers use it to find your running tenders under"
+    " the new card. Decimal and hexadecimal are both fine; write (hexadecimal) behind a hexadecimal number without"
+    " letters. Otherwise press Enter.",
 )
 LOGGING_IN_AGAIN = Words(
     "入力した内容は残っています。ICカードの確認と資格審査情報の検索だけをやり直します。",

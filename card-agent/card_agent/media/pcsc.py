@@ -51,7 +51,7 @@ class Reader:
 
 def list_readers() -> tuple[Reader, ...]:
     """Returns the readers, at least one. Raises SMART_CARD_SERVICE_NOT_RUNNING, CARD_READER_NOT_FOUND."""
-    context = _context()
+    context = open_context()
     try:
         return _list_readers(context)
     finally:
@@ -87,7 +87,7 @@ class PivInReader:
 @contextlib.contextmanager
 def hold_card(reader: str | None = None, patience: float = PATIENCE) -> Iterator["PcscConnection"]:
     """Connects to the card in a reader, and yields the connection in a transaction until the end of the block."""
-    context = _context()
+    context = open_context()
     try:
         chosen_reader = _choose_reader(_list_readers(context), reader)
     except Refusal:
@@ -146,29 +146,30 @@ class PcscConnection:
         if result in _NO_ANSWER:
             state = _state(self.context, self.reader)
             if state is None:
-                return _refusal(scard.SCARD_E_READER_UNAVAILABLE, self.reader)
+                return explain_result(scard.SCARD_E_READER_UNAVAILABLE, self.reader)
             # The reader may not have noticed yet; without an answer the card counts as removed in any case.
             is_present = result == scard.SCARD_E_NOT_TRANSACTED and state & scard.SCARD_STATE_PRESENT
-            return _refusal(result, self.reader) if is_present else Refusal("CARD_REMOVED", Code.ABORTED)
-        return _refusal(result, self.reader)
+            return explain_result(result, self.reader) if is_present else Refusal("CARD_REMOVED", Code.ABORTED)
+        return explain_result(result, self.reader)
 
 
-def _context() -> int:
+def open_context() -> int:
+    """Returns a new PC/SC context, to be released; raises SMART_CARD_SERVICE_NOT_RUNNING."""
     result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
     if result != scard.SCARD_S_SUCCESS:
-        raise _refusal(result)
+        raise explain_result(result)
     return int(context)
 
 
 def _list_readers(context: int) -> tuple[Reader, ...]:
     result, names = scard.SCardListReaders(context, [])
     if result != scard.SCARD_S_SUCCESS:
-        raise _refusal(result)
+        raise explain_result(result)
     unaware = [(name, scard.SCARD_STATE_UNAWARE) for name in names]
     result, states = scard.SCardGetStatusChange(context, 0, unaware)
     # If a reader is unplugged between the two calls, the second one fails for all readers.
     if result != scard.SCARD_S_SUCCESS or not names:
-        raise _refusal(result if names else scard.SCARD_E_NO_READERS_AVAILABLE)
+        raise explain_result(result if names else scard.SCARD_E_NO_READERS_AVAILABLE)
     in_use = scard.SCARD_STATE_INUSE | scard.SCARD_STATE_EXCLUSIVE
     return tuple(
         Reader(name, bool(state & scard.SCARD_STATE_PRESENT), bool(state & in_use)) for name, state, _ in states
@@ -182,7 +183,8 @@ def _state(context: int, reader: str) -> int | None:
 
 def _choose_reader(readers: tuple[Reader, ...], name_part: str | None) -> Reader:
     if name_part is not None:
-        readers = tuple(reader for reader in readers if name_part.casefold() in reader.name.casefold())
+        exact = tuple(reader for reader in readers if reader.name == name_part)
+        readers = exact or tuple(reader for reader in readers if name_part.casefold() in reader.name.casefold())
         if not readers:
             raise Refusal("CARD_READER_UNKNOWN", Code.NOT_FOUND, {"reader": name_part})
     with_card = [reader for reader in readers if reader.card_inserted]
@@ -230,10 +232,11 @@ def _acquire(context: int, reader: str) -> PcscConnection | Refusal:
             return PcscConnection(context, reader, handle, protocol)
         scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
     scard.SCardReleaseContext(context)
-    return _refusal(result, reader)
+    return explain_result(result, reader)
 
 
-def _refusal(result: int, reader: str = "") -> Refusal:
+def explain_result(result: int, reader: str = "") -> Refusal:
+    """Returns the refusal for a result of PC/SC that is no success."""
     if result in _SERVICE_UNAVAILABLE:
         return Refusal("SMART_CARD_SERVICE_NOT_RUNNING", Code.UNAVAILABLE)
     if result in _READER_MISSING:

@@ -4,22 +4,19 @@ from uuid import uuid4
 
 from card_agent.console import words
 from card_agent.console.retries import Retry, wants_retry
-from card_agent.registration.calls import call
-from card_agent.registration.contacts import TypedContacts
-from card_agent.registration.form import REQUEST_ID_SPENT, agree, prepare
-from card_agent.registration.in_progress import Outcome, Registration
+from card_agent.operation.agreement import agree
+from card_agent.operation.progress import Outcome
+from card_agent.operation.sending import send
+from card_agent.operation.unfinished import UnfinishedRequest
+from card_agent.registration.form import GIVEN_UP, REQUEST_ID_SPENT, prepare
+from card_agent.registration.in_progress import Registration
 from card_agent.registration.search import MOST_CHARACTERS
-from card_agent.registration.unfinished import UnfinishedRegistration
+from card_agent.registration.typed_contacts import TypedContacts
 from card_agent.signing.card_use import show_purpose
 from card_agent.signing.purpose import ExpectedRequest, ShownPurpose
 from refusals import Code, Refusal
 from signed_acts.request import hash_canonical
 from toroku.frontdoor.v1 import front_door_pb2, registration_pb2
-
-# Attempts to send a registration whose answer is lost, before the person has to check the network.
-ATTEMPTS = 3
-# Reasons after which it is unknown whether the registration was made.
-_OUTCOME_UNKNOWN = {"PEER_UNREACHABLE", "PEER_FAILED", "INTERNAL_FAILURE", "DATABASE_UNAVAILABLE"}
 
 
 def commit(
@@ -35,20 +32,21 @@ def commit(
     person = registration.person
     while True:
         act, form = _prepare_act(registration, bidder, contacts, form)
-        show_purpose(person, act, registration.place, details=registration.details)
-        agree(person, words.CONFIRM_ACT, may_go_back=False)
+        show_purpose(person, act, registration.place, details=registration.at_agency.details)
+        agree(person, words.CONFIRM_ACT, may_go_back=False, given_up=GIVEN_UP)
         request = registration_pb2.RegisterRequest(
-            session_token=registration.session_token,
+            session_token=registration.session.token,
             agency=registration.agency.code,
             category=registration.category.code,
             proof=bidder.proof,
             request_id=form.request_id,
             act=registration.card.sign(act),
+            predecessor_serial=form.predecessor_serial,
         )
         try:
             return _send(registration, request, form)
         except Refusal as refusal:
-            is_known = registration.progress.outcome is Outcome.NOT_REGISTERED
+            is_known = registration.progress.outcome is Outcome.NOT_DONE
             if not is_known or not wants_retry(person, refusal, Retry.SIGNATURE):
                 raise
 
@@ -61,15 +59,17 @@ def _prepare_act(
 ) -> tuple[ShownPurpose, front_door_pb2.RegistrationForm]:
     """Returns the act, checked to be about this form, and the form, with a new request id if the old one was spent."""
     try:
-        response = prepare(registration, bidder, contacts, form.request_id, validate_only=False)
+        response = prepare(registration, bidder, contacts, form, validate_only=False)
     except Refusal as refusal:
         if refusal.reason not in REQUEST_ID_SPENT:
             raise
         form.request_id = str(uuid4())
-        response = prepare(registration, bidder, contacts, form.request_id, validate_only=False)
+        response = prepare(registration, bidder, contacts, form, validate_only=False)
     _compare_answer(response, form)
     expected = ExpectedRequest(bidder.company.bidder_id, form.request_id, hash_canonical(form))
-    return registration.card.accept_purpose(response.purpose, registration.expect_purpose(expected)), form
+    return registration.card.accept_purpose(
+        response.purpose, registration.at_agency.expect_purpose(registration.card, expected)
+    ), form
 
 
 def _compare_answer(
@@ -92,24 +92,6 @@ def _compare_answer(
 def _send(
     registration: Registration, request: registration_pb2.RegisterRequest, form: front_door_pb2.RegistrationForm
 ) -> front_door_pb2.Receipt:
-    """Sends until there is an answer, several times by itself and then as long as the person wants to."""
-    person, method = registration.person, registration.front_door.registration.Register
-    registration.progress.outcome = Outcome.UNKNOWN
-    registration.unfinished.save(UnfinishedRegistration(registration.key, form.request_id, hash_canonical(form).hex()))
-    attempts = 0
-    while True:
-        attempts += 1
-        try:
-            with person.show_waiting():
-                return call(method, request, wait_for_ready=attempts > 1).receipt
-        except Refusal as refusal:
-            if refusal.reason not in _OUTCOME_UNKNOWN:
-                # A refusal after a lost answer leaves open whether the earlier attempt succeeded; the next run asks for
-                # its receipt.
-                if attempts == 1:
-                    registration.unfinished.delete(registration.key)
-                    registration.progress.outcome = Outcome.NOT_REGISTERED
-                raise
-            if attempts >= ATTEMPTS and not wants_retry(person, refusal, Retry.CALL):
-                raise
-        person.show_message(words.ASKING_AGAIN)
+    unfinished = UnfinishedRequest(registration.key, form.request_id, hash_canonical(form).hex())
+    method = registration.front_door.registration.Register
+    return send(registration.at_agency, registration.progress, method, request, unfinished).receipt

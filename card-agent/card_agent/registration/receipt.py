@@ -4,26 +4,26 @@ from card_agent.console import words
 from card_agent.console.field_names import CARD_CONTACT, REPRESENTATIVE_CONTACT, name_section
 from card_agent.console.person import Row
 from card_agent.console.place import Place
-from card_agent.console.words import Words, say, to_words
-from card_agent.registration.company import list_company_rows
-from card_agent.registration.contacts import list_contact_rows
+from card_agent.console.words import to_words
+from card_agent.operation.company import list_company_rows
+from card_agent.operation.contacts import list_contact_rows
+from card_agent.operation.receipt_text import Section, compose_text, find_place, name_receipt
 from card_agent.signing.card_use import choose_display, list_holder_rows
 from card_agent.signing.certificate import JAPAN, describe_card, format_japanese_time
 from refusals.language import Language
 from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import front_door_pb2
 
-Section = tuple[Words, list[Row]]
-# Between a label and its value.
-_COLONS = {"ja": "：", "en": ": "}
-
 
 def list_receipt_sections(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> list[Section]:
     """Returns the receipt in sections, in printing order, with the names and labels of the instance."""
-    place = _find_place(receipt, instance)
+    place = find_place(instance, receipt.registration.agency, receipt.registration.category)
     category = place.category or front_door_pb2.Category()
     sections: list[Section] = [
-        (_title(category), _list_registration_rows(receipt, place)),
+        (
+            name_receipt(category, card_pb2.OPERATION_REGISTRATION, words.RECEIPT),
+            _list_registration_rows(receipt, place),
+        ),
         (words.COMPANY, list_company_rows(receipt.company, place)),
     ]
     if receipt.HasField("representative_contact"):
@@ -39,32 +39,7 @@ def list_receipt_sections(receipt: front_door_pb2.Receipt, instance: front_door_
 
 def compose_receipt(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance, language: Language) -> str:
     """Returns the receipt as plain text in a language."""
-    parts = []
-    for title, rows in list_receipt_sections(receipt, instance):
-        lines = [f"  {label.say(language)}{_COLONS[language]}{say(value, language)}" for label, value in rows]
-        parts.append("\n".join([f"【{title.say(language)}】", *lines]))
-    return "\n\n".join(parts) + "\n"
-
-
-def must_print(category: front_door_pb2.Category) -> bool:
-    """Returns whether the user is asked to print the receipt of a registration."""
-    return any(rule.must_print for rule in _registration_rules(category))
-
-
-def _title(category: front_door_pb2.Category) -> Words:
-    titles = [to_words(rule.title) for rule in _registration_rules(category) if rule.HasField("title")]
-    return titles[0] if titles else words.RECEIPT
-
-
-def _registration_rules(category: front_door_pb2.Category) -> list[front_door_pb2.ReceiptRule]:
-    return [rule for rule in category.receipts if rule.operation == card_pb2.OPERATION_REGISTRATION]
-
-
-def _find_place(receipt: front_door_pb2.Receipt, instance: front_door_pb2.Instance) -> Place:
-    registration = receipt.registration
-    agencies = [agency for agency in instance.agencies if agency.code == registration.agency]
-    categories = [category for category in instance.categories if category.code == registration.category]
-    return Place(instance, next(iter(agencies), None), next(iter(categories), None))
+    return compose_text(list_receipt_sections(receipt, instance), receipt.history_receipt, language)
 
 
 def _list_registration_rows(receipt: front_door_pb2.Receipt, place: Place) -> list[Row]:

@@ -20,7 +20,8 @@ from card_agent.signing.act_lines import pair_lines
 from card_agent.signing.certificate import ShownCertificate, describe_certificate
 from card_agent.signing.purpose import ExpectedPurpose, ShownPurpose, check_purpose, read_purpose
 from refusals import Code, Refusal
-from toroku.certificate.v1 import card_pb2
+from signed_acts.purpose import Role
+from toroku.act.v1 import signed_purpose_pb2
 from toroku.frontdoor.v1 import front_door_pb2
 
 _Result = TypeVar("_Result")
@@ -31,12 +32,15 @@ _JOIN_SECONDS = 0.2
 
 @dataclass(slots=True)
 class SigningCard:
-    """A card whose certificate has been read."""
+    """A card whose certificate has been read, and its role among the cards of the operation."""
 
     medium: TokenMedium
     person: Person
     certificate: TokenCertificate
     _pin: Pin | None = field(default=None, repr=False)
+    role: Role = Role.SOLE
+    # The PIN of another card, of which the person says that it is this one's too. It is sent once at most.
+    trial_pin: Pin | None = field(default=None, repr=False)
 
     def accept_purpose(self, encoded: bytes, expected: ExpectedPurpose) -> ShownPurpose:
         """Returns the purpose if it is the expected one; raises the refusals of `read_purpose` and `check_purpose`."""
@@ -44,20 +48,25 @@ class SigningCard:
         check_purpose(purpose, expected)
         return purpose
 
-    def sign(self, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
+    def sign(self, purpose: ShownPurpose) -> signed_purpose_pb2.SignedPurpose:
         """Returns the purpose with the card's signature. Asks for the PIN if it is not known yet or was wrong.
 
         Raises the token's refusals unless the person wants to try again.
         """
         while True:
-            pin = self._pin or self.person.ask_pin(_pin_question(self.medium))
+            # Forgotten before it is sent: a card that is pulled in the middle may have counted a try.
+            trial_pin, self.trial_pin = self.trial_pin, None
+            pin = trial_pin or self._pin or ask_pin(self.person, self.medium, self.role)
             try:
                 work = partial(self._sign, pin=pin, purpose=purpose)
                 signed_purpose = use_card(self.medium, self.person, work)
             except Refusal as refusal:
                 if refusal.reason in _PIN_REASONS:
                     self._pin = None
-                if not wants_retry(self.person, refusal, Retry.CARD):
+                if trial_pin is not None and refusal.reason in _PIN_WRONG:
+                    # The person did not type it for this card, and types it now.
+                    self.person.show_refusal(refusal)
+                elif not wants_retry(self.person, refusal, Retry.CARD):
                     raise
             else:
                 self._pin = pin
@@ -67,16 +76,21 @@ class SigningCard:
         """Has the PIN asked for again at the next signature."""
         self._pin = None
 
-    def _sign(self, token: Token, pin: Pin, purpose: ShownPurpose) -> card_pb2.SignedPurpose:
+    def hand_over_pin(self) -> Pin | None:
+        """Returns the PIN that the card took, and forgets it; for another card, as its `trial_pin` (REN-01)."""
+        pin, self._pin = self._pin, None
+        return pin
+
+    def _sign(self, token: Token, pin: Pin, purpose: ShownPurpose) -> signed_purpose_pb2.SignedPurpose:
         if not self.medium.pin_before_reading:
             self._check_same(token)
         token.verify_pin(pin)
         if self.medium.pin_before_reading:
             self._check_same(token)
         algorithm = choose_algorithm(self.certificate.certificate)
-        return card_pb2.SignedPurpose(
+        return signed_purpose_pb2.SignedPurpose(
             purpose=purpose.encoded,
-            algorithm=card_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{algorithm.value}"),
+            algorithm=signed_purpose_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{algorithm.value}"),
             signature=token.sign(self.certificate, purpose.to_be_signed, algorithm),
         )
 
@@ -86,20 +100,30 @@ class SigningCard:
             raise Refusal("CARD_CHANGED", Code.ABORTED)
 
 
-def read_card(medium: TokenMedium, person: Person) -> SigningCard:
+def read_card(medium: TokenMedium, person: Person, role: Role = Role.SOLE) -> SigningCard:
     """Returns the card in the reader now, for one operation; of several certificates the person chooses one.
 
     Raises the token's refusals unless the person retries.
     """
     while True:
-        pin = person.ask_pin(_pin_question(medium)) if medium.pin_before_reading else None
         try:
-            certificates = use_card(medium, person, partial(list_certificates, pin=pin))
+            return read_card_once(medium, person, role)
         except Refusal as refusal:
             if not wants_retry(person, refusal, Retry.CARD):
                 raise
-        else:
-            return SigningCard(medium, person, _choose_certificate(certificates, person), pin)
+
+
+def read_card_once(medium: TokenMedium, person: Person, role: Role) -> SigningCard:
+    """Returns the card as `read_card`, without another try."""
+    pin = ask_pin(person, medium, role) if medium.pin_before_reading else None
+    certificates = use_card(medium, person, partial(list_certificates, pin=pin))
+    return SigningCard(medium, person, _choose_certificate(certificates, person), pin, role)
+
+
+def ask_pin(person: Person, medium: TokenMedium, role: Role) -> Pin:
+    """Returns the PIN of a card, or the password of a file; of two cards the question says which one's."""
+    questions = _FILE_QUESTIONS if medium.pin_before_reading else _PIN_QUESTIONS
+    return person.ask_pin(questions[role], of_new_card=role is Role.NEW)
 
 
 # Everything that a certificate says of company and person, and both forms of its serial number.
@@ -125,8 +149,12 @@ def list_certificate_rows(
     certificate: ShownCertificate, display: front_door_pb2.CardDisplay = _WHOLE_DISPLAY
 ) -> list[Row]:
     """Returns the rows in which a certificate is shown (CRD-04), with what the category displays; all by default."""
+    return [*list_holder_rows(certificate, display), *list_identity_rows(certificate, display)]
+
+
+def list_identity_rows(certificate: ShownCertificate, display: front_door_pb2.CardDisplay) -> list[Row]:
+    """Returns the rows with serial number, issuer and expiry of a certificate."""
     return [
-        *list_holder_rows(certificate, display),
         (words.SERIAL, _write_serial(certificate, display)),
         (words.ISSUER, certificate.issuer),
         (words.EXPIRY, certificate.expiry_date),
@@ -151,7 +179,7 @@ def list_holder_rows(certificate: ShownCertificate, display: front_door_pb2.Card
 def list_purpose_rows(purpose: ShownPurpose, place: Place) -> list[Row]:
     """Returns what a purpose is for, by the names of the place that it was checked to be for."""
     rows: list[Row] = [
-        (words.TYPE, words.TYPE_NAMES[purpose.content.type]),
+        (words.TYPE, _name_type(purpose)),
         (words.CHOOSE_AGENCY, place.fill(Words("{agency_ja}", "{agency_en}"))),
         (words.CHOOSE_CATEGORY, place.fill(Words("{category_ja}", "{category_en}"))),
     ]
@@ -165,11 +193,11 @@ def list_purpose_values(purpose: ShownPurpose, place: Place) -> list[Row]:
     content = purpose.content
     rows: list[Row] = [
         (words.INSTANCE, content.instance),
-        (words.TYPE, words.TYPE_NAMES[content.type]),
+        (words.TYPE, _name_type(purpose)),
         (words.OPERATION, words.OPERATION_NAMES[content.operation]),
         (words.ROLE, words.ROLE_NAMES[content.role]),
-        (words.CHOOSE_AGENCY, content.agency or ""),
-        (words.CHOOSE_CATEGORY, content.category or ""),
+        *([(words.CHOOSE_AGENCY, content.agency)] if content.agency is not None else []),
+        *([(words.CHOOSE_CATEGORY, content.category)] if content.category is not None else []),
         (words.CERTIFICATE_SHA256, content.certificate_sha256.hex()),
         (words.NONCE, content.nonce.hex()),
     ]
@@ -179,6 +207,10 @@ def list_purpose_values(purpose: ShownPurpose, place: Place) -> list[Row]:
             (words.REQUEST_ID, content.act.request_id),
             (words.REQUEST_SHA256, content.act.request_sha256.hex()),
         ]
+    if content.successor_key_sha256 is not None:
+        rows.append((words.SUCCESSOR_KEY_SHA256, content.successor_key_sha256.hex()))
+    if content.other_certificate_sha256 is not None:
+        rows.append((words.OTHER_CERTIFICATE_SHA256, content.other_certificate_sha256.hex()))
     return rows
 
 
@@ -232,6 +264,12 @@ def show_certificate(person: Person, certificate: TokenCertificate, tries_left: 
     person.show(words.CARD, rows)
 
 
+def _name_type(purpose: ShownPurpose) -> Words:
+    # A log-in changes nothing, whatever it is for; an act is what it does.
+    content = purpose.content
+    return words.CHECK_OF_THE_CARD if content.act is None else words.OPERATION_NAMES[content.operation]
+
+
 def _write_serial(certificate: ShownCertificate, display: front_door_pb2.CardDisplay) -> Words | str:
     if not display.serial_hexadecimal:
         return str(certificate.serial)
@@ -252,8 +290,14 @@ _PIN_REASONS = {
 }
 
 
-def _pin_question(medium: TokenMedium) -> Words:
-    return words.ASK_FILE_PASSWORD if medium.pin_before_reading else words.ASK_PIN
+# Of these a further try with another PIN can help.
+_PIN_WRONG = _PIN_REASONS - {"CARD_PIN_BLOCKED"}
+_PIN_QUESTIONS = {Role.SOLE: words.ASK_PIN, Role.OLD: words.ASK_OLD_PIN, Role.NEW: words.ASK_NEW_PIN}
+_FILE_QUESTIONS = {
+    Role.SOLE: words.ASK_FILE_PASSWORD,
+    Role.OLD: words.ASK_OLD_FILE_PASSWORD,
+    Role.NEW: words.ASK_NEW_FILE_PASSWORD,
+}
 
 
 def _choose_certificate(certificates: Sequence[TokenCertificate], person: Person) -> TokenCertificate:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from card_agent.console import words
 from refusals import Code, Refusal
-from signed_acts.purpose import Operation, Purpose, PurposeType, decode, expect, expect_act
+from signed_acts.purpose import Operation, Purpose, PurposeType, Role, decode, expect, expect_act
 from signed_acts.signature import prefix_purpose
 
 
@@ -32,11 +32,16 @@ class ShownPurpose:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRequest:
-    """The bidder and the request that an act must be for; the SHA-256 has 32 bytes."""
+    """The bidder and the request that an act must be for; every SHA-256 has 32 bytes.
+
+    The last two are those of a renewal: the key that vouches for the new card, and for the new card the old one.
+    """
 
     bidder_id: str
     request_id: str
     request_sha256: bytes
+    successor_key_sha256: bytes | None = None
+    other_certificate_sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class ExpectedPurpose:
     certificate_sha256: bytes
     request: ExpectedRequest | None = None
     operation: Operation = Operation.REGISTRATION
+    role: Role = Role.SOLE
 
 
 def read_purpose(encoded: bytes) -> ShownPurpose:
@@ -72,6 +78,7 @@ def check_purpose(purpose: ShownPurpose, expected: ExpectedPurpose) -> None:
         agency=expected.agency,
         category=expected.category,
         certificate_sha256=expected.certificate_sha256,
+        role=expected.role,
     )
     if expected.request is not None:
         expect_act(
@@ -79,4 +86,6 @@ def check_purpose(purpose: ShownPurpose, expected: ExpectedPurpose) -> None:
             bidder_id=expected.request.bidder_id,
             request_id=expected.request.request_id,
             request_sha256=expected.request.request_sha256,
+            successor_key_sha256=expected.request.successor_key_sha256,
+            other_certificate_sha256=expected.request.other_certificate_sha256,
         )

@@ -24,10 +24,11 @@ sentence that ends with what to do; all mistakes are reported at once.
 {{- end -}}
 
 {{- $databases := dict -}}
-{{- $public := false }}{{ $agency := false }}{{ $mail := false }}{{ $keepsDatabase := false -}}
+{{- $public := false }}{{ $agency := false }}{{ $officers := false }}{{ $mail := false }}{{ $keepsDatabase := false -}}
 {{- range $name, $service := $services -}}
   {{- if $service.listeners.public }}{{ $public = true }}{{ end -}}
   {{- if and $service.listeners.agency $values.agency.enabled }}{{ $agency = true }}{{ end -}}
+  {{- if ne $service.officerProof "none" }}{{ $officers = true }}{{ end -}}
   {{- if $service.mail }}{{ $mail = true }}{{ end -}}
   {{- if $service.database.enabled }}{{ $keepsDatabase = true }}{{ end -}}
   {{- range $callee, $_ := $service.calls -}}
@@ -78,6 +79,21 @@ sentence that ends with what to do; all mistakes are reported at once.
   {{- if and (ne $service.bidderProof "none") (not (or $values.certificates.bidderProof.secretName $values.certificates.issuer.name)) -}}
     {{- $mistakes = append $mistakes "there is no key for bidder proofs: set certificates.bidderProof.secretName or certificates.issuer.name" -}}
   {{- end -}}
+  {{- if and (ne $service.history "none") (not (or $values.certificates.history.secretName $values.certificates.issuer.name)) -}}
+    {{- $mistakes = append $mistakes "there is no key that seals histories: set certificates.history.secretName or certificates.issuer.name" -}}
+  {{- end -}}
+  {{- if and (ne $service.officerProof "none") (not (or $values.certificates.officerProof.secretName $values.certificates.issuer.name)) -}}
+    {{- $mistakes = append $mistakes "there is no key for officer proofs: set certificates.officerProof.secretName or certificates.issuer.name" -}}
+  {{- end -}}
+  {{- if and (ne $service.actProof "none") (not (or $values.certificates.actProof.secretName $values.certificates.issuer.name)) -}}
+    {{- $mistakes = append $mistakes "there is no key for act proofs: set certificates.actProof.secretName or certificates.issuer.name" -}}
+  {{- end -}}
+  {{- if and (ne $service.mailedSecrets "none") (not (or $values.certificates.mailedSecrets.secretName $values.certificates.issuer.name)) -}}
+    {{- $mistakes = append $mistakes "there is no key of mailed secrets: set certificates.mailedSecrets.secretName or certificates.issuer.name" -}}
+  {{- end -}}
+  {{- if and (ne $service.history "none") (not $service.worker.enabled) -}}
+    {{- $mistakes = append $mistakes (printf "services.%s.history is private, but without a worker nobody seals it: set services.%s.worker.enabled" $name $name) -}}
+  {{- end -}}
   {{- $scaling := $service.server.autoscaling -}}
   {{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
     {{- $mistakes = append $mistakes (printf "services.%s.server.autoscaling: minReplicas %d is more than maxReplicas %d: raise maxReplicas" $name (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
@@ -98,6 +114,9 @@ sentence that ends with what to do; all mistakes are reported at once.
 {{- end -}}
 {{- if and $agency (not (or $values.agencyClients.certificates $values.agencyClients.configMapName $values.agencyClients.secretName)) -}}
   {{- $mistakes = append $mistakes "agency listeners have no CA to trust: add --set-file agencyClients.certificates=<bundle.pem>, name agencyClients.secretName or configMapName, or set agency.enabled to false" -}}
+{{- end -}}
+{{- if and $agency $officers (not (include "toroku.officerClientsGiven" $root)) -}}
+  {{- $mistakes = append $mistakes "there is no CA of officers to trust: add --set-file officerClients.certificates=<bundle.pem>, name officerClients.secretName or configMapName, or set agency.enabled to false" -}}
 {{- end -}}
 {{- if and $mail (not $values.mail.host) -}}
   {{- $mistakes = append $mistakes "mail.host is empty: set the mail server that takes the mails" -}}

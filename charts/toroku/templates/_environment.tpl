@@ -72,6 +72,9 @@ until the process ends. The chart never sees a password: dict root name service 
   {{- $_ := set $settings "TOROKU_AGENCY_CLIENTS_CA" (printf "/agency-clients/%s" $values.agencyClients.key) -}}
   {{- $_ := set $settings "TOROKU_CALLERS" "/callers/callers.yaml" -}}
 {{- end -}}
+{{- if include "toroku.knowsOfficers" . -}}
+  {{- $_ := set $settings "TOROKU_OFFICER_CLIENTS_CA" (printf "/officer-clients/%s" $values.officerClients.key) -}}
+{{- end -}}
 {{- if and $server $service.listeners.public -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_LISTEN" "0.0.0.0:8445" -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_CONNECTIONS" ($service.bounds.public.connections | int | toString) -}}
@@ -90,6 +93,12 @@ until the process ends. The chart never sees a password: dict root name service 
 {{- end -}}
 {{- if eq $service.bidderProof "private" }}{{ $_ := set $settings "TOROKU_BIDDER_PROOF_KEY" "/bidder-proof/key.pem" }}{{ end -}}
 {{- if ne $service.bidderProof "none" }}{{ $_ := set $settings "TOROKU_BIDDER_PROOF_PUBLIC_KEYS" "/bidder-proof-public/keys.pem" }}{{ end -}}
+{{- if include "toroku.signsActProofs" . }}{{ $_ := set $settings "TOROKU_ACT_PROOF_KEY" "/act-proof/key.pem" }}{{ end -}}
+{{- if include "toroku.verifiesActProofs" . }}{{ $_ := set $settings "TOROKU_ACT_PROOF_PUBLIC_KEYS" "/act-proof-public/keys.pem" }}{{ end -}}
+{{- if include "toroku.seals" . }}{{ $_ := set $settings "TOROKU_HISTORY_KEY" "/history/key.pem" }}{{ end -}}
+{{- if include "toroku.signsOfficerProofs" . }}{{ $_ := set $settings "TOROKU_OFFICER_PROOF_KEY" "/officer-proof/key.pem" }}{{ end -}}
+{{- if include "toroku.verifiesOfficerProofs" . }}{{ $_ := set $settings "TOROKU_OFFICER_PROOF_PUBLIC_KEYS" "/officer-proof-public/keys.pem" }}{{ end -}}
+{{- if include "toroku.handlesMailedSecrets" . }}{{ $_ := set $settings "TOROKU_MAILED_SECRET_KEY" "/mailed-secrets/key.pem" }}{{ end -}}
 {{- if $service.mail -}}
   {{- $_ := set $settings "TOROKU_SMTP_HOST" $values.mail.host -}}
   {{- $_ := set $settings "TOROKU_SMTP_PORT" ($values.mail.port | toString) -}}

@@ -73,6 +73,64 @@ addresses of its database, where it gives none of its own.
 {{- .Values.certificates.bidderProof.secretName | default (include "toroku.named" (list . "bidder-proof")) -}}
 {{- end -}}
 
+{{- define "toroku.historySecret" -}}
+{{- .Values.certificates.history.secretName | default (include "toroku.named" (list . "history")) -}}
+{{- end -}}
+
+{{- define "toroku.officerProofSecret" -}}
+{{- .Values.certificates.officerProof.secretName | default (include "toroku.named" (list . "officer-proof")) -}}
+{{- end -}}
+
+{{/* Whether this process signs officer proofs: dict service role */}}
+{{- define "toroku.signsOfficerProofs" -}}
+{{- if and (eq .role "server") (eq .service.officerProof "private") }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether this process verifies officer proofs: dict service role */}}
+{{- define "toroku.verifiesOfficerProofs" -}}
+{{- if and (eq .role "server") (ne .service.officerProof "none") }}true{{ end -}}
+{{- end -}}
+
+{{- define "toroku.actProofSecret" -}}
+{{- .Values.certificates.actProof.secretName | default (include "toroku.named" (list . "act-proof")) -}}
+{{- end -}}
+
+{{/* Whether this process signs act proofs: dict service role */}}
+{{- define "toroku.signsActProofs" -}}
+{{- if and (eq .role "server") (eq .service.actProof "private") }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether this process verifies act proofs: dict service role */}}
+{{- define "toroku.verifiesActProofs" -}}
+{{- if and (eq .role "server") (eq .service.actProof "public") }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether a bundle of CAs of officers is given: the root */}}
+{{- define "toroku.officerClientsGiven" -}}
+{{- with .Values.officerClients -}}
+{{- if or .certificates .configMapName .secretName }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether this process knows officers by their CAs: dict root service role */}}
+{{- define "toroku.knowsOfficers" -}}
+{{- if and (include "toroku.verifiesOfficerProofs" .) (include "toroku.officerClientsGiven" .root) }}true{{ end -}}
+{{- end -}}
+
+{{- define "toroku.mailedSecretsSecret" -}}
+{{- .Values.certificates.mailedSecrets.secretName | default (include "toroku.named" (list . "mailed-secrets")) -}}
+{{- end -}}
+
+{{/* Whether this process seals or opens secrets that are mailed: dict service role */}}
+{{- define "toroku.handlesMailedSecrets" -}}
+{{- if or (and (eq .role "server") (eq .service.mailedSecrets "sealed")) (and (eq .role "worker") (eq .service.mailedSecrets "opened")) }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether this process seals a history: dict service role */}}
+{{- define "toroku.seals" -}}
+{{- if and (eq .role "worker") (eq .service.history "private") }}true{{ end -}}
+{{- end -}}
+
 {{/* "true" if servers use the database through a pooler: list root service */}}
 {{- define "toroku.pooled" -}}
 {{- $root := index . 0 }}{{ $service := index . 1 -}}

@@ -79,6 +79,11 @@ the migration uses: dict root name service pooled (whether the pod's process use
 - name: callers
   configMap: {name: {{ $values.callers.configMapName | default (include "toroku.named" (list $root "callers")) }}}
 {{- end }}
+{{- if include "toroku.knowsOfficers" . }}
+{{- $given := or $values.officerClients.configMapName $values.officerClients.secretName }}
+{{- $made := dict "configMapName" (include "toroku.named" (list $root "officer-clients")) }}
+{{ include "toroku.volumeFrom" (dict "name" "officer-clients" "source" (ternary $values.officerClients $made (not (empty $given)))) }}
+{{- end }}
 {{- if and $server $service.listeners.public }}
 - name: public-certificate
   secret:
@@ -102,6 +107,52 @@ the migration uses: dict root name service pooled (whether the pod's process use
     # Only the public half: the private key is in the same Secret.
     items: [{key: {{ $proof.publicKeys }}, path: keys.pem}]
 {{- end }}
+{{- if include "toroku.seals" . }}
+- name: history
+  secret:
+    secretName: {{ include "toroku.historySecret" $root }}
+    defaultMode: 288
+    items: [{key: {{ $values.certificates.history.privateKey }}, path: key.pem}]
+{{- end }}
+{{- $officerProof := $values.certificates.officerProof }}
+{{- if include "toroku.signsOfficerProofs" . }}
+- name: officer-proof
+  secret:
+    secretName: {{ include "toroku.officerProofSecret" $root }}
+    defaultMode: 288
+    items: [{key: {{ $officerProof.privateKey }}, path: key.pem}]
+{{- end }}
+{{- if include "toroku.verifiesOfficerProofs" . }}
+- name: officer-proof-public
+  secret:
+    secretName: {{ $officerProof.publicSecretName | default (include "toroku.officerProofSecret" $root) }}
+    defaultMode: 288
+    # Only the public half: the private key is in the same Secret.
+    items: [{key: {{ $officerProof.publicKeys }}, path: keys.pem}]
+{{- end }}
+{{- $actProof := $values.certificates.actProof }}
+{{- if include "toroku.signsActProofs" . }}
+- name: act-proof
+  secret:
+    secretName: {{ include "toroku.actProofSecret" $root }}
+    defaultMode: 288
+    items: [{key: {{ $actProof.privateKey }}, path: key.pem}]
+{{- end }}
+{{- if include "toroku.verifiesActProofs" . }}
+- name: act-proof-public
+  secret:
+    secretName: {{ $actProof.publicSecretName | default (include "toroku.actProofSecret" $root) }}
+    defaultMode: 288
+    # Only the public half: the private key is in the same Secret.
+    items: [{key: {{ $actProof.publicKeys }}, path: keys.pem}]
+{{- end }}
+{{- if include "toroku.handlesMailedSecrets" . }}
+- name: mailed-secrets
+  secret:
+    secretName: {{ include "toroku.mailedSecretsSecret" $root }}
+    defaultMode: 288
+    items: [{key: {{ $values.certificates.mailedSecrets.privateKey }}, path: key.pem}]
+{{- end }}
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
 {{ include "toroku.volumeFrom" (dict "name" "mail-ca" "source" $values.mail.ca) }}
 {{- end }}
@@ -120,6 +171,9 @@ the migration uses: dict root name service pooled (whether the pod's process use
 - {name: agency-clients, mountPath: /agency-clients, readOnly: true}
 - {name: callers, mountPath: /callers, readOnly: true}
 {{- end }}
+{{- if include "toroku.knowsOfficers" . }}
+- {name: officer-clients, mountPath: /officer-clients, readOnly: true}
+{{- end }}
 {{- if and $server $service.listeners.public }}
 - {name: public-certificate, mountPath: /public-certificate, readOnly: true}
 {{- end }}
@@ -128,6 +182,24 @@ the migration uses: dict root name service pooled (whether the pod's process use
 {{- end }}
 {{- if ne $service.bidderProof "none" }}
 - {name: bidder-proof-public, mountPath: /bidder-proof-public, readOnly: true}
+{{- end }}
+{{- if include "toroku.seals" . }}
+- {name: history, mountPath: /history, readOnly: true}
+{{- end }}
+{{- if include "toroku.signsOfficerProofs" . }}
+- {name: officer-proof, mountPath: /officer-proof, readOnly: true}
+{{- end }}
+{{- if include "toroku.verifiesOfficerProofs" . }}
+- {name: officer-proof-public, mountPath: /officer-proof-public, readOnly: true}
+{{- end }}
+{{- if include "toroku.signsActProofs" . }}
+- {name: act-proof, mountPath: /act-proof, readOnly: true}
+{{- end }}
+{{- if include "toroku.verifiesActProofs" . }}
+- {name: act-proof-public, mountPath: /act-proof-public, readOnly: true}
+{{- end }}
+{{- if include "toroku.handlesMailedSecrets" . }}
+- {name: mailed-secrets, mountPath: /mailed-secrets, readOnly: true}
 {{- end }}
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
 - {name: mail-ca, mountPath: /mail-ca, readOnly: true}

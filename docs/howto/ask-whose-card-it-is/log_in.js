@@ -113,7 +113,8 @@ const ADVICE = {
   VERDICT_CERTIFICATE_REVOKED: "The certification authority revoked the card.",
   VERDICT_CERTIFICATE_NOT_TRUSTED: "The card's certificate cannot be verified at the moment. Ask the help desk.",
   VERDICT_CARD_SUSPENDED: "The card is suspended. Contact the agency.",
-  VERDICT_BINDING_ENDED: "The registration of this card has ended. Use the new card, or contact the agency.",
+  VERDICT_BINDING_ENDED: "The registration of this card has ended. Contact the agency.",
+  VERDICT_CARD_REPLACED: "A new card has taken the place of this one. Use the new card.",
   VERDICT_BIDDER_SUSPENDED: "The bidder is suspended. Contact the agency.",
   VERDICT_BIDDER_ENDED: "This bidder ID has ended. Register with the new one.",
 };

@@ -28,6 +28,14 @@ class CompanyMatch(StrEnum):
     OFF = "off"
 
 
+class HolderRule(StrEnum):
+    """Whose name the certificate has to carry; where it can't be told, or is another, an officer decides (CRD-10)."""
+
+    CONTRACT_PARTY = "contract_party"
+    OR_REPRESENTATIVE = "or_representative"
+    NOT_COMPARED = "not_compared"
+
+
 class UnknownRevocation(StrEnum):
     """What happens to a card without a usable CRL."""
 

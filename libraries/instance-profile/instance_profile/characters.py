@@ -30,6 +30,9 @@ def find_unusable(text: str) -> list[str]:
 
     Variation selectors are accepted: they distinguish forms of a character that matter to the bearer of a name.
     """
+    # Python prints none of the categories, so this is only faster than to look at each character.
+    if text.isprintable() and BLANK_CHARACTERS.isdisjoint(text):
+        return []
     characters = [character for character in text if _is_unusable(character)]
     return [f"U+{ord(character):04X}" for character in dict.fromkeys(characters)]
 
@@ -79,6 +82,8 @@ def replace_invisible(text: str, replacement: str = "\N{REPLACEMENT CHARACTER}")
 
     For texts of others (rosters, certificates, forms) that are shown on a terminal, in a mail or on a card's display.
     """
+    if text.isprintable():
+        return text
     return "".join(replacement if is_invisible(character) else character for character in text)
 
 

@@ -18,6 +18,8 @@ class CompanyField(StrEnum):
     POSTAL_CODE = "postal_code"
     ADDRESS = "address"
     REPRESENTATIVE_NAME = "representative_name"
+    # 契約者氏名
+    CONTRACT_PARTY_NAME = "contract_party_name"
     REPRESENTATIVE_TITLE = "representative_title"
     TELEPHONE = "telephone"
     FAX = "fax"
@@ -39,9 +41,9 @@ class CompanyFieldRule(Part):
     """The label of one field of 企業情報, and where a bidder may edit it (QUA-07, CHG-06)."""
 
     field: CompanyField
-    """Which field of 企業情報 this is; department is 部署名, branch 支店名等, region 地域区分, permit_number
-    入札参加許可番号, grades the kinds of qualification with their grades, qualification_name
-    資格審査情報 商号又は名称."""
+    """Which field of 企業情報 this is; contract_party_name is 契約者氏名, department 部署名, branch 支店名等,
+    region 地域区分, permit_number 入札参加許可番号, grades the kinds of qualification with their grades,
+    qualification_name 資格審査情報 商号又は名称."""
     label: Text
     """The name of the field on screens and receipts."""
     editable_at: tuple[Operation, ...] = ()

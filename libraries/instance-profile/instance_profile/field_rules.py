@@ -36,6 +36,8 @@ _TELEPHONE = re.compile(r"0[0-9]{1,4}-[0-9]{1,4}-[0-9]{3,4}")
 _TELEPHONE_DIGITS = (10, 11)
 # 担当者 (REG-02): as long as the manual's names of contacts.
 _MOST_PERSON_CHARACTERS = 20
+# RFC 5321, 4.5.3.1.3
+_MOST_MAIL_ADDRESS_CHARACTERS = 254
 
 
 def check_contact(
@@ -85,6 +87,16 @@ def check_search(
 def check_person_in_charge(value: str, *, path: str = "person_in_charge") -> list[Violation]:
     """Returns the violations of 担当者, who is optional: a name of at most 20 characters. `path` names the field."""
     return list(_any_value(value, path, _MOST_PERSON_CHARACTERS, half_width=False, full_width=False))
+
+
+def check_mail_address(value: str, *, path: str = "mail_address") -> list[Violation]:
+    """Returns the violations of a mail address that is no part of a contact: required, and of the form of any other."""
+    if not value.strip():
+        return [Violation(path, "FIELD_REQUIRED")]
+    violations = list(_any_value(value, path, _MOST_MAIL_ADDRESS_CHARACTERS, half_width=True, full_width=False))
+    if not violations and (reason := _mail_address(value)) is not None:
+        violations.append(Violation(path, reason))
+    return violations
 
 
 def refuse_violations(violations: list[Violation]) -> None:
@@ -153,13 +165,18 @@ def _telephone(value: str) -> str | None:
     return None if _TELEPHONE.fullmatch(value) and digits in _TELEPHONE_DIGITS else "TELEPHONE_INVALID"
 
 
-def _mail_address(value: str) -> str | None:
+def is_mail_address(value: str) -> bool:
+    """Returns whether mail can be sent to a text, by its form."""
     try:
         # No DNS look-up: a form must not wait for a foreign name server, and delivery shows whether mail arrives.
         validate_email(value, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
-        return "MAIL_ADDRESS_INVALID"
-    return None
+        return False
+    return True
+
+
+def _mail_address(value: str) -> str | None:
+    return None if is_mail_address(value) else "MAIL_ADDRESS_INVALID"
 
 
 def _mail_address_again(category: Category, value: str, again: str | None, path: str) -> Iterator[Violation]:

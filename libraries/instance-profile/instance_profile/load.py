@@ -42,7 +42,7 @@ class Draft:
     profile: Profile
     # What no service starts with: a line for each place, with file, line, key path and what to do.
     not_carried_out: Sequence[str]
-    # What prepares an operation that is not offered yet: likewise, and the keys without their places in lists.
+    # What prepares what is to come: likewise, and the keys without their places in lists.
     not_in_force: Sequence[str]
     keys_not_in_force: Sequence[str]
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from instance_profile.agency import Agency, AgencyRules, RulesInCategory
 from instance_profile.application_desk import ApplicationDesk
 from instance_profile.base import Code, MonthAndDay, Part, Pattern, Text, TimeOfDay
-from instance_profile.card_authority import CardAuthority, CompanyMatch, RevocationRule, UnknownRevocation
+from instance_profile.card_authority import CardAuthority, CompanyMatch, HolderRule, RevocationRule, UnknownRevocation
 from instance_profile.category import (
     Category,
     ContactField,
@@ -43,6 +43,7 @@ __all__ = [
     "ContactFieldRule",
     "Encoding",
     "HelpDesk",
+    "HolderRule",
     "MailTemplate",
     "Mails",
     "NameStrictness",
@@ -55,6 +56,7 @@ __all__ = [
     "Profile",
     "Proof",
     "Propagation",
+    "RenewalDifference",
     "RepresentativeContact",
     "RevocationRule",
     "RosterGrades",
@@ -181,9 +183,33 @@ class Mails(Part):
     registration_notice: MailTemplate
     """The mail to the representative contact and to the contacts of the bidder's other cards (REG-07)."""
     change: MailTemplate | None = None
-    """The mail after a change."""
+    """The mail after a change (CHG-01). Here and below: without one, neutral words."""
     renewal: MailTemplate | None = None
-    """The mail after a renewal."""
+    """The mail after a renewal, to the contact of the new card."""
+    renewal_notice: MailTemplate | None = None
+    """The mail after a renewal, to the representative contact and to the contacts of the bidder's other cards."""
+    registration_reopened: MailTemplate | None = None
+    """The mail to all contacts of a bidder when a renewal was taken back."""
+    predecessor_linked: MailTemplate | None = None
+    """The mail to all contacts of a bidder when a card was linked to the expired one that it comes after."""
+    officer_invitation: MailTemplate | None = None
+    """The mail to a person who is invited as an officer, with the code."""
+    officer_certificate_expiring: MailTemplate | None = None
+    """The mail to an officer whose certificate expires soon."""
+    card_suspended: MailTemplate | None = None
+    """The mail to all contacts of a bidder when one of its cards was suspended."""
+    card_resumed: MailTemplate | None = None
+    """The mail to all contacts of a bidder when the suspension of one of its cards ended."""
+    bidder_suspended: MailTemplate | None = None
+    """The mail to all contacts of a bidder when it was suspended."""
+    bidder_resumed: MailTemplate | None = None
+    """The mail to all contacts of a bidder when its suspension ended."""
+    binding_undone: MailTemplate | None = None
+    """The mail to all contacts of a bidder when the registration of one of its cards was undone (CRD-06)."""
+    card_approved: MailTemplate | None = None
+    """The mail to who asked for the approval of a card: it can be registered now."""
+    card_refused: MailTemplate | None = None
+    """The mail to who asked for the approval of a card: it can't be registered."""
 
 
 class HelpDesk(Part):
@@ -214,6 +240,17 @@ class OperationGuide(Part):
     """When a contractor uses it."""
     not_for: Text | None = None
     """When not to use it, and what to use then."""
+
+
+class RenewalDifference(Part):
+    """One thing in which 登録 and ICカード更新 differ, where both give a new card (ENT-06)."""
+
+    aspect: Text
+    """What is compared, for example 用途 or 条件（制限事項）."""
+    registration: Text
+    """How it is at 登録 (registration)."""
+    renewal: Text
+    """How it is at ICカード更新 (renewal)."""
 
 
 class Profile(Part):
@@ -248,6 +285,8 @@ class Profile(Part):
     """The help desk for contractors."""
     operations: tuple[OperationGuide, ...]
     """What the operations are for, as the menu explains them."""
+    renewal_differences: tuple[RenewalDifference, ...] = ()
+    """How 登録 and ICカード更新 differ, in the order of the table, as help for choosing one of them."""
 
     neighbouring_systems: tuple[NeighbouringSystem, ...] = ()
     """Related systems with their opening hours, for texts on screens only."""
@@ -261,6 +300,13 @@ class Profile(Part):
         """Checks that references between parts exist and that codes are unique."""
         require_consistency(self)
         return self
+
+    def list_propagation_choices(self) -> tuple[Operation, ...]:
+        """Returns the operations at which the user chooses: none where nothing propagates."""
+        if self.propagation is Propagation.NONE:
+            return ()
+        usable = {operation for category in self.categories for operation in category.list_usable_operations()}
+        return tuple(operation for operation in self.propagation_chosen_at if operation in usable)
 
     def category(self, code: str) -> Category:
         """Returns the category with this code; raises KeyError where there is none."""

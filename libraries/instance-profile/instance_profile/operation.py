@@ -11,5 +11,5 @@ class Operation(StrEnum):
     RENEWAL = "renewal"
 
 
-OPERATIONS_CARRIED_OUT = frozenset({Operation.REGISTRATION})
-"""The operations that this version of Toroku carries out. A profile may describe the others for later."""
+OPERATIONS_CARRIED_OUT = frozenset(Operation)
+"""The operations that this version of Toroku carries out. A profile may describe others for later."""

@@ -15,6 +15,17 @@ class Encoding(StrEnum):
     CP932 = "cp932"
 
 
+class SuccessionKind(StrEnum):
+    """Why a bidder took the place of another one, and has a number of its own."""
+
+    REAPPLICATION = "reapplication"
+    """A re-application for qualification was missed, and a new number was given later (失効後の再申請)."""
+    TRANSFER = "transfer"
+    """The authority to contract was transferred (契約権限の移譲)."""
+    MERGER = "merger"
+    """Companies merged (会社の合併)."""
+
+
 class RosterGrades(Part):
     """A kind of qualification, and the column with its grade."""
 
@@ -22,6 +33,31 @@ class RosterGrades(Part):
     """The kind of qualification, as bidders and agencies are shown it."""
     column: str
     """The column with the grade; an empty cell means that the bidder has none in this kind."""
+
+
+class Predecessor(Part):
+    """How rows name the bidder whose place their bidder took, after a missed re-application, a transfer or a merger.
+
+    The cards of a predecessor are not renewed any more. A later file without the number takes nothing back.
+    """
+
+    bidder_id: str
+    """The column with the predecessor's bidder id; empty in rows of bidders that took nobody's place."""
+    kind: SuccessionKind | None = None
+    """Why all bidders of the file that have a predecessor took its place. Either this, or kind_column and kinds."""
+    kind_column: str | None = None
+    """The column that says why."""
+    kinds: dict[str, SuccessionKind] = Field(default_factory=dict)
+    """The reasons by what stands in that column."""
+
+    @model_validator(mode="after")
+    def check_kinds(self) -> Self:
+        """Checks that the reason is given either for the whole file or row by row."""
+        if bool(self.kind_column) != bool(self.kinds):
+            raise ValueError("give kind_column and kinds together")
+        if (self.kind is None) == (self.kind_column is None):
+            raise ValueError("give either kind or kind_column")
+        return self
 
 
 class CountingRows(Part):
@@ -109,6 +145,9 @@ class RosterMapping(Part):
     """What is put between the parts of an address that is in several columns."""
     representative_name: str | None = None
     """The column with the representative's name (代表者氏名)."""
+    contract_party_name: str | None = None
+    """The column with the name of who contracts for the bidder (契約者氏名). Without it, and in rows where it is empty,
+    that is the representative."""
     representative_title: str | None = None
     """The column with the representative's title (代表者役職)."""
     telephone: str | None = None
@@ -137,11 +176,13 @@ class RosterMapping(Part):
     R8.4.1, or the number of the day in a spreadsheet (46113)."""
     valid_until: str | None = None
     """The column with the last day of the qualification, in the same forms."""
+    predecessor: Predecessor | None = None
+    """The columns that name the bidder whose place a bidder took. Only with bidder_id."""
     joined_rows: JoinedRows | None = None
     """How several rows of one bidder are read as one. Without it, each row is another bidder."""
     digits: dict[PaddedField, Annotated[int, Field(ge=1, le=40)]] = Field(default_factory=dict)
     """The number of digits of bidder_id, postal_code or permit_number, in a file in which leading zeros are lost: a
-    value of fewer digits is filled with zeros at its front."""
+    value of fewer digits is filled with zeros at its front; those of bidder_id are a predecessor's too."""
     optional_columns: tuple[str, ...] = ()
     """The columns that some files lack, for example older ones: they are read as if they were empty."""
     most_gone_percent: Annotated[int, Field(ge=0, le=100)] = 20
@@ -178,6 +219,8 @@ class RosterMapping(Part):
             raise ValueError(f"joined_rows.may_differ: {unknown[0]} is no column of the mapping")
         if unpadded := [field for field in self.digits if getattr(self, field) is None]:
             raise ValueError(f"digits: the mapping has no column {unpadded[0]}")
+        if self.predecessor and not self.bidder_id:
+            raise ValueError("predecessor needs bidder_id")
         if self.joined_rows and not self.bidder_id and not self.corporate_number:
             raise ValueError("joined_rows needs bidder_id or corporate_number")
         return self
@@ -192,6 +235,7 @@ class RosterMapping(Part):
             self.postal_code,
             *self.list_address_columns(),
             self.representative_name,
+            self.contract_party_name,
             self.representative_title,
             self.telephone,
             self.fax,
@@ -203,6 +247,7 @@ class RosterMapping(Part):
             self.agencies_column,
             self.valid_from,
             self.valid_until,
+            *((self.predecessor.bidder_id, self.predecessor.kind_column) if self.predecessor else ()),
             joined.kind,
             joined.grade,
             joined.counting.column if joined.counting else None,

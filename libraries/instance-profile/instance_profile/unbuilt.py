@@ -1,7 +1,8 @@
 """What a profile can say and this version of Toroku does not do yet: the one table of it, and where a profile says it.
 
 A key that would change what the system does must not be passed over, because people would rely on it, and a card would
-sign it: a service does not start with it. A key that only prepares an operation which is not offered yet may be given.
+sign it: a service does not start with it. A key on which nobody relies yet, since it prepares what is to come, may be
+given.
 Every other key of the model has a reader (tools/profile_readers.py).
 """
 
@@ -11,18 +12,10 @@ from typing import Any
 
 from instance_profile.agency import Agency, RulesInCategory
 from instance_profile.base import Part
-from instance_profile.card_authority import CompanyMatch
 from instance_profile.category import Category, Proof, SearchField, SearchFieldRule, Stages
-from instance_profile.display import (
-    CardDisplay,
-    CompanyField,
-    CompanyFieldRule,
-    ContactSection,
-    ContactSectionRule,
-    Receipt,
-)
-from instance_profile.model import Mails, OperationGuide, Profile, Propagation
-from instance_profile.operation import OPERATIONS_CARRIED_OUT, Operation
+from instance_profile.display import CompanyField, CompanyFieldRule, ContactSection, ContactSectionRule
+from instance_profile.model import Profile, Propagation
+from instance_profile.operation import Operation
 
 KeyPath = tuple[str | int, ...]
 
@@ -35,7 +28,7 @@ class UnbuiltKey:
     key: str
     # What is missing, and what to write instead; ends a sentence.
     why: str
-    # Whether a service refuses to start with it; otherwise it prepares an operation that is not offered yet.
+    # Whether a service refuses to start with it; otherwise it prepares what is to come, and nobody relies on it yet.
     prevents_start: bool
     # Whether a value asks for what is missing; without it every value does, and nothing reads the key.
     asks: Callable[[Any], bool] | None = None
@@ -49,16 +42,7 @@ class UnbuiltUse:
     unbuilt: UnbuiltKey
 
 
-def _is_later(operation: Operation) -> bool:
-    return operation not in OPERATIONS_CARRIED_OUT
-
-
-def _are_later(operations: tuple[Operation, ...]) -> bool:
-    return any(_is_later(operation) for operation in operations)
-
-
-_UNTIL_CHANGE = "変更 and ICカード更新 are not offered yet"
-_OFFICER = "no officer can decide about a company yet; write required or off"
+_EDITED = "no operation edits 企業情報 yet"
 _USER_ID = "a ユーザID beside the bidder id is neither asked for nor known yet; leave it out"
 
 UNBUILT: tuple[UnbuiltKey, ...] = (
@@ -98,20 +82,6 @@ UNBUILT: tuple[UnbuiltKey, ...] = (
         asks=lambda fields: SearchField.USER_ID in (fields or ()),
     ),
     UnbuiltKey(
-        part=Agency,
-        key="company_match",
-        why=_OFFICER,
-        prevents_start=True,
-        asks=lambda match: match is CompanyMatch.OFFICER,
-    ),
-    UnbuiltKey(
-        part=RulesInCategory,
-        key="company_match",
-        why=_OFFICER,
-        prevents_start=True,
-        asks=lambda match: match is CompanyMatch.OFFICER,
-    ),
-    UnbuiltKey(
         part=CompanyFieldRule,
         key="field",
         why="資格審査情報 商号又は名称 is not kept yet; leave the field out",
@@ -121,9 +91,8 @@ UNBUILT: tuple[UnbuiltKey, ...] = (
     UnbuiltKey(
         part=CompanyFieldRule,
         key="editable_at",
-        why="a registration takes 企業情報 from the roster as it is; leave registration out",
+        why="every operation takes 企業情報 from the roster as it is; leave the key out",
         prevents_start=True,
-        asks=lambda operations: Operation.REGISTRATION in operations,
     ),
     UnbuiltKey(
         part=ContactSectionRule,
@@ -151,21 +120,19 @@ UNBUILT: tuple[UnbuiltKey, ...] = (
         why="the application desk (利用申込) does not exist yet; leave the key out",
         prevents_start=True,
     ),
-    UnbuiltKey(part=Profile, key="propagation_chosen_at", why=_UNTIL_CHANGE, prevents_start=False),
-    UnbuiltKey(part=Mails, key="change", why=_UNTIL_CHANGE, prevents_start=False),
-    UnbuiltKey(part=Mails, key="renewal", why=_UNTIL_CHANGE, prevents_start=False),
-    UnbuiltKey(part=OperationGuide, key="operation", why=_UNTIL_CHANGE, prevents_start=False, asks=_is_later),
-    UnbuiltKey(part=Category, key="operations", why=_UNTIL_CHANGE, prevents_start=False, asks=_are_later),
-    UnbuiltKey(part=Category, key="renewal", why=_UNTIL_CHANGE, prevents_start=False),
-    UnbuiltKey(part=CardDisplay, key="serial_number_in_renewal", why=_UNTIL_CHANGE, prevents_start=False),
-    UnbuiltKey(part=Receipt, key="operation", why=_UNTIL_CHANGE, prevents_start=False, asks=_is_later),
-    UnbuiltKey(part=CompanyFieldRule, key="editable_at", why=_UNTIL_CHANGE, prevents_start=False),
-    UnbuiltKey(part=CompanyFieldRule, key="kind", why=_UNTIL_CHANGE, prevents_start=False),
-    UnbuiltKey(part=CompanyFieldRule, key="most_characters", why=_UNTIL_CHANGE, prevents_start=False),
+    UnbuiltKey(
+        part=Profile,
+        key="propagation_chosen_at",
+        why="a registration always reaches the other agencies; leave registration out",
+        prevents_start=True,
+        asks=lambda operations: Operation.REGISTRATION in operations,
+    ),
+    UnbuiltKey(part=CompanyFieldRule, key="kind", why=_EDITED, prevents_start=False),
+    UnbuiltKey(part=CompanyFieldRule, key="most_characters", why=_EDITED, prevents_start=False),
     UnbuiltKey(
         part=Category,
         key="card_outlives_lapse",
-        why="no officer can make one bidder the successor of another yet",
+        why="a bidder that officers make the successor of another one gets none of its cards yet",
         prevents_start=False,
     ),
     UnbuiltKey(

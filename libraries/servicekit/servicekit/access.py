@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from refusals import Code, Refusal
@@ -19,10 +19,14 @@ class ListenerKind(StrEnum):
     PUBLIC = "public"
 
 
+# The field of a request that has the officer's signed act.
+ACT_FIELD = "act"
+_ACT_TYPE = "toroku.act.v1.SignedPurpose"
+
 # The kinds of callers that a listener admits at all.
 _KINDS = {
     ListenerKind.INTERNAL: {Kind.SERVICE},
-    ListenerKind.AGENCY: {Kind.AGENCY, Kind.OFFICER},
+    ListenerKind.AGENCY: {Kind.AGENCY, Kind.OFFICER, Kind.UNREGISTERED},
     ListenerKind.PUBLIC: {Kind.ANYONE},
 }
 
@@ -41,8 +45,9 @@ def build_access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, ac
 
     Raises LookupError, so that the server does not start, for a method without the option, with an own_agency_field
     that its request does not have, or with one on a stream of requests, where it would not be checked; for one with
-    officer_roles that does not say for which agency, or says OWN_AGENCY without naming the field; and for a stream of
-    requests that anyone may send, which nothing would bound.
+    officer_roles that does not say for which agency, or says OWN_AGENCY without naming the field; for one with `act`
+    whose request has no field for it, or that is not for persons, and one with `four_eyes` without it; and for a stream
+    of requests that anyone may send, which nothing would bound.
     """
     table: dict[str, access_pb2.Access] = {}
     for service in services:
@@ -58,6 +63,7 @@ def build_access_table(services: Iterable[ServiceDescriptor]) -> Mapping[str, ac
             if access.anyone and method.client_streaming:
                 raise LookupError(f"{method.full_name}: anyone may call it, so it can't take a stream of requests")
             _check_officer_scope(method.full_name, access)
+            _check_act_option(method, access)
             table[f"/{service.full_name}/{method.name}"] = access
     return table
 
@@ -66,9 +72,10 @@ def admits(listener: ListenerKind, access: access_pb2.Access) -> bool:
     """Returns whether anybody may call a method with this option at a listener of this kind."""
     match listener:
         case ListenerKind.INTERNAL:
-            return bool(access.services)
+            # Officers by their proofs, from the portal.
+            return bool(access.services) or bool(access.officer_roles)
         case ListenerKind.AGENCY:
-            return access.agencies or bool(access.officer_roles)
+            return access.agencies or bool(access.officer_roles) or access.unregistered_officers
         case ListenerKind.PUBLIC:
             return access.anyone
 
@@ -82,16 +89,36 @@ def check_caller(access: access_pb2.Access, listener: ListenerKind, caller: Call
     allowed = caller.kind in _KINDS[listener] and (
         (caller.kind is Kind.SERVICE and caller.name in access.services)
         or (caller.kind is Kind.AGENCY and access.agencies)
-        or (
-            caller.kind is Kind.OFFICER
-            and not caller.roles.isdisjoint(access.officer_roles)
-            and (caller.is_operators_officer or access.officer_scope != access_pb2.OFFICER_SCOPE_OPERATOR)
-        )
+        or _admits_person(access, caller)
         or (caller.kind is Kind.ANYONE and access.anyone)
     )
     if not allowed:
-        metadata = {"caller": f"{caller.kind} {caller.name}", "method": method}
-        raise Refusal("CALLER_NOT_ALLOWED", Code.PERMISSION_DENIED, metadata)
+        raise refuse_caller(caller, method)
+
+
+def check_person(access: access_pb2.Access, caller: Caller, method: str) -> None:
+    """Raises CALLER_NOT_ALLOWED unless the caller is an officer, or a person not registered, who may call the method.
+
+    For which agency, is checked as `check_caller` says.
+    """
+    if not _admits_person(access, caller):
+        raise refuse_caller(caller, method)
+
+
+def refuse_caller(caller: Caller, method: str) -> Refusal:
+    """Returns the refusal of a caller that may not call a method."""
+    metadata = {"caller": f"{caller.kind} {caller.name}", "method": method}
+    return Refusal("CALLER_NOT_ALLOWED", Code.PERMISSION_DENIED, metadata)
+
+
+def _admits_person(access: access_pb2.Access, caller: Caller) -> bool:
+    if caller.kind in (Kind.OFFICER, Kind.UNREGISTERED) and access.unregistered_officers:
+        return True
+    return (
+        caller.kind is Kind.OFFICER
+        and not caller.roles.isdisjoint(access.officer_roles)
+        and (caller.is_operators_officer or access.officer_scope != access_pb2.OFFICER_SCOPE_OPERATOR)
+    )
 
 
 def check_own_agency(access: access_pb2.Access, caller: Caller, request: Message) -> None:
@@ -101,6 +128,28 @@ def check_own_agency(access: access_pb2.Access, caller: Caller, request: Message
     )
     if is_bound:
         require_acts_for(caller, str(getattr(request, access.own_agency_field)))
+
+
+def check_act(caller: Caller, request: Message, method: str) -> None:
+    """Raises OFFICER_ACT_MISSING where a person's request has no signed act, which the service then judges."""
+    if caller.kind in (Kind.OFFICER, Kind.UNREGISTERED) and not request.HasField(ACT_FIELD):
+        raise Refusal("OFFICER_ACT_MISSING", Code.INVALID_ARGUMENT, {"method": method.removeprefix("/")})
+
+
+def _check_act_option(method: MethodDescriptor, access: access_pb2.Access) -> None:
+    if access.unregistered_officers and access.anyone:
+        raise LookupError(f"{method.full_name}: unregistered_officers and anyone exclude each other")
+    if access.four_eyes and not access.act:
+        raise LookupError(f"{method.full_name}: four_eyes needs act")
+    if not access.act:
+        return
+    field = method.input_type.fields_by_name.get(ACT_FIELD)
+    if field is None or field.message_type is None or field.message_type.full_name != _ACT_TYPE:
+        raise LookupError(f"{method.full_name}: its request has no field {ACT_FIELD} of the type {_ACT_TYPE}")
+    if method.client_streaming:
+        raise LookupError(f"{method.full_name}: an act is not signed for a stream of requests")
+    if not (access.officer_roles or access.unregistered_officers):
+        raise LookupError(f"{method.full_name}: only persons sign acts, and it is for none")
 
 
 def _check_officer_scope(method: str, access: access_pb2.Access) -> None:

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
-from types import TracebackType
 from typing import Any, TypeAlias
 
 import grpc
@@ -14,13 +13,19 @@ from typing_extensions import override
 
 from refusals import Code, Refusal
 from refusals.status import STATUS_METADATA_KEY, to_status
-from servicekit.access import ListenerKind, check_caller, check_own_agency
+from servicekit.access import ListenerKind, check_act, check_caller, check_own_agency, check_person
+from servicekit.authorities import CallerAuthorities
+from servicekit.broken_glass import BrokenGlass
 from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, Counts
 from servicekit.clock import now
 from servicekit.context import Context
 from servicekit.failures import find_failure
-from servicekit.identity import ANYONE, Caller, RegisteredCallers, identify, set_caller
+from servicekit.identity import ANYONE, Caller, Kind, RegisteredCallers, identify, read_peer, set_caller
+from servicekit.officer_proof import METADATA_KEY
+from servicekit.officers import OfficerDirectory
+from servicekit.persons import Persons, refuse_proof
 from servicekit.request_sizes import bound_deserializer, check_size
+from servicekit.signed_statement import VerifyingKeys
 from servicekit.strangers import Strangers
 from servicekit.telemetry import TRACEPARENT, Telemetry, trace_id
 from toroku.access.v1 import access_pb2
@@ -44,7 +49,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     """Wraps the handler of each method once, when the method is first called.
 
     `request_sizes` has the largest request of each method (`request_sizes.build_size_table`); `strangers` admits calls
-    at a public listener.
+    at a public listener. `officers` says who is an officer, beside the file of callers; `proof_keys` verify the proofs
+    that the portal shows.
     """
 
     def __init__(
@@ -54,22 +60,36 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         listener: ListenerKind,
         access: Mapping[str, access_pb2.Access],
         registered: RegisteredCallers,
+        authorities: CallerAuthorities,
         telemetry: Telemetry,
         counts: Counts,
         concurrent_calls: int = 4000,
         request_sizes: Mapping[str, int],
         strangers: Strangers | None = None,
+        officers: OfficerDirectory | None = None,
+        proof_keys: VerifyingKeys | None = None,
+        broken_glass: BrokenGlass | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._instance = instance
         self._listener = listener
         self._access = access
         self._registered = registered
+        self._authorities = authorities
         self._telemetry = telemetry
         self._counts = counts
         self._running = _RunningCalls(listener, concurrent_calls)
         self._request_sizes = request_sizes
         self._strangers = strangers
+        self._persons = Persons(
+            instance=instance,
+            registered=registered,
+            authorities=authorities,
+            directory=officers,
+            proof_keys=proof_keys,
+            clock=clock,
+        )
+        self._broken_glass = broken_glass if broken_glass is not None else BrokenGlass()
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
 
@@ -104,15 +124,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-                async with self._call(method, context):
-                    caller = self._check(access, method, context)
+                call = self._begin(method, context)
+                try:
+                    caller = self._check_system(access, method, context, call.proof)
+                    if caller is None:
+                        caller = await self._check_person(access, method, context, call.proof)
                     if handler.request_streaming:
                         request = _check_sizes(request)
                     else:
                         check_size(request)
                         check_own_agency(access, caller, request)
+                        if access.act:
+                            check_act(caller, request, method)
                     async for response in behaviour(request, context):
                         yield response
+                except BaseException as error:
+                    await call.fail(error)
+                    raise
+                call.end(OK)
 
             if handler.request_streaming:
                 return grpc.stream_stream_rpc_method_handler(stream, **serializers)
@@ -129,16 +158,25 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
         async def single(request: Any, context: Context) -> Message:
-            async with self._call(method, context):
-                caller = self._check(access, method, context)
+            call = self._begin(method, context)
+            try:
+                caller = self._check_system(access, method, context, call.proof)
+                if caller is None:
+                    caller = await self._check_person(access, method, context, call.proof)
                 if handler.request_streaming:
                     request = _check_sizes(request)
                 else:
                     check_size(request)
                     if access.own_agency_field:
                         check_own_agency(access, caller, request)
+                    if access.act:
+                        check_act(caller, request, method)
                 response: Message = await behaviour(request, context)
-                return response
+            except BaseException as error:
+                await call.fail(error)
+                raise
+            call.end(OK)
+            return response
 
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(single, **serializers)
@@ -150,10 +188,34 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             return grpc.stream_unary_rpc_method_handler(await_single, **serializers)
         return grpc.unary_unary_rpc_method_handler(single, **serializers)
 
-    def _check(self, access: access_pb2.Access, method: str, context: Context) -> Caller:
+    def _check_system(
+        self, access: access_pb2.Access, method: str, context: Context, proof: bytes | None
+    ) -> Caller | None:
+        """Returns a caller that may call, without a look into a database; None for one that may be a person."""
         self._running.check()
-        caller = self._caller(context)
+        caller = self._find_system(context)
+        if caller is None or (proof is not None and self._listener is ListenerKind.INTERNAL):
+            return None
+        if proof is not None:
+            raise refuse_proof(caller)
         check_caller(access, self._listener, caller, method)
+        return caller
+
+    async def _check_person(
+        self, access: access_pb2.Access, method: str, context: Context, proof: bytes | None
+    ) -> Caller:
+        system = self._find_system(context)
+        if proof is None:
+            caller = await self._identify_person(context, admits_unregistered=access.unregistered_officers)
+            check_caller(access, self._listener, caller, method)
+        elif system is None or not access.officer_roles:
+            raise refuse_proof(ANYONE if system is None else system)
+        else:
+            caller = await self._persons.identify_by_proof(system, proof)
+            set_caller(caller)
+            check_person(access, caller, method)
+        if caller.is_broken_glass:
+            self._broken_glass.note(caller, method)
         return caller
 
     async def _receive(self, strangers: Strangers, method: str, requests: AsyncIterator[Any], context: Context) -> Any:
@@ -161,13 +223,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         try:
             return await strangers.receive(requests, context.peer())
         except Refusal as refusal:
-            async with self._call(method, context):
-                raise refusal from None
+            await self._begin(method, context).fail(refusal)
+            raise
 
     def _wrap_open(self, handler: Any) -> "Handler":
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
             try:
-                self._caller(context)
+                if self._find_system(context) is None:
+                    await self._identify_person(context, admits_unregistered=False)
             except Refusal as refusal:
                 await _abort(context, refusal)
             async for response in handler.stream_stream(request, context):
@@ -175,15 +238,28 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
         return grpc.stream_stream_rpc_method_handler(stream, handler.request_deserializer, handler.response_serializer)
 
-    def _call(self, method: str, context: Context) -> "_Call":
+    def _begin(self, method: str, context: Context) -> "_Call":
         # A stranger's header must not decide whether a call is sampled.
         trusts_header = self._listener is not ListenerKind.PUBLIC
         return _Call(method, context, self._telemetry, self._counts, self._running, trusts_header=trusts_header)
 
-    def _caller(self, context: Context) -> Caller:
+    def _find_system(self, context: Context) -> Caller | None:
+        """Returns the service or the agency that calls, or anyone; None for a caller that is neither."""
         if self._listener is ListenerKind.PUBLIC:
             return ANYONE
-        caller = identify(context.auth_context(), self._instance, self._registered, self._clock())
+        peer = read_peer(context.auth_context())
+        if not peer.is_system:
+            return None
+        now = self._clock()
+        caller = identify(peer, self._instance, self._registered, now)
+        if caller.kind is Kind.AGENCY:
+            self._authorities.require_agencies_authority(caller, peer.certificate, now)
+        set_caller(caller)
+        return caller
+
+    async def _identify_person(self, context: Context, *, admits_unregistered: bool) -> Caller:
+        peer = read_peer(context.auth_context())
+        caller = await self._persons.identify(peer, admits_unregistered=admits_unregistered)
         set_caller(caller)
         return caller
 
@@ -214,7 +290,7 @@ class _RunningCalls:
 class _Call:
     """One running call: its span, its count, and the conversion of an exception into a status."""
 
-    __slots__ = ("_context", "_counts", "_method", "_running", "_span", "_started", "_telemetry", "_trusts_header")
+    __slots__ = ("_context", "_counts", "_method", "_running", "_span", "_started", "proof")
 
     def __init__(
         self,
@@ -228,41 +304,47 @@ class _Call:
     ) -> None:
         self._method = method
         self._context = context
-        self._telemetry = telemetry
         self._counts = counts
         self._running = running
-        self._trusts_header = trusts_header
-
-    async def __aenter__(self) -> None:
         self._started = time.perf_counter()
         header = ""
-        for key, value in self._context.invocation_metadata() or ():
+        # The officer proof, as it was shown.
+        self.proof: bytes | None = None
+        for key, value in context.invocation_metadata() or ():
             if key == TRACEPARENT and isinstance(value, str):
                 header = value
-        self._span = self._telemetry.server_span(self._method, header, decided=self._trusts_header)
+            elif key == METADATA_KEY and isinstance(value, bytes):
+                self.proof = value
+        self._span = telemetry.server_span(method, header, decided=trusts_header)
         self._span.__enter__()
-        self._running.count += 1
+        running.count += 1
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def end(self, outcome: str, error: BaseException | None = None) -> None:
+        """Counts the call, and ends its span."""
         self._running.count -= 1
-        outcome = OK
+        if error is None:
+            self._span.__exit__(None, None, None)
+        else:
+            self._span.__exit__(type(error), error, error.__traceback__)
+        self._counts.add(self._method, outcome, time.perf_counter() - self._started)
+
+    async def fail(self, error: BaseException) -> None:
+        """Ends the call by an exception: tells the caller what it means; returns where nobody is there to be told."""
         refusal: Refusal | None = None
+        outcome = CANCELLED
         if isinstance(error, Refusal):
             refusal, outcome = error, error.reason
         elif isinstance(error, asyncio.CancelledError | grpc.aio.AbortError | GeneratorExit):
-            outcome = CANCELLED
-        elif error is not None and (failure := find_failure(error)) is not None:
+            pass
+        elif (failure := find_failure(error)) is not None:
             log.warning("%s: %s", self._method, failure.cause)
             refusal, outcome = failure.refusal, failure.refusal.reason
-        elif error is not None:
+        else:
             # The caller gets only the trace id; the details are in the log.
             log.exception("%s failed, trace %s", self._method, trace_id(), exc_info=error)
             refusal = Refusal("INTERNAL_FAILURE", Code.INTERNAL, {"trace_id": trace_id()})
             outcome = INTERNAL_FAILURE
-        self._span.__exit__(kind, error, traceback)
-        self._counts.add(self._method, outcome, time.perf_counter() - self._started)
+        self.end(outcome, error)
         if refusal is not None:
             await _abort(self._context, refusal)
 

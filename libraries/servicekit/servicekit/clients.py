@@ -102,7 +102,7 @@ class _ReloadingChannel:
 
     def unary_unary(self, method: str, **serializers: Any) -> Callable[..., Any]:
         """Returns the call of a method, as a generated stub needs it."""
-        name = method.rpartition("/")[2]
+        name = f"call {self._service} {method.rpartition('/')[2]}"
         calls: tuple[grpc.aio.Channel, Any] | None = None
 
         async def call(request: Any, *, timeout: float = DEADLINE) -> Any:  # noqa: ASYNC109 (as in gRPC itself)
@@ -110,7 +110,7 @@ class _ReloadingChannel:
             channel = self.current()
             if calls is None or calls[0] is not channel:
                 calls = (channel, channel.unary_unary(method, **serializers))
-            with span(f"call {self._service} {name}"):
+            with span(name):
                 header = traceparent()
                 metadata = ((TRACEPARENT, header),) if header else None
                 try:

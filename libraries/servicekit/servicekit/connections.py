@@ -9,7 +9,7 @@ import logging
 import resource
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -69,25 +69,21 @@ class ConnectionWatch(Collector):
     async def _watch(self) -> None:
         while True:
             try:
-                files, full = await asyncio.to_thread(self._look)
+                files = await count_open_files()
+                # The table has the connections of the whole machine: it is read only where a listener could be full.
+                may_be_full = any(most <= files for _, most in self._listeners.values())
+                found = await asyncio.to_thread(self._count) if may_be_full else {}
             except OSError as error:
                 log.warning("connections and open files can't be counted: %s", error)
                 return
-            for name in full:
+            for name, number in found.items():
                 most = self._listeners[name][1]
-                self._warn(name, f"{name} listener: all {most} connections are open, further ones are closed")
+                if number >= most:
+                    self._warn(name, f"{name} listener: all {most} connections are open, further ones are closed")
             limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             if files > limit * _MOST_SHARE:
                 self._warn("files", f"{files} of the {limit} files that this process may open are open")
             await asyncio.sleep(LOOK_INTERVAL)
-
-    def _look(self) -> tuple[int, Sequence[str]]:
-        """Returns the number of open files, and the listeners whose connections are all open."""
-        files = sum(1 for _ in (_PROCESS / "fd").iterdir())
-        # The table has the connections of the whole machine: it is read only where one of them could be full.
-        may_be_full = [name for name, (_, most) in self._listeners.items() if most <= files]
-        found = self._count() if may_be_full else {}
-        return files, [name for name in may_be_full if found[name] >= self._listeners[name][1]]
 
     def _count(self) -> Mapping[str, int]:
         ports = Counter(row[1].rpartition(":")[2] for row in _read_connections())
@@ -112,6 +108,13 @@ def raise_file_limit(connections: int) -> None:
             "files (ulimit -n, LimitNOFILE) to %s, or lower the bounds",
             *(connections, soft, needed),
         )
+
+
+async def count_open_files() -> int:
+    """Returns how many files this process has open."""
+    folder = _PROCESS / "fd"
+    # Linux counts them since 6.2; before, the size is 0, and they have to be listed.
+    return folder.stat().st_size or await asyncio.to_thread(lambda: sum(1 for _ in folder.iterdir()))
 
 
 def _read_connections() -> Iterator[list[str]]:

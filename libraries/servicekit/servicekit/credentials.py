@@ -17,11 +17,15 @@ UNREADABLE = (OSError, ValueError, TypeError, UnsupportedAlgorithm)
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """The PEM files of one side of a connection. Without `trusted` a server requests no client certificate."""
+    """The PEM files of one side of a connection. Without `trusted` a server requests no client certificate.
+
+    `also_trusted` are further CAs.
+    """
 
     certificate: Path
     private_key: Path
     trusted: Path | None
+    also_trusted: Path | None = None
 
     def read(self) -> tuple[bytes, bytes, bytes | None]:
         """Returns certificate chain, private key and trusted CAs in PEM.
@@ -30,17 +34,20 @@ class CertificateFiles:
         certificate, as during a renewal, which writes the files one after the other.
         """
         chain, key = self.certificate.read_bytes(), self.private_key.read_bytes()
-        trusted = self.trusted.read_bytes() if self.trusted else None
+        bundles = [file.read_bytes() for file in self._list_trusted()]
         if x509.load_pem_x509_certificates(chain)[0].public_key() != load_pem_private_key(key, None).public_key():
             raise ValueError(f"{self.private_key} is not the key of {self.certificate}")
-        if trusted is not None:
-            x509.load_pem_x509_certificates(trusted)
-        return chain, key, trusted
+        for bundle in bundles:
+            x509.load_pem_x509_certificates(bundle)
+        return chain, key, b"\n".join(bundles) if bundles else None
 
     def read_modification_times(self) -> tuple[int, ...]:
         """Returns the files' modification times in nanoseconds; cheaper than reading the files."""
-        files = [self.certificate, self.private_key, *([self.trusted] if self.trusted else [])]
+        files = (self.certificate, self.private_key, *self._list_trusted())
         return tuple(file.stat().st_mtime_ns for file in files)
+
+    def _list_trusted(self) -> list[Path]:
+        return [file for file in (self.trusted, self.also_trusted) if file is not None]
 
 
 def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:

@@ -6,12 +6,13 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from typing_extensions import override
 
 from servicekit.database_connection import Connection
 from servicekit.database_errors import find_unavailability, write_without_values
@@ -47,11 +48,17 @@ RECONNECTION: Mapping[str, Any] = MappingProxyType(
 PATIENCE = 30.0
 
 
+class _Pool(AsyncConnectionPool[Connection]):
+    def has_idle(self) -> bool:
+        """Returns whether a connection can be had without waiting; `get_stats` computes much more."""
+        return bool(self._pool)
+
+
 class Database:
     """The connections to one database. Open it with `async with Database.open(dsn) as database`."""
 
     def __init__(self, dsn: str, settings: Callable[[], dict[str, Any]], most: int) -> None:
-        self._connections = AsyncConnectionPool(
+        self._connections = _Pool(
             dsn,
             connection_class=Connection,
             kwargs={"settings": settings, "note_attempt": self._note_attempt},
@@ -86,17 +93,15 @@ class Database:
         pool: int = 8,
         password_file: Path | None = None,
         pooled: bool = False,
-        read_only: bool = False,
+        session: str = "",
     ) -> AsyncIterator[Self]:
         """Opens at most `pool` connections, lazily, and closes them at the end.
 
-        `password_file`, `pooled`: see `prepare_connections`. `read_only`: see READ_ONLY.
+        `password_file`, `pooled`, `session`: see `prepare_connections`.
 
         It is no error that the database is down, so that a service can start before its database.
         """
-        settings = prepare_connections(
-            dsn, password_file=password_file, pooled=pooled, session=READ_ONLY if read_only else ""
-        )
+        settings = prepare_connections(dsn, password_file=password_file, pooled=pooled, session=session)
         database = cls(dsn, settings, pool)
         await database._connections.open()
         try:
@@ -104,44 +109,27 @@ class Database:
         finally:
             await database._connections.close()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """Opens a transaction (READ COMMITTED): commits at the end, rolls back on any exception."""
-        async with self._connection(Connection.begin) as connection:
-            try:
-                yield connection
-                await connection.end()
-            except BaseException:
-                with suppress(psycopg.Error):
-                    await connection.rollback()
-                raise
-            finally:
-                connection.began_at = None
+        return _Transaction(self)
 
     def read(self) -> AbstractAsyncContextManager[Connection]:
         """Opens a connection for reads; each statement has its own snapshot."""
-        return self._connection(Connection.check_after_idleness)
+        return _Use(self)
 
     def single_change(self) -> AbstractAsyncContextManager[Connection]:
         """Opens a connection for one statement that changes something: it is a transaction of its own."""
-        return self._connection(Connection.check_after_idleness)
+        return _Use(self)
 
-    @asynccontextmanager
-    async def _connection(self, try_out: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
-        connection = await self._take_working(try_out)
-        try:
-            yield connection
-        finally:
-            await self._give_back(connection)
-
-    async def _take_working(self, try_out: Callable[[Connection], Awaitable[None]]) -> Connection:
+    async def take(self, try_out: Callable[[Connection], Awaitable[None]]) -> Connection:
+        """Returns a connection after `try_out` has succeeded with it; `give_back` has to follow."""
         connection = await self._take()
         try:
             await try_out(connection)
             return connection
         except BaseException as error:
             is_lost = isinstance(error, psycopg.OperationalError) and connection.closed
-            await self._give_back(connection)
+            await self.give_back(connection)
             if not is_lost:
                 raise
         # The server was restarted since its last use: nothing was done, and a new connection can do it.
@@ -150,11 +138,11 @@ class Database:
             await try_out(connection)
             return connection
         except BaseException:
-            await self._give_back(connection)
+            await self.give_back(connection)
             raise
 
     async def _take(self) -> Connection:
-        if self._connections.get_stats()["pool_available"]:
+        if self._connections.has_idle():
             connection = await self._connections.getconn()
         else:
             connection = await self._wait()
@@ -181,13 +169,68 @@ class Database:
             for waiting in self._waiting:
                 waiting.reschedule(0)
 
-    async def _give_back(self, connection: Connection) -> None:
+    async def give_back(self, connection: Connection) -> None:
+        """Lets others have a connection."""
         self._in_use -= 1
         is_lost = connection.closed
         await self._connections.putconn(connection)
         if is_lost:
             # The server was restarted, so the others are lost too.
             await self._connections.check()
+
+
+# Generators of contextlib cost as much as a part of the statement that is in them.
+class _Use(AbstractAsyncContextManager[Connection]):
+    """The use of a connection in autocommit."""
+
+    __slots__ = ("_connection", "_database")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @override
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._database.take(Connection.check_after_idleness)
+        return self._connection
+
+    @override
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._database.give_back(self._connection)
+
+
+class _Transaction(_Use):
+    __slots__ = ()
+
+    @override
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._database.take(Connection.begin)
+        return self._connection
+
+    @override
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        try:
+            if error is None:
+                try:
+                    await connection.end()
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+            else:
+                await _roll_back(connection)
+        finally:
+            connection.began_at = None
+            await self._database.give_back(connection)
+
+
+async def _roll_back(connection: Connection) -> None:
+    # A connection that is lost has rolled back.
+    with suppress(psycopg.Error):
+        await connection.rollback()
 
 
 def prepare_connections(

@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -29,6 +29,9 @@ _SPIFFE = re.compile(
 # The code that officers of the operator have in place of an agency's; no agency may have it.
 OPERATOR = "operator"
 _MOST_CODE_CHARACTERS = 60
+# The one role of officers in the file of callers, and how many of them it may have. All others are in the table.
+ADMINISTRATOR = "administrator"
+MOST_ADMINISTRATORS = 2
 
 
 class Kind(StrEnum):
@@ -37,22 +40,39 @@ class Kind(StrEnum):
     SERVICE = "service"
     AGENCY = "agency"
     OFFICER = "officer"
+    UNREGISTERED = "unregistered person"
     ANYONE = "anyone"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An identified caller. `name` is for records: a service's name, an agency's code, or `agency/person`."""
+    """An identified caller. `name` is for records: a service's name, an agency's code, or `agency/person`.
+
+    Of a person there is its certificate (DER). `is_broken_glass` says that an officer stands in the file of callers
+    only, which is for the first day and for emergencies.
+    """
 
     kind: Kind
     name: str
     agency: str = ""
     roles: frozenset[str] = frozenset()
+    certificate: bytes = field(default=b"", repr=False)
+    is_broken_glass: bool = False
+
+    @property
+    def person_id(self) -> str:
+        """The id of an officer, unique in the instance; empty of other callers."""
+        return find_person(self.name)
 
     @property
     def is_operators_officer(self) -> bool:
         """Whether it is an officer of the operator, who may act for every agency."""
         return self.kind is Kind.OFFICER and self.agency == OPERATOR
+
+
+def find_person(name: str) -> str:
+    """Returns the person of an officer's name, `agency/person`; nothing of other names."""
+    return name.partition("/")[2]
 
 
 ANYONE = Caller(Kind.ANYONE, "anyone")
@@ -81,38 +101,55 @@ def require_acts_for(caller: Caller, agency: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Peer:
-    caller: Caller
+class Peer:
+    """Who a certificate says that it is of. The caller has no roles; without a valid name it is None."""
+
+    caller: Caller | None
     instance: str
+    certificate: bytes = field(repr=False)
     key_sha256: str
     valid_from: datetime
     valid_until: datetime
+    # The names as they are shown in a refusal.
+    shown: str
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is a service or an agency's system; those are known by their names, persons by a table."""
+        return self.caller is not None and self.caller.kind is not Kind.OFFICER
 
 
 @lru_cache(maxsize=1024)
-def _read_peer(certificate: bytes, uri: bytes) -> _Peer:
-    match = _SPIFFE.fullmatch(uri.decode("ascii", "replace"))
-    if match is None:
-        raise Refusal("CALLER_UNKNOWN", Code.UNAUTHENTICATED, {"caller": uri.decode("ascii", "replace")[:200]})
+def _read_peer(certificate: bytes, uris: tuple[bytes, ...]) -> Peer:
     parsed = x509.load_pem_x509_certificate(certificate)
-    key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if match["service"]:
-        subject = Caller(Kind.SERVICE, match["service"])
-    elif match["agency"]:
-        subject = Caller(Kind.AGENCY, match["agency"], match["agency"])
-    else:
-        subject = Caller(Kind.OFFICER, f"{match['officer_agency']}/{match['person']}", match["officer_agency"])
-    return _Peer(
-        subject,
-        match["instance"],
-        hashlib.sha256(key).hexdigest(),
+    named = uris[0].decode("ascii", "replace") if len(uris) == 1 else ""
+    match = _SPIFFE.fullmatch(named)
+    return Peer(
+        None if match is None else _read_name(match),
+        "" if match is None else match["instance"],
+        parsed.public_bytes(Encoding.DER),
+        _hash_key(parsed),
         parsed.not_valid_before_utc,
         parsed.not_valid_after_utc,
+        named[:200] or f"{len(uris)} URI names",
     )
 
 
+def _read_name(match: re.Match[str]) -> Caller:
+    if match["service"]:
+        return Caller(Kind.SERVICE, match["service"])
+    if match["agency"]:
+        return Caller(Kind.AGENCY, match["agency"], match["agency"])
+    return Caller(Kind.OFFICER, f"{match['officer_agency']}/{match['person']}", match["officer_agency"])
+
+
+def _hash_key(certificate: x509.Certificate) -> str:
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(key).hexdigest()
+
+
 class RegisteredCallers:
-    """The registered agencies and officers, with their key fingerprints and roles.
+    """The registered agencies with their key fingerprints, and two administrators for the first day and emergencies.
 
     The file is read when it has changed: removing a fingerprint withdraws the certificate at the next call. While the
     file can't be read, every caller of the agency listener is refused, and the log has said so once.
@@ -125,15 +162,25 @@ class RegisteredCallers:
         self._agencies: Mapping[str, Caller] = {}
         self._officers: Mapping[tuple[str, str], Caller] = {}
 
-    def find(self, peer: _Peer) -> Caller | None:
+    def find(self, peer: Peer) -> Caller | None:
         """Returns the registered caller of a peer, or None. Raises CALLERS_UNREADABLE."""
         self._read_when_changed()
         if self._problem:
             raise Refusal("CALLERS_UNREADABLE", Code.UNAVAILABLE)
+        if peer.caller is None:
+            return None
         if peer.caller.kind is Kind.AGENCY:
             agency = self._agencies.get(peer.key_sha256)
             return agency if agency is not None and agency.name == peer.caller.name else None
-        return self._officers.get((peer.caller.name, peer.key_sha256))
+        officer = self._officers.get((peer.caller.name, peer.key_sha256))
+        return None if officer is None else replace(officer, certificate=peer.certificate)
+
+    def find_officer(self, name: str, certificate: bytes) -> Caller | None:
+        """Returns an officer of the file by its name and certificate (DER), or None. Raises CALLERS_UNREADABLE."""
+        self._read_when_changed()
+        if self._problem:
+            raise Refusal("CALLERS_UNREADABLE", Code.UNAVAILABLE)
+        return self._officers.get((name, _hash_key(x509.load_der_x509_certificate(certificate))))
 
     def _read_when_changed(self) -> None:
         if self._file is None:
@@ -173,40 +220,58 @@ def _read_callers(file: bytes) -> tuple[Mapping[str, Caller], Mapping[tuple[str,
         for code, entry in (content.get("agencies") or {}).items()
         for key in entry["key_sha256"]
     }
+    entries = content.get("officers") or {}
+    if wrong := [name for name, entry in entries.items() if list(entry["roles"]) != [ADMINISTRATOR]]:
+        log.error("officers of the file of callers can only be administrators; ignored: %s", ", ".join(sorted(wrong)))
+    administrators = {name: entry for name, entry in entries.items() if name not in wrong}
+    if len(administrators) > MOST_ADMINISTRATORS:
+        log.error("the file of callers names more than %d administrators, so none of them counts", MOST_ADMINISTRATORS)
+        administrators = {}
+    roles = frozenset({ADMINISTRATOR})
     officers = {
-        (name, key): Caller(Kind.OFFICER, name, name.partition("/")[0], frozenset(entry["roles"]))
-        for name, entry in (content.get("officers") or {}).items()
+        (name, key): Caller(Kind.OFFICER, name, name.partition("/")[0], roles, is_broken_glass=True)
+        for name, entry in administrators.items()
         for key in entry["key_sha256"]
     }
     return agencies, officers
 
 
-def identify(
-    auth_context: Mapping[str, Iterable[bytes]], instance: str, registered: RegisteredCallers, now: datetime
-) -> Caller:
-    """Returns the caller of a connection.
+def read_peer(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
+    """Returns the peer of a connection; raises CALLER_UNKNOWN where it has no certificate.
+
+    Only gRPC's `peer_uri` distinguishes URIs from DNS names; `peer_identities()` does not.
+    """
+    certificates = list(auth_context.get("x509_pem_cert") or ())
+    if len(certificates) != 1:
+        raise Refusal("CALLER_UNKNOWN", Code.UNAUTHENTICATED, {"caller": "no certificate"})
+    return _read_peer(certificates[0], tuple(auth_context.get("peer_uri") or ()))
+
+
+def identify(peer: Peer, instance: str, registered: RegisteredCallers, now: datetime) -> Caller:
+    """Returns the caller that a peer is by its name: a service, or who stands in the file of callers.
+
+    The certificate must have exactly one URI SAN, a SPIFFE id of this instance.
 
     Raises CALLER_UNKNOWN, CALLER_CERTIFICATE_NOT_VALID, CALLERS_UNREADABLE.
-
-    The certificate must have exactly one URI SAN, a SPIFFE id of this instance. Only gRPC's `peer_uri` distinguishes
-    URIs from DNS names; `peer_identities()` does not. TLS compares the validity at a full handshake only: a resumed
-    session skips it, and an open connection outlives it.
     """
-    uris = list(auth_context.get("peer_uri") or ())
-    certificates = list(auth_context.get("x509_pem_cert") or ())
-    if len(uris) != 1 or len(certificates) != 1:
-        raise Refusal("CALLER_UNKNOWN", Code.UNAUTHENTICATED, {"caller": f"{len(uris)} URI names"})
-    peer = _read_peer(certificates[0], uris[0])
+    check_validity(peer, now)
+    identified: Caller | None = None
+    if peer.instance == instance and peer.caller is not None:
+        identified = peer.caller if peer.caller.kind is Kind.SERVICE else registered.find(peer)
+    if identified is None:
+        raise Refusal("CALLER_UNKNOWN", Code.UNAUTHENTICATED, {"caller": peer.shown})
+    return identified
+
+
+def check_validity(peer: Peer, now: datetime) -> None:
+    """Raises CALLER_CERTIFICATE_NOT_VALID unless a peer's certificate is valid now.
+
+    TLS compares the validity at a full handshake only: a resumed session skips it, and an open connection outlives it.
+    """
     if not peer.valid_from <= now <= peer.valid_until:
         metadata = {
-            "caller": f"{peer.caller.kind} {peer.caller.name}",
+            "caller": peer.shown if peer.caller is None else f"{peer.caller.kind} {peer.caller.name}",
             "valid_from": peer.valid_from.isoformat(),
             "valid_until": peer.valid_until.isoformat(),
         }
         raise Refusal("CALLER_CERTIFICATE_NOT_VALID", Code.UNAUTHENTICATED, metadata)
-    identified: Caller | None = None
-    if peer.instance == instance:
-        identified = peer.caller if peer.caller.kind is Kind.SERVICE else registered.find(peer)
-    if identified is None:
-        raise Refusal("CALLER_UNKNOWN", Code.UNAUTHENTICATED, {"caller": uris[0].decode("ascii", "replace")[:200]})
-    return identified

@@ -24,7 +24,7 @@ from servicekit.job_connector import JobConnector
 from servicekit.job_schedule import Schedule
 from servicekit.job_store import FirstTriesFirst, JobStore
 from servicekit.job_watch import JobWatch
-from servicekit.jobs import Replacements, Work
+from servicekit.jobs import Later, Result, Work
 from servicekit.telemetry import TRACEPARENT, Telemetry
 
 log = logging.getLogger(__name__)
@@ -168,9 +168,11 @@ class _Runner:
             run = self._run_task(name, context, dict(arguments or {}), header)
             breaker = self._breakers.get(context.job.queue)
             job_id = context.job.id or 0
-            replacements = await (run if breaker is None else breaker.run(run, job_id, -context.job.priority))
-            if replacements:
-                each = [{"arguments": dict(of_job), TRACEPARENT: header} for of_job in replacements]
+            result = await (run if breaker is None else breaker.run(run, job_id, -context.job.priority))
+            if isinstance(result, Later):
+                store.postpone_at_end(job_id, result.wait.total_seconds())
+            elif result:
+                each = [{"arguments": dict(of_job), TRACEPARENT: header} for of_job in result]
                 store.replace_at_end(job_id, each)
 
         return run_task
@@ -180,9 +182,7 @@ class _Runner:
         for breaker in self._breakers.values():
             breaker.stop()
 
-    async def _run_task(
-        self, name: str, context: JobContext, arguments: dict[str, Any], header: str
-    ) -> Replacements | None:
+    async def _run_task(self, name: str, context: JobContext, arguments: dict[str, Any], header: str) -> Result:
         task, _, timeout = self._work.tasks[name]
         began, outcome = time.perf_counter(), INTERNAL_FAILURE
         which = f"job {context.job.id} ({name}, queue {context.job.queue})"
@@ -190,9 +190,9 @@ class _Runner:
         with self._telemetry.server_span(f"job {name}", header):
             try:
                 async with asyncio.timeout(timeout):
-                    replacements = await task(arguments)
+                    result = await task(arguments)
                 outcome = OK
-                return replacements
+                return result
             except Refusal as refusal:
                 outcome = known_outcome(refusal.reason)
                 log.warning("%s was refused %s: %s", which, again, refusal)

@@ -123,6 +123,7 @@ class JobStore(JobManager):
         # unknown, and only another worker finds such a job, when this one counts as dead.
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._replacements: dict[int, Sequence[Mapping[str, Any]]] = {}
+        self._waits: dict[int, float] = {}
 
     async def join(self) -> None:
         """Adds this process to the workers, and removes those that are dead."""
@@ -141,6 +142,10 @@ class JobStore(JobManager):
     def replace_at_end(self, job_id: int, arguments: Sequence[Mapping[str, Any]]) -> None:
         """Has these jobs, of the same task and queue, take the place of a running one when it ends with success."""
         self._replacements[job_id] = arguments
+
+    def postpone_at_end(self, job_id: int, wait: float) -> None:
+        """Has a running job run again after so many seconds when it ends with success; it has failed no more often."""
+        self._waits[job_id] = wait
 
     @override
     async def prune_stalled_workers(self, seconds_since_heartbeat: float) -> list[int]:
@@ -189,7 +194,11 @@ class JobStore(JobManager):
 
     @override
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """Ends a job, and enqueues in the same transaction what takes its place."""
+        """Ends a job, and enqueues in the same transaction what takes its place; or has it run again after a wait."""
+        wait = self._waits.pop(job.id or 0, None)
+        if wait is not None:
+            await self.postpone(job, wait)
+            return
         replacements = self._replacements.pop(job.id or 0, ())
         async with self._must_succeed():
             if replacements:

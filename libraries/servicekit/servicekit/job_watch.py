@@ -130,12 +130,11 @@ class JobWatch:
 
     async def _listen(self, connection: Connection, seconds: float) -> None:
         # Not by psycopg's `notifies`, which wakes up ten times a second.
-        loop, socket = asyncio.get_running_loop(), connection.fileno()
-        loop.add_reader(socket, self._is_woken.set)
+        connection.note_unasked(self._is_woken.set)
         try:
             await self._wait(seconds)
         finally:
-            loop.remove_reader(socket)
+            connection.note_unasked(None)
         connection.pgconn.consume_input()
         while (notification := connection.pgconn.notifies()) is not None:
             self._ring(notification.relname.decode())

@@ -25,8 +25,19 @@ log = logging.getLogger(__name__)
 Entry = TypeVar("Entry")
 # The arguments of jobs that take the place of one: the halves of a batch.
 Replacements = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What a task returns for its job to be run again after a wait, since something is not there yet; no failure."""
+
+    wait: timedelta
+
+
+# What a task returns: None where its job is done.
+Result = Replacements | Later | None
 # Gets a job's arguments.
-Task = Callable[[dict[str, Any]], Awaitable[Replacements | None]]
+Task = Callable[[dict[str, Any]], Awaitable[Result]]
 
 # A job whose time is further ahead, in seconds, is due.
 LONGEST_WAIT = 3600.0
@@ -46,9 +57,11 @@ _ENQUEUE_TOGETHER = Statement(
     text(
         "WITH path AS MATERIALIZED (SELECT set_config('search_path', :search_path, true)) "
         "SELECT jobs.procrastinate_defer_jobs_v1(ARRAY(SELECT ROW("
-        "queue, task, 0, NULL, NULL, arguments, NULL)::jobs.procrastinate_job_to_defer_v1 "
-        "FROM ROWS FROM (jsonb_to_recordset(CAST(:jobs AS jsonb)) AS (queue varchar, task varchar, arguments jsonb)) "
-        "WITH ORDINALITY AS job (queue, task, arguments, place) ORDER BY place)) FROM path"
+        "queue, task, 0, NULL, NULL, arguments, now() + make_interval(secs => delay)"
+        ")::jobs.procrastinate_job_to_defer_v1 "
+        "FROM ROWS FROM (jsonb_to_recordset(CAST(:jobs AS jsonb)) "
+        "AS (queue varchar, task varchar, arguments jsonb, delay double precision)) "
+        "WITH ORDINALITY AS job (queue, task, arguments, delay, place) ORDER BY place)) FROM path"
     ).bindparams(search_path=SEARCH_PATH)
 )
 
@@ -97,8 +110,8 @@ async def enqueue(
     database's clock and is an hour at most, since a job whose time is further ahead is due. Jobs with the same `lock`
     do not run concurrently; a lock does not order them.
     """
-    if delay is not None and delay.total_seconds() > LONGEST_WAIT:
-        raise ValueError(f"the delay of a job is {LONGEST_WAIT} seconds at most, because a later one counts as due")
+    if delay is not None:
+        _check_delay(delay)
     await connection.change(
         _ENQUEUE,
         queue=queue,
@@ -111,11 +124,12 @@ async def enqueue(
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be enqueued, without delay and lock; `arguments` as for `enqueue`."""
+    """A job to be enqueued, without lock; `arguments` and `delay` as for `enqueue`."""
 
     task: str
     queue: str
     arguments: Mapping[str, Any]
+    delay: timedelta | None = None
 
 
 async def enqueue_together(connection: Connection, new_jobs: Sequence[NewJob]) -> None:
@@ -123,10 +137,13 @@ async def enqueue_together(connection: Connection, new_jobs: Sequence[NewJob]) -
     if not new_jobs:
         return
     header = traceparent()
-    rows = [
-        {"queue": job.queue, "task": job.task, "arguments": {"arguments": dict(job.arguments), TRACEPARENT: header}}
-        for job in new_jobs
-    ]
+    rows: list[dict[str, Any]] = []
+    for job in new_jobs:
+        arguments = {"arguments": dict(job.arguments), TRACEPARENT: header}
+        rows.append({"queue": job.queue, "task": job.task, "arguments": arguments})
+        if job.delay is not None:
+            _check_delay(job.delay)
+            rows[-1]["delay"] = job.delay.total_seconds()
     await connection.change(_ENQUEUE_TOGETHER, jobs=json.dumps(rows))
 
 
@@ -135,6 +152,11 @@ async def enqueue_each(
 ) -> None:
     """Enqueues one job of a task for each of these arguments, in one statement."""
     await enqueue_together(connection, [NewJob(task, queue, of_job) for of_job in arguments])
+
+
+def _check_delay(delay: timedelta) -> None:
+    if delay.total_seconds() > LONGEST_WAIT:
+        raise ValueError(f"the delay of a job is {LONGEST_WAIT} seconds at most, because a later one counts as due")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +192,7 @@ class Work:
         """Returns a decorator that registers a task under the name and for the queues that `enqueue` uses.
 
         The task gets the job's arguments and is cancelled after `timeout` seconds, which counts as a failed try. It may
-        return the arguments of jobs that take its place in the queue: these begin if and only if it ends.
+        return the arguments of jobs that take its place in the queue: these begin if and only if it ends; or `Later`.
         """
         self.queues |= {queue, *further_queues}
 

@@ -69,13 +69,21 @@ def ready(database: Database, package: str) -> Callable[[], Awaitable[bool]]:
     The check returns True or raises NotReady with the cause.
     """
 
+    async def ask() -> bool:
+        async with database.read() as connection:
+            return await schema_is_current(connection, package)
+
     async def answer() -> bool:
         try:
-            async with database.read() as connection:
-                if await schema_is_current(connection, package):
-                    return True
+            try:
+                is_current = await ask()
+            except psycopg.OperationalError:
+                # A connection used within the last second is not pinged: it may be lost, and the database back.
+                is_current = await ask()
         except psycopg.Error as error:
             raise NotReady(f"the database does not answer: {diagnose(error).text}") from None
+        if is_current:
+            return True
         raise NotReady(
             f"the database is not at revision {newest_revision(package)} yet: run `python -m {package} migrate`"
         )

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,34 +10,30 @@ from types import MappingProxyType
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from servicekit.access import ListenerKind, admits, build_access_table
+from servicekit.authorities import AuthorityBundle, CallerAuthorities
 from servicekit.awaited_requests import AwaitedRequests
+from servicekit.broken_glass import BrokenGlass
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
 from servicekit.connections import ConnectionWatch, raise_file_limit
 from servicekit.credentials import CertificateFiles, server_credentials
-from servicekit.exceptions import NotReady
 from servicekit.identity import RegisteredCallers
 from servicekit.metrics import Metrics
+from servicekit.officers import OfficerDirectory
+from servicekit.readiness import Health, Ready
 from servicekit.request_sizes import MOST_BYTES, build_size_table
 from servicekit.settings import ServiceSettings
+from servicekit.signed_statement import load_verifying_keys
 from servicekit.sources import Sources
 from servicekit.strangers import Strangers
 from servicekit.telemetry import Telemetry
 from servicekit.token_buckets import Rate
 
 log = logging.getLogger(__name__)
-
-# The service name under which the health port reports the process itself, regardless of its database.
-LIVE = "live"
-Ready = Callable[[], Awaitable[bool]]
-READY_INTERVAL = 2.0
-# Seconds between repeated 'waiting for the database' log lines.
-LOG_AGAIN_AFTER = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +92,9 @@ def build_private_listeners(settings: ServiceSettings) -> list[Listener]:
         files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
         listeners.append(Listener(ListenerKind.INTERNAL, settings.internal_listen, files, bounds))
     if settings.agency_listen and settings.agency_clients_ca:
-        files = CertificateFiles(settings.certificate, settings.private_key, settings.agency_clients_ca)
+        files = CertificateFiles(
+            settings.certificate, settings.private_key, settings.agency_clients_ca, settings.officer_clients_ca
+        )
         listeners.append(Listener(ListenerKind.AGENCY, settings.agency_listen, files, bounds))
     return listeners
 
@@ -112,16 +109,23 @@ async def serve(
     metrics: Metrics,
     ready: Ready,
     request_sizes: Mapping[str, int] = MappingProxyType({}),
+    officers: OfficerDirectory | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then lets running calls finish for `settings.stop_grace` seconds.
 
     `services` maps each gRPC service to the function that adds its servicer to a server; `request_sizes` has the
-    largest request in bytes, by path, of methods whose size is computed; others have it in their proto file. Raises
+    largest request in bytes, by path, of methods whose size is computed; others have it in their proto file. `officers`
+    says who is an officer, beside the file of callers. Raises
     LookupError, before anything listens, where a method has no valid access option, or a size has no method.
     """
     access = build_access_table(services)
     sizes = build_size_table(services, request_sizes)
     registered = RegisteredCallers(settings.callers)
+    authorities = _read_authorities(settings)
+    proof_keys = None
+    if settings.officer_proof_public_keys is not None:
+        proof_keys = load_verifying_keys(settings.officer_proof_public_keys.read_bytes())
+    broken_glass = BrokenGlass(metrics if officers is not None else None)
     counts = Counts(access)
     metrics.registry.register(counts)
     servers: list[grpc.aio.Server] = []
@@ -131,11 +135,15 @@ async def serve(
             listener=listener.kind,
             access=access,
             registered=registered,
+            authorities=authorities,
             telemetry=telemetry,
             counts=counts,
             concurrent_calls=listener.bounds.concurrent_calls,
             request_sizes=sizes,
             strangers=_build_strangers(listener.strangers),
+            officers=officers,
+            proof_keys=proof_keys,
+            broken_glass=broken_glass,
         )
         admitted = (sizes[method] for method, option in access.items() if admits(listener.kind, option))
         largest = max(admitted, default=MOST_BYTES)
@@ -166,70 +174,23 @@ async def serve(
 
 @asynccontextmanager
 async def health(address: str, ready: Ready) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Serves the plain health port: SERVING while `ready` returns True, which is checked every two seconds.
+    """Serves the plain health port: SERVING while `ready` returns True, which is asked when somebody asks the port.
 
-    For the service name `live` the answer is SERVING as long as the process answers at all, so that a database that is
-    down does not get every process restarted. Yields a callable that sets both to NOT_SERVING permanently, for the
-    drain period.
+    Yields a callable that sets all it answers to NOT_SERVING permanently, for the drain period.
     """
-    servicer = HealthServicer()
+    servicer = Health(ready)
     if not address:
-        yield servicer.enter_graceful_shutdown
+        yield servicer.drain
         return
     server = grpc.aio.server(options=_options(_HEALTH_BOUNDS, _MOST_HEALTH_BYTES))
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(address)
-
-    async def watch() -> None:
-        logged: str | None = None
-        while True:
-            cause = await _find_unreadiness(ready)
-            is_ready = cause is None
-            if cause and cause != logged:
-                log.warning("not ready: %s", cause)
-            elif logged and not cause:
-                log.info("ready")
-            logged = cause
-            status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
-            await servicer.set("", status)
-            await asyncio.sleep(READY_INTERVAL if is_ready else 0.1)
-
-    await servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-    await servicer.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
     await server.start()
-    watching = asyncio.create_task(watch())
     try:
-        yield servicer.enter_graceful_shutdown
+        yield servicer.drain
     finally:
-        watching.cancel()
-        await servicer.enter_graceful_shutdown()
+        await servicer.drain()
         await server.stop(0)
-
-
-async def wait_until_ready(ready: Ready, stop: asyncio.Future[None]) -> bool:
-    """Waits until `ready` returns True (returns True) or until a stop is requested (returns False); logs the cause."""
-    logged, log_again_at = "", 0.0
-    while not stop.done():
-        cause = await _find_unreadiness(ready)
-        if cause is None:
-            return True
-        now = time.monotonic()
-        if cause != logged or now >= log_again_at:
-            log.warning("waiting: %s", cause)
-            logged, log_again_at = cause, now + LOG_AGAIN_AFTER
-        await asyncio.wait([stop], timeout=0.5)
-    return False
-
-
-async def _find_unreadiness(ready: Ready) -> str | None:
-    try:
-        return None if await asyncio.wait_for(ready(), timeout=5) else "no cause was given"
-    except NotReady as reason:
-        return str(reason)
-    except TimeoutError:
-        return "no answer within 5 s"
-    except Exception as error:  # Any failure of the check means not ready.
-        return type(error).__name__
 
 
 async def wait_for_stop() -> None:
@@ -239,6 +200,13 @@ async def wait_for_stop() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
+
+
+def _read_authorities(settings: ServiceSettings) -> CallerAuthorities:
+    if settings.officer_clients_ca is None:
+        return CallerAuthorities()
+    agencies = None if settings.agency_clients_ca is None else AuthorityBundle(settings.agency_clients_ca)
+    return CallerAuthorities(agencies, AuthorityBundle(settings.officer_clients_ca))
 
 
 def _build_strangers(bounds: StrangersBounds | None) -> Strangers | None:

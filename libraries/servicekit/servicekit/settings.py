@@ -33,13 +33,18 @@ class ServiceSettings(EnvironmentSettings):
     health_listen: str = ""
     metrics_listen: str = Field(default="", pattern=r"^(.*:[0-9]{1,5})?$")
 
-    # The service's certificate and key (PEM), and the CAs that it trusts; reloaded whenever they change.
+    # The service's certificate and key (PEM), and the CAs that it trusts, one or more in each file: those that sign the
+    # certificates themselves. Reloaded whenever they change.
     certificate: Path
     private_key: Path
     services_ca: Path
     agency_clients_ca: Path | None = None
+    # Without them no officer is admitted, also not by the portal.
+    officer_clients_ca: Path | None = None
     # The file of registered agencies and officers, with their key fingerprints.
     callers: Path | None = None
+    # The public keys (PEM) that verify officer proofs; without them the portal's are refused.
+    officer_proof_public_keys: Path | None = None
 
     # What the internal and the agency listener admit, each, in one process: connections, calls at a time on one
     # connection, and calls that are answered at a time in all; more are refused with SERVER_BUSY.

@@ -14,11 +14,14 @@ from servicekit.release import VERSION
 
 # W3C Trace Context, level 1.
 TRACEPARENT = "traceparent"
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACE_ID = slice(3, 35)
+_SAMPLED, _NOT_SAMPLED = "01", "00"
 
 _NO_SPAN = nullcontext()
 _tracer: ContextVar[trace.Tracer | None] = ContextVar("tracer", default=None)
-_trace: ContextVar[SpanContext | None] = ContextVar("trace", default=None)
+# The header that continues the running call's trace: the ids are parsed only where a span is made.
+_trace: ContextVar[str] = ContextVar("trace", default="")
 
 
 class Telemetry:
@@ -53,39 +56,38 @@ class Telemetry:
 
         `decided` is False for a header of a stranger: the trace is continued, but its sampling flag is ignored.
         """
-        parent = _parse(traceparent)
-        links_to_parent = parent is not None
-        if parent is None:
-            parent = _new_trace(sampled=self._samples())
+        continues = _TRACEPARENT.fullmatch(traceparent) is not None
+        if not continues:
+            traceparent = _begin_trace(sampled=self._samples())
         elif not decided:
-            flags = TraceFlags(TraceFlags.SAMPLED if self._samples() else TraceFlags.DEFAULT)
-            parent = SpanContext(parent.trace_id, parent.span_id, is_remote=True, trace_flags=flags)
-        _trace.set(parent)
-        if self._tracer is None or not parent.trace_flags.sampled:
+            traceparent = traceparent[:-2] + (_SAMPLED if self._samples() else _NOT_SAMPLED)
+        _trace.set(traceparent)
+        if self._tracer is None or not int(traceparent[-2:], 16) & TraceFlags.SAMPLED:
             return _NO_SPAN
-        context = trace.set_span_in_context(NonRecordingSpan(parent)) if links_to_parent else None
+        context = trace.set_span_in_context(NonRecordingSpan(_read(traceparent))) if continues else None
         return self._span(self._tracer, name, context)
 
     @contextmanager
     def _span(self, tracer: trace.Tracer, name: str, context: Context | None) -> Iterator[None]:
         _tracer.set(tracer)
         with tracer.start_as_current_span(name, context=context, kind=SpanKind.SERVER) as span:
-            _trace.set(span.get_span_context())
+            _trace.set(_write(span.get_span_context()))
             yield
 
     def _samples(self) -> bool:
         return self._sampling > 0 and random.random() < self._sampling  # noqa: S311  # no secret depends on it
 
 
-@contextmanager
-def span(name: str, attributes: Mapping[str, str | int] | None = None) -> Iterator[Span | None]:
+def span(name: str, attributes: Mapping[str, str | int] | None = None) -> AbstractContextManager[Span | None]:
     """Makes a span in the running call if that is traced. Its attributes must not be personal data."""
     tracer = _tracer.get()
-    if tracer is None:
-        yield None
-        return
+    return _NO_SPAN if tracer is None else _inner_span(tracer, name, attributes)
+
+
+@contextmanager
+def _inner_span(tracer: trace.Tracer, name: str, attributes: Mapping[str, str | int] | None) -> Iterator[Span | None]:
     with tracer.start_as_current_span(name, attributes=attributes) as started:
-        previous = _trace.set(started.get_span_context())
+        previous = _trace.set(_write(started.get_span_context()))
         try:
             yield started
         finally:
@@ -94,33 +96,31 @@ def span(name: str, attributes: Mapping[str, str | int] | None = None) -> Iterat
 
 def traceparent() -> str:
     """Returns the header that continues the running call's trace in a call or job; empty outside of a call."""
-    context = _trace.get()
-    if context is None:
-        return ""
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+    return _trace.get()
 
 
 def trace_id() -> str:
     """Returns the trace id, 32 hexadecimal digits, which correlates the logs of all services; - outside of a call."""
-    context = _trace.get()
-    return f"{context.trace_id:032x}" if context is not None else "-"
+    return find_trace_id() or "-"
 
 
-def _parse(header: str) -> SpanContext | None:
-    match = _TRACEPARENT.fullmatch(header)
-    if match is None:
-        return None
-    context = SpanContext(
-        int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=TraceFlags(int(match[3], 16))
-    )
-    return context if context.is_valid else None
+def find_trace_id() -> str | None:
+    """Returns the same, and None outside of a call or job: for what is stored."""
+    return _trace.get()[_TRACE_ID] or None
 
 
-def _new_trace(*, sampled: bool) -> SpanContext:
-    # These ids correlate logs and are no secrets, so the fast generator suffices.
+def _read(header: str) -> SpanContext:
+    _, trace_digits, span_digits, flags = header.split("-")
     return SpanContext(
-        random.getrandbits(128) or 1,
-        random.getrandbits(64) or 1,
-        is_remote=False,
-        trace_flags=TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT),
+        int(trace_digits, 16), int(span_digits, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16))
     )
+
+
+def _write(context: SpanContext) -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+def _begin_trace(*, sampled: bool) -> str:
+    # These ids correlate logs and are no secrets, so the fast generator suffices.
+    flags = _SAMPLED if sampled else _NOT_SAMPLED
+    return f"00-{random.getrandbits(128) or 1:032x}-{random.getrandbits(64) or 1:016x}-{flags}"

@@ -6,4 +6,5 @@
 - `signature`: the signature over a purpose
 - `subjects`: the hash of a list of subjects
 - `request`: the hash of a form
+- `lines`: the lines of an act in one language
 """

@@ -49,7 +49,7 @@ KEYS: Mapping[str, tuple[str, str]] = {
     ),
     "other_certificate_sha256": ("In a renewal, the old card: SHA-256 of its certificate in DER.", "hash"),
     "successor_key_sha256": (
-        "In a renewal, the one-time key that vouches for the new card: SHA-256 of its SubjectPublicKeyInfo in DER.",
+        "In a renewal, the one-time key that vouches for the new card: SHA-256 of its 32 bytes (Ed25519).",
         "hash",
     ),
     "proposal_sha256": ("The proposal that the act approves, hashed as a form is.", "hash"),

@@ -7,10 +7,15 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 
-def hash_canonical(message: Message) -> bytes:
-    """Returns the SHA-256 (32 bytes) of a message's canonical form, which is the same for every program.
+def write_canonical(message: Message) -> bytes:
+    """Returns a message's canonical form, which is the same for every program, in UTF-8.
 
-    Canonical form: the message as JSON (the mapping of proto3) with the proto file's field names, without fields that
-    have their default value, serialized by RFC 8785.
+    The message as JSON (the mapping of proto3) with the proto file's field names, without fields that have their
+    default value, serialized by RFC 8785.
     """
-    return sha256(rfc8785.dumps(MessageToDict(message, preserving_proto_field_name=True))).digest()
+    return rfc8785.dumps(MessageToDict(message, preserving_proto_field_name=True))
+
+
+def hash_canonical(message: Message) -> bytes:
+    """Returns the SHA-256 (32 bytes) of a message's canonical form."""
+    return sha256(write_canonical(message)).digest()

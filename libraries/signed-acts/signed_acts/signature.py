@@ -23,7 +23,7 @@ LEAST_RSA_BITS, MOST_RSA_BITS = 2048, 8192
 
 
 class SignatureAlgorithm(StrEnum):
-    """The algorithms that a card may sign with, named as in toroku.certificate.v1.SignatureAlgorithm.
+    """The algorithms that a card may sign with, named as in toroku.act.v1.SignatureAlgorithm.
 
     An RSASSA-PSS salt is as long as the hash, and its mask uses the same hash (RFC 8017). ECDSA signatures are in DER,
     with SHA-256 on P-256 and SHA-384 on P-384.

@@ -3,7 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from agency_sync.domain.card_state import AgencyRegistration, CardState, CompanyComparison, Proven, RegistrationState
+from agency_sync.domain.bidder_state import BIDDER_SUSPENDED, ApprovedCard, BidderState
+from agency_sync.domain.card_state import (
+    AgencyRegistration,
+    CardState,
+    CompanyComparison,
+    HolderComparison,
+    Origin,
+    Proven,
+    RegistrationState,
+)
 from agency_sync.domain.propagation import (
     CARD_NOT_GOOD,
     REGISTRATION_UNKNOWN,
@@ -13,15 +22,30 @@ from agency_sync.domain.propagation import (
     Propagation,
     PropagationState,
 )
+from instance_profile.characters import shorten_visible
 from refusals import Code, Refusal
 from servicekit.messages import SHA256_BYTES, find_uuid, write_timestamp
 from servicekit.versions import Version
 from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
-from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
+from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2, qualification_registry_pb2
 
 # States of one message.
 MOST_CARD_STATES = 500
+MOST_BIDDER_STATES = 500
+# Of one bidder in a category.
+_MOST_APPROVED_CARDS = 500
+# Characters of a bidder id that a refusal repeats.
+_MOST_SHOWN_CHARACTERS = 64
+# No agency's code has them.
+_NOT_IN_CODES = frozenset(" \0")
+_BIDDER_STATUSES = frozenset(
+    {
+        bidder_state_pb2.BIDDER_STATUS_ACTIVE,
+        bidder_state_pb2.BIDDER_STATUS_SUSPENDED,
+        bidder_state_pb2.BIDDER_STATUS_ENDED,
+    }
+)
 
 _REGISTRATION_STATES = {
     card_state_pb2.REGISTRATION_STATE_GOOD: RegistrationState.GOOD,
@@ -29,10 +53,21 @@ _REGISTRATION_STATES = {
     card_state_pb2.REGISTRATION_STATE_REPLACED: RegistrationState.REPLACED,
     card_state_pb2.REGISTRATION_STATE_ENDED: RegistrationState.ENDED,
 }
+_ORIGINS = {
+    card_pb2.REGISTRATION_ORIGIN_CONTRACTOR: Origin.CONTRACTOR,
+    card_pb2.REGISTRATION_ORIGIN_RENEWAL: Origin.RENEWAL,
+    card_pb2.REGISTRATION_ORIGIN_PROPAGATION: Origin.PROPAGATION,
+}
 _COMPANY_COMPARISONS = {
     bidder_pb2.COMPANY_COMPARISON_SAME: CompanyComparison.SAME,
     bidder_pb2.COMPANY_COMPARISON_UNREADABLE: CompanyComparison.UNREADABLE,
     bidder_pb2.COMPANY_COMPARISON_DIFFERENT: CompanyComparison.DIFFERENT,
+}
+_HOLDER_COMPARISONS = {
+    bidder_pb2.HOLDER_COMPARISON_CONTRACT_PARTY: HolderComparison.CONTRACT_PARTY,
+    bidder_pb2.HOLDER_COMPARISON_REPRESENTATIVE: HolderComparison.REPRESENTATIVE,
+    bidder_pb2.HOLDER_COMPARISON_UNREADABLE: HolderComparison.UNREADABLE,
+    bidder_pb2.HOLDER_COMPARISON_DIFFERENT: HolderComparison.DIFFERENT,
 }
 _STATES = {
     PropagationState.PLANNED: propagation_pb2.PROPAGATION_STATE_PLANNED,
@@ -43,6 +78,7 @@ _REASONS = {
     certificate_registry_pb2.PropagatedRegistration.RESULT_DONE: "",
     certificate_registry_pb2.PropagatedRegistration.RESULT_CARD_NOT_GOOD: CARD_NOT_GOOD,
     certificate_registry_pb2.PropagatedRegistration.RESULT_REGISTRATION_UNKNOWN: REGISTRATION_UNKNOWN,
+    certificate_registry_pb2.PropagatedRegistration.RESULT_BIDDER_SUSPENDED: BIDDER_SUSPENDED,
 }
 
 
@@ -87,6 +123,7 @@ def read_card_state(message: card_state_pb2.CardState) -> CardState:
             password=message.proven.password,
             # Where nothing is said that this version knows, only an officer can tell.
             company=_COMPANY_COMPARISONS.get(message.proven.company, CompanyComparison.UNREADABLE),
+            holder=_HOLDER_COMPARISONS.get(message.proven.holder, HolderComparison.UNREADABLE),
         ),
         registrations={
             registration.agency: _read_registration(card, registration) for registration in message.registrations
@@ -103,7 +140,65 @@ def _read_registration(card: bytes, message: card_state_pb2.AgencyRegistration) 
     state = _REGISTRATION_STATES.get(message.state)
     if state is None:
         raise _refuse_card_state(card, "registrations.state")
-    return AgencyRegistration(registration_id, state, message.origin == card_pb2.REGISTRATION_ORIGIN_PROPAGATION)
+    for part in ("replaced_by", "predecessor"):
+        if len(getattr(message, part)) not in (0, SHA256_BYTES):
+            raise _refuse_card_state(card, f"registrations.{part}")
+    origin = _ORIGINS.get(message.origin, Origin.CONTRACTOR)
+    if origin is Origin.RENEWAL and not message.predecessor:
+        raise _refuse_card_state(card, "registrations.predecessor")
+    return AgencyRegistration(
+        registration_id,
+        state,
+        origin,
+        replaced_by=message.replaced_by or None,
+        predecessor=message.predecessor or None,
+        stays_here=message.stays_here,
+    )
+
+
+def read_bidder_states(request: agency_sync_pb2.RecordBidderStatesRequest) -> Sequence[BidderState]:
+    """Returns the states of bidders; raises BIDDER_STATE_INVALID, INPUT_TOO_MANY."""
+    if len(request.bidder_states) > MOST_BIDDER_STATES:
+        raise Refusal("INPUT_TOO_MANY", Code.INVALID_ARGUMENT, {"most": str(MOST_BIDDER_STATES)})
+    return list(map(_read_bidder_state, request.bidder_states))
+
+
+def _read_bidder_state(message: bidder_state_pb2.BidderState) -> BidderState:
+    if message.status not in _BIDDER_STATUSES:
+        raise _refuse_bidder_state(message, "status")
+    for part in ("bidder_id", "category"):
+        # The database keeps no text with NUL.
+        if not getattr(message, part) or "\0" in getattr(message, part):
+            raise _refuse_bidder_state(message, part)
+    if not message.HasField("version"):
+        raise _refuse_bidder_state(message, "version")
+    if not all(map(_can_be_code, message.suspended_agencies)):
+        raise _refuse_bidder_state(message, "suspended_agencies")
+    if len(message.approved_cards) > _MOST_APPROVED_CARDS or not all(
+        _can_be_code(card.agency) and len(card.certificate_sha256) == SHA256_BYTES for card in message.approved_cards
+    ):
+        raise _refuse_bidder_state(message, "approved_cards")
+    return BidderState(
+        bidder_id=message.bidder_id,
+        category=message.category,
+        version=Version(message.version.epoch, message.version.number),
+        # One that has ended is qualified nowhere.
+        is_suspended=message.status == bidder_state_pb2.BIDDER_STATUS_SUSPENDED,
+        suspended_agencies=frozenset(message.suspended_agencies),
+        approved_cards=[
+            ApprovedCard(card.agency, card.certificate_sha256, card.company, card.holder)
+            for card in message.approved_cards
+        ],
+    )
+
+
+def _can_be_code(agency: str) -> bool:
+    return bool(agency) and _NOT_IN_CODES.isdisjoint(agency)
+
+
+def _refuse_bidder_state(message: bidder_state_pb2.BidderState, part: str) -> Refusal:
+    bidder_id = shorten_visible(message.bidder_id, _MOST_SHOWN_CHARACTERS)
+    return Refusal("BIDDER_STATE_INVALID", Code.INVALID_ARGUMENT, {"bidder_id": bidder_id, "part": part})
 
 
 def _refuse_card_state(certificate_sha256: bytes, part: str) -> Refusal:
@@ -136,7 +231,8 @@ def write_propagation_request(plan: Plan) -> certificate_registry_pb2.PropagateR
         agencies=[
             certificate_registry_pb2.AgencyPropagation(agency=agency, registration_ids=map(str, registration_ids))
             for agency, registration_ids in plan.requested.items()
-        ]
+        ],
+        taking_over_ids=map(str, plan.taking_over),
     )
 
 

@@ -3,6 +3,7 @@
 from typing_extensions import override
 
 from agency_sync import convert
+from agency_sync.operations.bidder_record import BidderStateRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import CardStateRecord
 from servicekit.context import Context
@@ -12,8 +13,11 @@ from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
 class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
     """The gRPC service AgencySync."""
 
-    def __init__(self, *, card_state_record: CardStateRecord, listing: PropagationListing) -> None:
+    def __init__(
+        self, *, card_state_record: CardStateRecord, bidder_state_record: BidderStateRecord, listing: PropagationListing
+    ) -> None:
         self._card_state_record = card_state_record
+        self._bidder_state_record = bidder_state_record
         self._listing = listing
 
     @override
@@ -23,6 +27,13 @@ class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
         states, unreadable = convert.read_card_states(request)
         await self._card_state_record.record(states, unreadable)
         return agency_sync_pb2.RecordCardStatesResponse()
+
+    @override
+    async def RecordBidderStates(
+        self, request: agency_sync_pb2.RecordBidderStatesRequest, context: Context
+    ) -> agency_sync_pb2.RecordBidderStatesResponse:
+        await self._bidder_state_record.record(convert.read_bidder_states(request))
+        return agency_sync_pb2.RecordBidderStatesResponse()
 
     @override
     async def ListPropagations(

@@ -4,7 +4,13 @@ from pathlib import Path
 
 from pydantic import Field
 
+from certificate_registry.domain.act_proof import STATEMENT_PREFIX as ACT_PROOF_PREFIX
+from history.settings import SealingSettings
+from servicekit.exceptions import CommandFailed
+from servicekit.mailed_secrets import MailedSecretSettings
+from servicekit.officer_proof import STATEMENT_PREFIX as OFFICER_PROOF_PREFIX
 from servicekit.settings import DatabaseSettings
+from servicekit.signed_statement import SigningKey
 
 SERVICE = "certificate-registry"
 # What the processes of `serve-lookup` are called: in their certificate, their metrics, their log.
@@ -26,13 +32,44 @@ class Settings(DatabaseSettings):
 
     contact_notification_endpoint: str
     agency_sync_endpoint: str
+    qualification_registry_endpoint: str
 
     def endpoints(self) -> dict[str, str]:
         """Returns the addresses of the peers by name."""
         return {
             "contact-notification": self.contact_notification_endpoint,
             "agency-sync": self.agency_sync_endpoint,
+            "qualification-registry": self.qualification_registry_endpoint,
         }
+
+
+class ServerSettings(Settings, MailedSecretSettings):
+    """The settings of `serve`, which seals the secrets that officers are mailed, and signs officer and act proofs."""
+
+    # A file with the Ed25519 key that signs officer proofs: PEM, PKCS#8, without a password.
+    officer_proof_key: Path
+
+    # The same for act proofs.
+    act_proof_key: Path
+
+    def load_officer_proof_key(self) -> SigningKey:
+        """Returns the key of officer proofs; raises CommandFailed where the file has none."""
+        return _load_key("OFFICER_PROOF_KEY", self.officer_proof_key, OFFICER_PROOF_PREFIX)
+
+    def load_act_proof_key(self) -> SigningKey:
+        """Returns the key of act proofs; raises CommandFailed where the file has none."""
+        return _load_key("ACT_PROOF_KEY", self.act_proof_key, ACT_PROOF_PREFIX)
+
+
+def _load_key(name: str, file: Path, prefix: bytes) -> SigningKey:
+    try:
+        return SigningKey.from_pem(file.read_bytes(), prefix)
+    except (OSError, ValueError) as error:
+        raise CommandFailed(f"TOROKU_{name}: {error}") from error
+
+
+class WorkerSettings(Settings, SealingSettings):
+    """The settings of the worker, which has the key that seals the history."""
 
 
 class LookupSettings(DatabaseSettings):

@@ -1,4 +1,4 @@
-"""contact-notification: serve, worker, migrate, migrate-after, list-failed-mails, send-failed-mails."""
+"""contact-notification: serve, worker, migrate, migrate-after, erase-bidder, list-failed-mails, send-failed-mails."""
 
 from contact_notification.settings import PACKAGE, SERVICE
 from instance_profile.load import ProfileError
@@ -8,6 +8,6 @@ if __name__ == "__main__":
     program.run(
         SERVICE,
         program.bind_commands(PACKAGE, "serve", "worker", *program.MIGRATIONS),
-        with_arguments=program.bind_commands(PACKAGE, "list-failed-mails", "send-failed-mails"),
+        with_arguments=program.bind_commands(PACKAGE, "erase-bidder", "list-failed-mails", "send-failed-mails"),
         mistakes=ProfileError,
     )

@@ -19,8 +19,8 @@ def register_tasks(
     tasks.wait_for("the mail server", queue=MAIL_QUEUE, reasons=(SERVER_UNUSABLE,))
 
     @tasks.task(SEND_MAIL, queue=MAIL_QUEUE, timeout=130)
-    async def send_mail(arguments: dict[str, Any]) -> None:
-        await mail_sending.send(UUID(arguments["mail_id"]))
+    async def send_mail(arguments: dict[str, Any]) -> jobs.Result:
+        return await mail_sending.send(UUID(arguments["mail_id"]))
 
     @tasks.periodic("* * * * *", CLEAR_PENDING, queue=EVENTS_QUEUE)
     async def clear_pending(_: dict[str, Any]) -> None:

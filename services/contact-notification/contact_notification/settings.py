@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from history.settings import SealingSettings
+from servicekit.mailed_secrets import MailedSecretSettings
 from servicekit.settings import DatabaseSettings
 
 SERVICE = "contact-notification"
@@ -32,3 +34,14 @@ class Settings(DatabaseSettings):
     def endpoints(self) -> dict[str, str]:
         """Returns the addresses of the peers by name."""
         return {"certificate-registry": self.certificate_registry_endpoint}
+
+
+class ServerSettings(Settings):
+    """The settings of `serve`, which takes the proofs of acts."""
+
+    # Public keys (PEM; one or several; bare or in certificates), of which any may have signed an act proof.
+    act_proof_public_keys: Path
+
+
+class WorkerSettings(Settings, SealingSettings, MailedSecretSettings):
+    """The settings of the worker, which alone has the key of the history, and opens secrets for their mails."""

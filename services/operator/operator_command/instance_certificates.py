@@ -7,7 +7,7 @@ old key, so that registered key fingerprints remain valid.
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
@@ -35,9 +35,10 @@ LEAF_DAYS = 90
 # A certificate that expires within this time is reissued at the next start.
 RENEW_DAYS = 30
 FRONT_DOOR = "front-door"
-# Every agency gets one officer with all roles that the commands need, and so does the operator.
+# Every agency gets a certificate for one officer, and so does the operator.
 OFFICER = "officer"
-OFFICER_ROLES = ("roster", "password", "registration")
+# The two officers of the file of callers, for the first day and for emergencies.
+ADMINISTRATORS = (f"{OPERATOR}/administrator-1", f"{OPERATOR}/administrator-2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,34 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class InstanceCertificates:
-    """The files of an instance. Officers are named `agency/person`, the operator's `operator/person`."""
+    """The files of an instance. Officers are named `agency/person`, the operator's `operator/person`.
+
+    A certificate alone makes nobody an officer, but for the two administrators.
+    """
 
     services: Mapping[str, Identity]
     agencies: Mapping[str, Identity]
     officers: Mapping[str, Identity]
     # Presented by the front door at its public listener.
     public: Identity
-    # The CAs that an agency listener trusts: the agencies' and the officers', concatenated.
+    # The CAs that an agency listener trusts: for agencies, and for officers.
     agency_clients_authorities: Path
+    officer_clients_authorities: Path
     # Ed25519: qualification-registry signs bidder proofs, and both registries check them.
     bidder_proof_private: Path
     bidder_proof_public: Path
-    # The registered callers: agencies and officers with roles and key fingerprints.
+    # Ed25519: certificate-registry signs officer proofs, which every service with an agency listener verifies.
+    officer_proof_private: Path
+    officer_proof_public: Path
+    # Ed25519: certificate-registry signs act proofs, which contact-notification verifies.
+    act_proof_private: Path
+    act_proof_public: Path
+    # Ed25519: the registries' workers seal their histories; whoever verifies a history has the public half.
+    history_private: Path
+    history_public: Path
+    # Ed25519: the key of the secrets that are mailed is derived from it, by who seals them and by who mails them.
+    mailed_secret_key: Path
+    # The registered callers: agencies and two administrators, with key fingerprints.
     callers: Path
 
 
@@ -84,10 +100,12 @@ def issue_instance_certificates(
     instance: str,
     services: Iterable[str],
     agencies: Iterable[str],
-    officers: Mapping[str, Sequence[str]],
+    officers: Iterable[str],
     now: datetime,
 ) -> InstanceCertificates:
-    """Issues the missing and expiring certificates, and returns all. `officers` maps `agency/person` to roles.
+    """Issues the missing and expiring certificates, and returns all. `officers` are persons as `agency/person`.
+
+    Two administrators of the operator get certificates too, and they alone are registered in the file of callers.
 
     Files are PEM and 0600, folders 0700; each file is replaced atomically, so that a running service never reads a
     partial one.
@@ -102,18 +120,21 @@ def issue_instance_certificates(
     }
     agency_identities = {code: authorities["agencies"].issue(code, uri=f"{spiffe}/agency/{code}") for code in agencies}
     officer_identities = {
-        name: authorities["officers"].issue(name, uri=f"{spiffe}/officer/{name}") for name in officers
+        name: authorities["officers"].issue(name, uri=f"{spiffe}/officer/{name}")
+        for name in (*ADMINISTRATORS, *officers)
     }
-    bundle = directory / "agency-clients-ca.crt"
-    write_private(bundle, b"".join(authorities[kind].file.read_bytes() for kind in ("agencies", "officers")))
-    proof_private, proof_public = directory / "bidder-proof.key", directory / "bidder-proof.pub"
-    _provide_proof_key(proof_private, proof_public)
+    proof_private, proof_public = _provide_signing_key(directory, "bidder-proof")
+    officer_proof_private, officer_proof_public = _provide_signing_key(directory, "officer-proof")
+    act_proof_private, act_proof_public = _provide_signing_key(directory, "act-proof")
+    history_private, history_public = _provide_signing_key(directory, "history")
+    mailed_secret_key = directory / "mailed-secrets.key"
+    _provide_ed25519_key(mailed_secret_key)
     callers = directory / "callers.yaml"
     registrations = {
         "agencies": {code: {"key_sha256": [identity.key_sha256()]} for code, identity in agency_identities.items()},
         "officers": {
-            name: {"roles": list(officers[name]), "key_sha256": [identity.key_sha256()]}
-            for name, identity in officer_identities.items()
+            name: {"roles": ["administrator"], "key_sha256": [officer_identities[name].key_sha256()]}
+            for name in ADMINISTRATORS
         },
     }
     write_private(callers, yaml.safe_dump(registrations, sort_keys=True).encode())
@@ -122,19 +143,24 @@ def issue_instance_certificates(
         agencies=agency_identities,
         officers=officer_identities,
         public=authorities["public"].issue(FRONT_DOOR, uri=None, server=True),
-        agency_clients_authorities=bundle,
+        agency_clients_authorities=authorities["agencies"].file,
+        officer_clients_authorities=authorities["officers"].file,
         bidder_proof_private=proof_private,
         bidder_proof_public=proof_public,
+        officer_proof_private=officer_proof_private,
+        officer_proof_public=officer_proof_public,
+        act_proof_private=act_proof_private,
+        act_proof_public=act_proof_public,
+        history_private=history_private,
+        history_public=history_public,
+        mailed_secret_key=mailed_secret_key,
         callers=callers,
     )
 
 
-def list_default_officers(agencies: Iterable[str]) -> dict[str, Sequence[str]]:
-    """Returns one officer for every agency and one for the operator, `agency/officer`, with its roles.
-
-    The operator's, `operator/officer`, acts for every agency.
-    """
-    return {f"{agency}/{OFFICER}": OFFICER_ROLES for agency in (*agencies, OPERATOR)}
+def list_default_officers(agencies: Iterable[str]) -> list[str]:
+    """Returns one person for every agency and one for the operator, `agency/officer`, who are to have certificates."""
+    return [f"{agency}/{OFFICER}" for agency in (*agencies, OPERATOR)]
 
 
 class _Authority:
@@ -266,13 +292,17 @@ def _provide_key(file: Path) -> ec.EllipticCurvePrivateKey:
     return new_key
 
 
-def _provide_proof_key(private: Path, public: Path) -> None:
-    try:
-        key = load_pem_private_key(private.read_bytes(), None)
-    except (FileNotFoundError, ValueError):
-        key = ed25519.Ed25519PrivateKey.generate()
-        write_private(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    write_private(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+def _provide_signing_key(directory: Path, name: str) -> tuple[Path, Path]:
+    """Returns the files of an Ed25519 key, private and public; makes the key where it is missing or unreadable.
+
+    A new public key is added to those in the file: what earlier keys signed is verified with theirs.
+    """
+    private, public = directory / f"{name}.key", directory / f"{name}.pub"
+    key = _provide_ed25519_key(private)
+    added = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    known = public.read_bytes() if public.exists() else b""
+    write_private(public, known if added in known else known + added)
+    return private, public
 
 
 def write_private(file: Path, content: bytes) -> None:
@@ -284,3 +314,13 @@ def write_private(file: Path, content: bytes) -> None:
     with os.fdopen(os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(content)
     new_file.replace(file)
+
+
+def _provide_ed25519_key(file: Path) -> PrivateKeyTypes:
+    """Returns the key of a file; makes it where it is missing or unreadable."""
+    try:
+        return load_pem_private_key(file.read_bytes(), None)
+    except (FileNotFoundError, ValueError):
+        key = ed25519.Ed25519PrivateKey.generate()
+        write_private(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return key

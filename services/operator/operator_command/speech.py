@@ -7,6 +7,7 @@ from typing import Annotated, Protocol, TypeVar
 
 import typer
 
+from instance_profile.base import OPERATOR
 from instance_profile.characters import replace_invisible
 from instance_profile.model import Profile
 from refusals.catalogue import NEUTRAL_NAMES, Words, explain
@@ -82,6 +83,20 @@ class Speech:
         """Returns the name of a category; the code where no profile knows it."""
         categories = self.profile.categories if self.profile is not None else ()
         return next((self.say(category.name) for category in categories if category.code == code), code)
+
+    def name_officer(self, name: str) -> str:
+        """Returns who an officer is, whose name is agency/person: the person, of which agency, and the name itself."""
+        agency, _, person = name.partition("/")
+        if agency == OPERATOR:
+            return self.say(Phrase(f"運用担当者 {person}（{name}）", f"the operator's officer {person} ({name})"))
+        employer = self.name_agency(agency)
+        return self.say(Phrase(f"{employer}の職員 {person}（{name}）", f"officer {person} of {employer} ({name})"))
+
+    def name_place(self, agency: str) -> str:
+        """Returns where a decision counts: at an agency, or, for the operator's code, in the whole instance."""
+        if agency == OPERATOR:
+            return self.say(Phrase("システム全体", "the whole instance"))
+        return self.name_agency(agency)
 
     def _name_code(self, key: str, value: str) -> str:
         """Returns the name beside the code, where a placeholder is for one."""

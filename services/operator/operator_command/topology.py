@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from operator_command.instance_certificates import InstanceCertificates
 from refusals import Code, Refusal
@@ -36,16 +37,38 @@ class Service:
     reads_database_of: str = ""
     # The argument of its package that starts a server.
     command: str = "serve"
+    # Whether its worker seals a history.
+    has_history: bool = False
+    # Which of its processes has the key of mailed secrets: the server that seals, or the worker that opens them.
+    mailed_secrets: Literal["", "sealed", "opened"] = ""
 
     @property
     def identifier(self) -> str:
         """The name with underscores: in settings, and as the name of its database and of its role."""
         return self.name.replace("-", "_")
 
+    @property
+    def admits_officers(self) -> bool:
+        """Whether officers call it: who they are stands in its database."""
+        return self.keeps_database
+
 
 SERVICES = (
-    Service("qualification-registry", "qualification_registry", ("internal", "agency"), ("certificate-registry",)),
-    Service("certificate-registry", "certificate_registry", ("internal",), ("contact-notification", "agency-sync")),
+    Service(
+        "qualification-registry",
+        "qualification_registry",
+        ("internal", "agency"),
+        ("certificate-registry", "agency-sync", "contact-notification"),
+        has_history=True,
+    ),
+    Service(
+        "certificate-registry",
+        "certificate_registry",
+        ("internal", "agency"),
+        ("contact-notification", "agency-sync", "qualification-registry"),
+        has_history=True,
+        mailed_secrets="sealed",
+    ),
     Service(
         "user-lookup",
         "certificate_registry",
@@ -54,7 +77,14 @@ SERVICES = (
         reads_database_of="certificate-registry",
         command="serve-lookup",
     ),
-    Service("contact-notification", "contact_notification", ("internal", "agency"), ("certificate-registry",)),
+    Service(
+        "contact-notification",
+        "contact_notification",
+        ("internal", "agency"),
+        ("certificate-registry",),
+        has_history=True,
+        mailed_secrets="opened",
+    ),
     Service("agency-sync", "agency_sync", ("internal", "agency"), ("qualification-registry", "certificate-registry")),
     Service(
         "front-door",
@@ -191,24 +221,47 @@ def build_settings(
         values[f"{listener.upper()}_LISTEN"] = addresses.of(service.name, listener)
     for peer in map(find_service, service.calls):
         values[f"{peer.identifier.upper()}_ENDPOINT"] = addresses.of(peer.name, "internal")
+    if service.admits_officers:
+        values["OFFICER_CLIENTS_CA"] = str(certificates.officer_clients_authorities)
+        values["OFFICER_PROOF_PUBLIC_KEYS"] = str(certificates.officer_proof_public)
     match service.name:
         case "qualification-registry":
             values["BIDDER_PROOF_KEY"] = str(certificates.bidder_proof_private)
             values["BIDDER_PROOF_PUBLIC_KEYS"] = str(certificates.bidder_proof_public)
         case "certificate-registry":
             values["BIDDER_PROOF_PUBLIC_KEYS"] = str(certificates.bidder_proof_public)
+            values["OFFICER_PROOF_KEY"] = str(certificates.officer_proof_private)
+            values["ACT_PROOF_KEY"] = str(certificates.act_proof_private)
         case "contact-notification":
             values |= {"SMTP_HOST": smtp_host, "SMTP_PORT": str(smtp_port)}
+            values["ACT_PROOF_PUBLIC_KEYS"] = str(certificates.act_proof_public)
         case "front-door":
             values["PUBLIC_CERTIFICATE"] = str(certificates.public.certificate)
             values["PUBLIC_PRIVATE_KEY"] = str(certificates.public.private_key)
+    if service.mailed_secrets == "sealed":
+        values["MAILED_SECRET_KEY"] = str(certificates.mailed_secret_key)
     return {f"TOROKU_{name}": value for name, value in values.items()} | dict(further)
 
 
-def build_worker_settings(service: Service, server_settings: Mapping[str, str], addresses: Addresses) -> dict[str, str]:
-    """Returns the server's settings without its listeners, and with the worker's own health port."""
-    settings = {name: value for name, value in server_settings.items() if not name.endswith("_LISTEN")}
-    return settings | {"TOROKU_HEALTH_LISTEN": addresses.of(service.name, "worker")}
+def build_worker_settings(
+    service: Service, server_settings: Mapping[str, str], addresses: Addresses, certificates: InstanceCertificates
+) -> dict[str, str]:
+    """Returns the server's settings without its listeners and key, with the worker's own health port and keys."""
+    servers_own = (
+        "_LISTEN",
+        "_MAILED_SECRET_KEY",
+        "_OFFICER_PROOF_KEY",
+        "_OFFICER_PROOF_PUBLIC_KEYS",
+        "_ACT_PROOF_KEY",
+        "_ACT_PROOF_PUBLIC_KEYS",
+    )
+    settings = {name: value for name, value in server_settings.items() if not name.endswith(servers_own)}
+    settings["TOROKU_HEALTH_LISTEN"] = addresses.of(service.name, "worker")
+    if service.has_history:
+        settings["TOROKU_HISTORY_KEY"] = str(certificates.history_private)
+    if service.mailed_secrets == "opened":
+        settings["TOROKU_MAILED_SECRET_KEY"] = str(certificates.mailed_secret_key)
+    return settings
 
 
 def _is_free(address: str) -> bool:

@@ -2,32 +2,56 @@
 
 from typing import Any
 
-from qualification_registry.operations.bidder_events import (
-    BIDDERS_QUEUE,
-    IMPORTS_QUEUE,
-    SEND_BIDDERS,
-    STOPS_QUEUE,
-    BidderEvents,
-)
+from qualification_registry.operations.bidder_events import QUEUES, SEND_STATES, STOP_QUEUES, BidderEvents, read_keys
+from qualification_registry.operations.bidder_notices import NOTICES_QUEUE, SEND_NOTICE, BidderNotices
+from qualification_registry.operations.card_approval_decision import ANSWERS_QUEUE, SEND_ANSWER, CardAnswers
 from qualification_registry.operations.expiry import EXPIRY_QUEUE, Expiry
-from servicekit.jobs import Replacements, Work
+from qualification_registry.operations.suspension import BidderSuspensions
+from servicekit.jobs import Replacements, Result, Work
 
 
-def build_work(*, bidder_events: BidderEvents, expiry: Expiry) -> Work:
+def build_work(
+    *,
+    bidder_events: BidderEvents,
+    bidder_notices: BidderNotices,
+    suspensions: BidderSuspensions,
+    card_answers: CardAnswers,
+    expiry: Expiry,
+) -> Work:
     """Returns the tasks of the worker."""
     work = Work()
+    first, *further = (*STOP_QUEUES.values(), *QUEUES.values())
 
-    @work.task(SEND_BIDDERS, queue=BIDDERS_QUEUE, further_queues=(STOPS_QUEUE, IMPORTS_QUEUE), timeout=60)
-    async def send_bidders(arguments: dict[str, Any]) -> Replacements:
-        if "bidder_ids" in arguments:
-            return await bidder_events.send(arguments["bidder_ids"])
-        return await bidder_events.send_first_named(arguments["import_number"], after=arguments["after"])
+    @work.task(SEND_STATES, queue=first, further_queues=further, timeout=60)
+    async def send_bidder_states(arguments: dict[str, Any]) -> Replacements:
+        return await bidder_events.send(arguments["consumer"], read_keys(arguments["bidders"]))
 
-    for queue in (BIDDERS_QUEUE, STOPS_QUEUE, IMPORTS_QUEUE):
-        work.wait_for("certificate-registry", queue=queue)
+    for queues in (STOP_QUEUES, QUEUES):
+        for consumer, queue in queues.items():
+            work.wait_for(consumer, queue=queue)
+
+    @work.task(SEND_NOTICE, queue=NOTICES_QUEUE)
+    async def send_bidder_notice(arguments: dict[str, Any]) -> Result:
+        return await bidder_notices.send(arguments)
+
+    work.wait_for("contact-notification", queue=NOTICES_QUEUE)
+
+    @work.periodic("* * * * *", "lapse_suspensions", queue=EXPIRY_QUEUE)
+    async def lapse_suspensions(_: dict[str, Any]) -> None:
+        await suspensions.lapse()
+
+    @work.task(SEND_ANSWER, queue=ANSWERS_QUEUE, timeout=60)
+    async def send_card_answer(arguments: dict[str, Any]) -> Result:
+        return await card_answers.send(arguments["number"])
+
+    work.wait_for("contact-notification", queue=ANSWERS_QUEUE)
 
     @work.periodic("17 * * * *", "delete_expired", queue=EXPIRY_QUEUE)
     async def delete_expired(_: dict[str, Any]) -> None:
         await expiry.delete_expired()
+
+    @work.periodic("47 * * * *", "void_proposals", queue=EXPIRY_QUEUE)
+    async def void_proposals(_: dict[str, Any]) -> None:
+        await expiry.void_proposals()
 
     return work

@@ -34,10 +34,11 @@ SEARCH_FIELDS = [
     for field, required in (("name", True), ("bidder_id", True), ("password", False))
 ]
 # Prefecture and town compare no company, the city requires the roster's; the village requires it and asks no password.
+# The city takes the contract party's card only, the town the representative's too.
 RULES: dict[str, dict[str, Any]] = {
     PREFECTURE: {"company_match": "off", "required_search_fields": ["password"]},
-    CITY: {"company_match": "required", "required_search_fields": ["password"]},
-    TOWN: {"company_match": "off", "required_search_fields": ["password"]},
+    CITY: {"company_match": "required", "holder": "contract_party", "required_search_fields": ["password"]},
+    TOWN: {"company_match": "off", "holder": "or_representative", "required_search_fields": ["password"]},
     VILLAGE: {"company_match": "required"},
 }
 
@@ -66,6 +67,27 @@ async def test_company_is_judged_by_the_other_agencys_rule(
     assert await sync.propagations(registration_id) == {CITY: at_city, TOWN: DONE, VILLAGE: at_city}
     expected = {agency for agency, state in ((CITY, at_city), (TOWN, DONE), (VILLAGE, at_city)) if state == DONE}
     assert sync.certificate_registry.agencies_of(registration_id) == expected
+
+
+@pytest.mark.requirement("CRD-10")
+@pytest.mark.parametrize(
+    ("holder", "at_city", "at_town"),
+    [
+        ("CONTRACT_PARTY", DONE, DONE),
+        ("REPRESENTATIVE", ("REFUSED", "HOLDER_NEEDS_OFFICER"), DONE),
+        ("UNREADABLE", ("REFUSED", "HOLDER_NEEDS_OFFICER"), ("REFUSED", "HOLDER_NEEDS_OFFICER")),
+        ("DIFFERENT", ("REFUSED", "HOLDER_NEEDS_OFFICER"), ("REFUSED", "HOLDER_NEEDS_OFFICER")),
+        # Of a card whose holder nobody compared.
+        ("NOT_COMPARED", ("REFUSED", "HOLDER_NEEDS_OFFICER"), ("REFUSED", "HOLDER_NEEDS_OFFICER")),
+    ],
+)
+async def test_holder_is_judged_by_the_other_agencys_rule(
+    sync: RunningAgencySync, holder: str, at_city: tuple[str, str], at_town: tuple[str, str]
+) -> None:
+    proven = bidder_pb2.HolderComparison.Value(f"HOLDER_COMPARISON_{holder}")
+    registration_id = await sync.record(card_state(holder=proven))
+    await sync.propagate()
+    assert await sync.propagations(registration_id) == {CITY: at_city, TOWN: at_town, VILLAGE: DONE}
 
 
 async def test_agency_that_compares_no_company_takes_every_card(sync: RunningAgencySync) -> None:
@@ -139,6 +161,7 @@ async def test_later_registration_with_a_password_is_propagated_where_the_first_
 async def test_words_of_a_refused_propagation_need_the_agencys_name_only(sync: RunningAgencySync) -> None:
     cards = [card_state(company=DIFFERENT), card_state(company=UNREADABLE)]
     cards += [card_state(password=False), card_state(suspended=True)]
+    cards.append(card_state(holder=bidder_pb2.HOLDER_COMPARISON_DIFFERENT))
     ids = [await sync.record(card) for card in cards]
     sync.certificate_registry.cards_not_good.add(cards[2].registrations[0].registration_id)
     await sync.propagate()
@@ -146,6 +169,7 @@ async def test_words_of_a_refused_propagation_need_the_agencys_name_only(sync: R
     assert reasons == {
         "COMPANY_DIFFERS_FROM_CARD",
         "COMPANY_NEEDS_OFFICER",
+        "HOLDER_NEEDS_OFFICER",
         "PASSWORD_NOT_PROVEN",
         "CARD_NOT_GOOD",
         "PROPAGATION_SUSPENDED",

@@ -322,5 +322,8 @@ async def test_restore_during_a_batch_keeps_its_intention_open(sync: RunningAgen
 
     sync.certificate_registry.before_answer = restore
     await sync.propagate()
+    assert await sync.rows("SELECT state, epoch FROM intentions") == [("open", 2)]
+    assert await sync.jobs_waiting() == 2, "one for each time that it was opened"
+    await sync.propagate()
     assert await sync.rows("SELECT state, epoch FROM intentions") == [("done", 2)]
     assert len(sync.certificate_registry.propagation_requests) == 2

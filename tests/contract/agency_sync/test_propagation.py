@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -162,7 +161,7 @@ async def test_batch_takes_one_call_per_category_and_one_to_propagate(sync: Runn
 async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> None:
     await sync.execute(
         "INSERT INTO card_states SELECT sha256(n::text::bytea), 'works', 1, 1, '1000000001', true, false, "
-        "true, 'same', '{}' FROM generate_series(1, 1201) AS n"
+        "true, 'same', 'contract party', '{}' FROM generate_series(1, 1201) AS n"
     )
     await sync.execute(
         "INSERT INTO intentions SELECT gen_random_uuid(), certificate_sha256, category, 'prefecture', "
@@ -263,10 +262,10 @@ async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> N
 async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(connection, limit=500, now=sync.now[0], duration=propagate.CLAIM)
+        await intentions.claim_open(connection, limit=500, duration=propagate.CLAIM)
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == set()
-    sync.pass_time(propagate.CLAIM)
+    await sync.end_claims()
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
@@ -286,8 +285,8 @@ async def test_batch_stays_claimed_however_long_a_call_takes(
     async with asyncio.timeout(20):
         first = asyncio.create_task(sync.propagate())
         await entered.wait()
-        sync.pass_time(2 * propagate.CLAIM)
-        while await sync.rows("SELECT max(taken_until) FROM intentions") < [(sync.now[0] + propagate.CLAIM,)]:
+        await sync.end_claims()
+        while await sync.rows("SELECT max(taken_until) <= now() FROM intentions") == [(True,)]:
             await asyncio.sleep(0.01)
         await sync.propagate()
         go_on.set()
@@ -304,7 +303,7 @@ async def test_intention_without_an_answer_stays_open(sync: RunningAgencySync) -
     assert (await sync.propagations(ids[0]))[CITY] == ("PLANNED", "")
     assert (await sync.propagations(ids[1]))[CITY] == ("DONE", "")
     sync.certificate_registry.unanswered.clear()
-    sync.pass_time(timedelta(minutes=3))
+    await sync.end_claims()
     await sync.propagate()
     assert (await sync.propagations(ids[0]))[CITY] == ("DONE", "")
 
@@ -337,7 +336,7 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
 async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_expired(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(connection, limit=500, now=sync.now[0], duration=propagate.CLAIM)
+        await intentions.claim_open(connection, limit=500, duration=propagate.CLAIM)
 
     async def has_no_job() -> bool:
         return await sync.jobs_waiting() == 0
@@ -348,7 +347,7 @@ async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_exp
     async with running_worker(sync.work, sync.dsn, propagations=1):
         # The dead worker's job is run again while the claim lasts, and finds nothing to do.
         await wait_until(has_no_job, seconds=20)
-        sync.pass_time(propagate.CLAIM)
+        await sync.end_claims()
         await wait_until(has_propagated, seconds=20)
 
 

@@ -9,7 +9,16 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from agency_sync.domain.card_state import AgencyRegistration, CardState, CompanyComparison, Proven, RegistrationState
+from agency_sync.domain.card_state import (
+    AgencyRegistration,
+    CardState,
+    CompanyComparison,
+    HolderComparison,
+    KeptState,
+    Origin,
+    Proven,
+    RegistrationState,
+)
 from agency_sync.domain.intention import Intention, IntentionState, KeptIntention
 from agency_sync.domain.propagation import Propagation, PropagationState
 from agency_sync.store import card_states, intentions, propagations
@@ -22,6 +31,7 @@ pytestmark = pytest.mark.every_postgresql
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CLAIM = timedelta(minutes=3)
 FIRST = Version(1, 1)
+AGE_CLAIMS = Statement(text("UPDATE intentions SET taken_until = taken_until - CAST(:duration AS interval)"))
 
 
 @pytest.fixture
@@ -38,8 +48,8 @@ def card_state(registration_id: UUID, *, version: Version = FIRST) -> CardState:
         bidder_id="1000000001",
         is_live=True,
         is_suspended=False,
-        proven=Proven(True, CompanyComparison.UNREADABLE),
-        registrations={"city": AgencyRegistration(registration_id, RegistrationState.GOOD, False)},
+        proven=Proven(True, CompanyComparison.UNREADABLE, HolderComparison.DIFFERENT),
+        registrations={"city": AgencyRegistration(registration_id, RegistrationState.GOOD, Origin.CONTRACTOR)},
     )
 
 
@@ -48,14 +58,14 @@ async def open_intention(database: Database, *, at: datetime = NOW) -> KeptInten
     registration_id = state.registrations["city"].registration_id
     opened = KeptIntention(registration_id, state.key, "city", 1, IntentionState.OPEN)
     async with database.transaction() as connection:
-        assert await card_states.write_states(connection, [state]) == {state.key}
+        assert await card_states.replace_states(connection, [state]) == {state.key: None}
         await intentions.open_intentions(connection, [opened], now=at)
     return opened
 
 
 async def claim_all(database: Database) -> list[Intention]:
     async with database.transaction() as connection:
-        claimed = await intentions.claim_open(connection, limit=500, now=NOW, duration=CLAIM)
+        claimed, _ = await intentions.claim_open(connection, limit=500, duration=CLAIM)
     return list(claimed)
 
 
@@ -65,9 +75,12 @@ async def state_of(database: Database, registration_id: UUID) -> IntentionState 
     return None if intention is None else intention.state
 
 
-async def claim(database: Database, *, now: datetime = NOW, limit: int = 500) -> list[UUID]:
+async def claim(database: Database, *, after: timedelta = timedelta(0), limit: int = 500) -> list[UUID]:
+    """Claims so much later than the claims before, and returns the registrations."""
     async with database.transaction() as connection:
-        claimed = await intentions.claim_open(connection, limit=limit, now=now, duration=CLAIM)
+        if after:
+            await connection.change(AGE_CLAIMS, duration=after)
+        claimed, _ = await intentions.claim_open(connection, limit=limit, duration=CLAIM)
     return [intention.registration_id for intention in claimed]
 
 
@@ -86,8 +99,8 @@ async def test_only_a_higher_version_is_written(
 ) -> None:
     registration_id = uuid4()
     async with database.transaction() as connection:
-        await card_states.write_states(connection, [card_state(registration_id, version=stored)])
-        written = await card_states.write_states(connection, [card_state(registration_id, version=delivered)])
+        await card_states.replace_states(connection, [card_state(registration_id, version=stored)])
+        written = await card_states.replace_states(connection, [card_state(registration_id, version=delivered)])
     assert bool(written) is is_written
 
 
@@ -102,9 +115,11 @@ async def test_kept_state_is_what_was_written(database: Database) -> None:
         FIRST,
     )
     async with database.transaction() as connection:
-        kept = await card_states.lock_states(connection, [state.key, (b"\x01" * 32, "works"), (state.key[0], "goods")])
-    assert {key: (one.version, one.registration_ids) for key, one in kept.items()} == {
-        state.key: (FIRST, {opened.registration_id})
+        newer = [replace(state, version=Version(1, 2)), replace(state, category="goods")]
+        before = await card_states.replace_states(connection, newer)
+    assert before == {
+        state.key: KeptState(FIRST, frozenset({opened.registration_id})),
+        (state.certificate_sha256, "goods"): None,
     }
 
 
@@ -117,22 +132,51 @@ async def test_oldest_open_intentions_are_claimed_first(database: Database) -> N
 async def test_claimed_intention_is_skipped_until_its_claim_expires(database: Database) -> None:
     opened = await open_intention(database)
     assert await claim(database) == [opened.registration_id]
-    assert await claim(database, now=NOW + CLAIM - timedelta(seconds=1)) == []
-    assert await claim(database, now=NOW + CLAIM) == [opened.registration_id]
+    assert await claim(database, after=CLAIM - timedelta(seconds=5)) == []
+    assert await claim(database, after=timedelta(seconds=5)) == [opened.registration_id]
 
 
 async def test_claim_by_a_clock_that_was_a_month_ahead_holds_nobody_up(database: Database) -> None:
     opened = await open_intention(database)
-    assert await claim(database, now=NOW + timedelta(days=30)) == [opened.registration_id]
     assert await claim(database) == [opened.registration_id]
+    assert await claim(database, after=-timedelta(days=30)) == [opened.registration_id]
     assert await claim(database) == []
 
 
 async def test_intention_that_another_transaction_claims_is_skipped_without_waiting(database: Database) -> None:
     await open_intention(database)
     async with database.transaction() as connection:
-        assert len(await intentions.claim_open(connection, limit=500, now=NOW, duration=CLAIM)) == 1
+        assert len((await intentions.claim_open(connection, limit=500, duration=CLAIM))[0]) == 1
         assert await claim(database) == []
+
+
+async def test_refused_intention_is_claimed_alone_when_no_other_is_free(database: Database) -> None:
+    refused, *fresh = [await open_intention(database, at=NOW - timedelta(hours=number)) for number in (9, 2, 1)]
+    claimed = {intention.registration_id: intention for intention in await claim_all(database)}
+    async with database.transaction() as connection:
+        await intentions.postpone(connection, claimed[refused.registration_id], "INTERNAL_FAILURE")
+        await intentions.release(connection, [claimed[each.registration_id] for each in fresh])
+        assert await intentions.claim_open(connection, limit=1, duration=CLAIM) == (
+            [claimed[fresh[0].registration_id]],
+            True,
+        )
+        # It is not due yet.
+        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == (
+            [claimed[fresh[1].registration_id]],
+            False,
+        )
+        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == ([], False)
+        await intentions.release(connection, [claimed[fresh[0].registration_id]])
+        await connection.execute("UPDATE intentions SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL")
+        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == (
+            [claimed[fresh[0].registration_id]],
+            True,
+        )
+        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == (
+            [replace(claimed[refused.registration_id], was_refused=True)],
+            True,
+        )
+        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == ([], False)
 
 
 async def test_released_intention_can_be_claimed_at_once(database: Database) -> None:
@@ -163,7 +207,7 @@ async def test_intention_that_is_no_longer_open_is_neither_claimed_nor_changed_b
         await intentions.wait(connection, claimed)
         await intentions.close(connection, claimed, now=NOW)
     assert await state_of(database, opened.registration_id) is state
-    assert await claim(database, now=NOW + CLAIM) == []
+    assert await claim(database, after=CLAIM) == []
 
 
 @pytest.mark.parametrize("is_newer", [False, True])
@@ -172,7 +216,7 @@ async def test_intention_waits_unless_its_card_has_a_newer_state(database: Datab
     claimed = await claim_all(database)
     async with database.transaction() as connection:
         if is_newer:
-            await card_states.write_states(connection, [card_state(opened.registration_id, version=Version(1, 2))])
+            await card_states.replace_states(connection, [card_state(opened.registration_id, version=Version(1, 2))])
         await intentions.wait(connection, claimed)
     assert await state_of(database, opened.registration_id) is (
         IntentionState.OPEN if is_newer else IntentionState.WAITING
@@ -206,8 +250,7 @@ async def test_empty_batch_is_no_error(database: Database) -> None:
         await intentions.change_states(connection, [], now=NOW)
         await intentions.open_intentions(connection, [], now=NOW)
         await propagations.forget_propagations(connection, [])
-        assert await card_states.write_states(connection, []) == set()
-        assert await card_states.lock_states(connection, []) == {}
+        assert await card_states.replace_states(connection, []) == {}
         assert await intentions.lock_by_card(connection, []) == []
 
 

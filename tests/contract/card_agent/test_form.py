@@ -75,7 +75,13 @@ async def test_correction_offers_each_field_the_search_and_an_end(office: Office
     office.person.confirmations = [Answer.BACK]
     await office.register()
     fields = [f"{section}.{name}" for section in ("representative_contact", "card_contact") for name in CONTACT]
-    assert office.person.chosen_from["correction"] == [*fields, "person_in_charge", "search", DONE]
+    assert office.person.chosen_from["correction"] == [
+        *fields,
+        "person_in_charge",
+        "predecessor_serial",
+        "search",
+        DONE,
+    ]
 
 
 @pytest.mark.parametrize("reason", ["BIDDER_SUSPENDED", "TOO_MANY_TRIES", "CARD_BOUND_TO_ANOTHER_BIDDER"])

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from card_agent.registration.commit import ATTEMPTS
-from card_agent.registration.in_progress import Outcome
-from card_agent.registration.session_keeping import SessionKeeping
+from card_agent.operation.progress import Outcome
+from card_agent.operation.sending import ATTEMPTS
+from card_agent.operation.session_keeping import SessionKeeping
 from tests.support.office import Office, replace_person
 from tests.support.scripted_person import ScriptedPerson
 from tests.support.tampering_proxy import altered_answer, lost_answers
@@ -24,20 +24,26 @@ class SlowPerson(ScriptedPerson):
     def __init__(self, office: Office) -> None:
         super().__init__(dict(office.person.answers))
         self.office = office
-        self.session_was_used = threading.Event()
+        self.use = threading.Condition()
+        self.used_at = office.server.clock.now
         office.proxy.answers["CheckSession"] = self._use
 
     def _use(self, _request: Any, ask: Any) -> Any:
+        # A call that is on its way while the clock is set forward may count for the time before.
+        asked_at = self.office.server.clock.now
         answer = ask()
-        self.session_was_used.set()
+        with self.use:
+            self.used_at = asked_at
+            self.use.notify_all()
         return answer
 
     @override
     def ask(self, question: Any) -> str:
         if question.path in ("card_contact.department", "card_contact.address"):
-            self.office.server.clock.now += timedelta(minutes=9)
-            self.session_was_used.clear()
-            assert self.session_was_used.wait(10)
+            nine_minutes_later = self.office.server.clock.now + timedelta(minutes=9)
+            self.office.server.clock.now = nine_minutes_later
+            with self.use:
+                assert self.use.wait_for(lambda: self.used_at >= nine_minutes_later, 10)
         return super().ask(question)
 
 
@@ -142,7 +148,7 @@ async def test_other_card_is_refused_outside_opening_hours_before_its_pin(office
     other = Office(office.server, office.unfinished.directory.parent)
     assert (await other.refused()).reason == "OUTSIDE_OPENING_HOURS"
     assert other.person.pins_asked == 0
-    assert other.progress.outcome is Outcome.NOT_REGISTERED
+    assert other.progress.outcome is Outcome.NOT_DONE
 
 
 async def test_outcome_of_an_earlier_run_stays_unknown_until_its_card_is_read(office: Office) -> None:
@@ -162,7 +168,7 @@ async def test_registration_that_never_arrived_is_not_begun_anew_outside_opening
     office.server.clock.japan(21, 0)
     assert (await office.refused()).reason == "OUTSIDE_OPENING_HOURS"
     assert office.person.asked == []
-    assert office.progress.outcome is Outcome.NOT_REGISTERED
+    assert office.progress.outcome is Outcome.NOT_DONE
 
 
 def without_registration(*positions: int) -> Any:

@@ -26,6 +26,7 @@ TYPED: dict[str, str | list[str]] = ANSWERS | {
     "card_contact.mail_address_again": CONTACT["mail_address"],
     "representative_contact.mail_address_again": CONTACT["mail_address"],
     "person_in_charge": "受付 花子",
+    "predecessor_serial": "",
 }
 HEXADECIMAL = re.compile("[0-9a-fA-F]{32,}")
 

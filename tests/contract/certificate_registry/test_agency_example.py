@@ -21,6 +21,7 @@ from certificate_registry.operations.resolve_user import BatchedLookups, UserRes
 from certificate_registry.servicer.user_lookup import UserLookup
 from servicekit.access import ListenerKind
 from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
 from simulators.certificate_authorities import IssuedCard, new_ec_key, new_rsa_key
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, serving
@@ -103,7 +104,8 @@ async def agency_listener(
     folder.mkdir()
     authority = Authority(folder, registry.profile.id)
     async with AsyncExitStack() as stack:
-        lookups = await stack.enter_async_context(BatchedLookups.open(registry.dsn, pool=2))
+        database = await stack.enter_async_context(Database.open(registry.dsn, pool=2))
+        lookups = BatchedLookups(database, most_queries=2)
         servicer = UserLookup(resolver=UserResolver(profile=registry.profile, lookups=lookups))
         services = {USER_LOOKUP: partial(add_UserLookupServicer_to_server, servicer)}
         files = authority.agency(PREFECTURE)

@@ -13,6 +13,7 @@ from tests.support.contractor import altered, signed
 from tests.support.example_profile import CITY, GOODS, TOWN, VILLAGE, WORKS
 from tests.support.services.card_visit import Visit
 from tests.support.services.certificate_registry import REGISTRATION, RunningCertificateRegistry
+from toroku.act.v1 import signed_purpose_pb2
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
 
 
@@ -70,19 +71,6 @@ async def test_malformed_certificate_is_refused(registry: RunningCertificateRegi
                     operation=REGISTRATION, agency=CITY, category=WORKS, certificate=der
                 )
             )
-
-
-@pytest.mark.requirement("ENT-06")
-@pytest.mark.parametrize("operation", [card_pb2.OPERATION_CHANGE, card_pb2.OPERATION_RENEWAL])
-async def test_no_log_in_is_made_for_an_operation_that_is_not_carried_out(
-    registry: RunningCertificateRegistry, operation: "card_pb2.Operation.ValueType"
-) -> None:
-    request = certificate_registry_pb2.CreateChallengeRequest(
-        operation=operation, agency=CITY, category=WORKS, certificate=registry.card().der
-    )
-    with pytest.raises(Refusal, match="OPERATION_NOT_OFFERED"):
-        await registry.stub.CreateChallenge(request)
-    assert await registry.rows("SELECT * FROM challenge") == []
 
 
 @pytest.mark.requirement("ENT-03")
@@ -210,8 +198,8 @@ async def test_algorithm_of_another_key_type_is_refused(registry: RunningCertifi
     visit = Visit(registry.card())
     log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
     for algorithm in (
-        card_pb2.SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256,
-        card_pb2.SIGNATURE_ALGORITHM_UNSPECIFIED,
+        signed_purpose_pb2.SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256,
+        signed_purpose_pb2.SIGNATURE_ALGORITHM_UNSPECIFIED,
     ):
         log_in.algorithm = algorithm
         with pytest.raises(Refusal, match="SIGNATURE_ALGORITHM_NOT_ACCEPTED"):
@@ -365,10 +353,10 @@ async def test_expired_sessions_and_cards_are_deleted(registry: RunningCertifica
     assert await registry.rows("SELECT certificate_sha256 FROM card") == [(registered.card.sha256,)]
 
 
-async def test_challenge_is_known_for_five_minutes_after_it_expired(registry: RunningCertificateRegistry) -> None:
+async def test_challenge_is_known_for_minutes_after_it_expired(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     log_in = signed(visit.card, (await registry.challenge(visit)).purpose)
-    for minutes, reason in ((6, "CHALLENGE_EXPIRED"), (3, "CHALLENGE_EXPIRED"), (2, "CHALLENGE_UNKNOWN")):
+    for minutes, reason in ((6, "CHALLENGE_EXPIRED"), (8, "CHALLENGE_EXPIRED"), (2, "CHALLENGE_UNKNOWN")):
         registry.pass_time(timedelta(minutes=minutes))
         await registry.run_task("delete_challenges")
         with pytest.raises(Refusal, match=reason):
@@ -392,7 +380,7 @@ async def test_anonymous_calls_leave_nothing_after_minutes(registry: RunningCert
         "INSERT INTO challenge SELECT sha256(number::text::bytea), purpose_sha256, certificate_sha256, "
         "other_certificates, created_at FROM challenge, generate_series(1, 9999) number"
     )
-    registry.pass_time(timedelta(minutes=9))
+    registry.pass_time(timedelta(minutes=14))
     await registry.run_task("delete_challenges")
     assert await registry.rows("SELECT count(*) FROM challenge") == [(10_000,)]
     registry.pass_time(timedelta(minutes=2))
@@ -400,7 +388,7 @@ async def test_anonymous_calls_leave_nothing_after_minutes(registry: RunningCert
     # Nor is there a card or a session of it, or work for anybody.
     assert await registry.rows(
         "SELECT (SELECT count(*) FROM challenge), (SELECT count(*) FROM card), (SELECT count(*) FROM card_session), "
-        "(SELECT count(*) FROM history), (SELECT count(*) FROM jobs.procrastinate_jobs)"
+        "(SELECT count(*) FROM history_entry), (SELECT count(*) FROM jobs.procrastinate_jobs)"
     ) == [(0, 0, 0, 0, 0)]
 
 

@@ -11,7 +11,8 @@ import pytest
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, TOWN, VILLAGE, WORKS
 from tests.support.services.card_visit import REQUEST_SHA256, Visit
-from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
+from tests.support.services.certificate_registry import RunningCertificateRegistry
+from tests.support.services.running_certificate_registry import running_certificate_registry
 from toroku.certificate.v1 import card_pb2, card_state_pb2, user_lookup_pb2
 from toroku.event.v1 import version_pb2
 from toroku.qualification.v1 import bidder_pb2

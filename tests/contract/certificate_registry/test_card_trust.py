@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.convert import read_card_authorities
+from certificate_registry.convert.registry import read_card_authorities
 from certificate_registry.domain.trust import Judgement
 from certificate_registry.metrics import CardTrustMetrics
 from certificate_registry.operations.card_trust import MOST_CARDS, MOST_COPIES
@@ -25,7 +25,8 @@ from simulators.instance_overlay import card_authority
 from tests.support.example_profile import CITY, TOWN
 from tests.support.scrape import read_registry
 from tests.support.services.card_visit import Visit
-from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
+from tests.support.services.certificate_registry import RunningCertificateRegistry
+from tests.support.services.running_certificate_registry import running_certificate_registry
 from tests.support.statements import counted_statements
 from toroku.certificate.v1 import user_lookup_pb2
 
@@ -68,7 +69,8 @@ def open_chained(
 async def read_trust_history(registry: RunningCertificateRegistry) -> list[tuple[Any, ...]]:
     """Returns what the history says about trust: what, and the reason before and after."""
     return await registry.rows(
-        "SELECT what, before ->> 'distrusted_because', after ->> 'distrusted_because' FROM history "
+        "SELECT what, details::json #>> '{before,distrusted_because}', details::json #>> '{after,distrusted_because}' "
+        "FROM history_entry JOIN history_details USING (number) "
         "WHERE what IN ('no longer trusted', 'trusted again') ORDER BY number"
     )
 
@@ -153,6 +155,18 @@ async def test_rule_that_a_card_no_longer_meets_counts_for_stored_cards(registry
     await registry.judge_cards()
     assert (await registry.resolve(visit)).verdict == Answer.VERDICT_CERTIFICATE_NOT_TRUSTED
     assert await read_trust_history(registry) == [("no longer trusted", None, "CERTIFICATE_PATH_INVALID")]
+
+
+async def test_cards_are_not_judged_again_because_their_path_is_new(registry: RunningCertificateRegistry) -> None:
+    await registry.register_new()
+    await registry.run_task("refresh_trust")
+    assert "judge_cards" not in await registry.jobs_waiting()
+    # But where anything has changed since its first card logged in.
+    await registry.restart_worker(
+        [card_authority(registry.ca, (registry.list_url,)) | {"required_policies": ["2.999.7"]}]
+    )
+    await registry.run_task("refresh_trust")
+    assert "judge_cards" in await registry.jobs_waiting()
 
 
 async def test_worker_with_the_profile_before_leaves_judging_to_the_newer_one(
@@ -384,7 +398,7 @@ async def test_thousands_of_cards_are_judged_anew_in_slices_within_minutes(
     assert await registry.rows("SELECT distrusted_because, count(*) FROM card GROUP BY 1") == [
         ("CERTIFICATE_AUTHORITY_UNKNOWN", 2000)
     ]
-    assert await registry.rows("SELECT count(*) FROM history WHERE what = 'no longer trusted'") == [(2000,)]
+    assert await registry.rows("SELECT count(*) FROM history_entry WHERE what = 'no longer trusted'") == [(2000,)]
     # Some twenty for each slice, however many cards it has.
     assert len(statements) < (2000 / MOST_CARDS + 3) * 25
     # Where they pass, each path is validated to its end.
@@ -407,7 +421,7 @@ async def test_two_workers_judge_the_same_cards_once(registry: RunningCertificat
     )
     await registry.judge_cards()
     rows = await registry.rows(
-        "SELECT count(*), count(DISTINCT certificate_sha256) FROM history WHERE what = 'no longer trusted'"
+        "SELECT count(*), count(DISTINCT certificate_sha256) FROM history_entry WHERE what = 'no longer trusted'"
     )
     assert rows == [(21, 21)]
 

@@ -14,7 +14,8 @@ from refusals import Code, Refusal
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from tests.support.contractor import signed
 from tests.support.services.card_visit import Visit
-from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
+from tests.support.services.certificate_registry import RunningCertificateRegistry
+from tests.support.services.running_certificate_registry import running_certificate_registry
 from tests.support.waiting import wait_until
 
 MOST = 16

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import yaml
 
-from certificate_registry.store.lookup import LookupPool
+from certificate_registry.store.lookup import SESSION
 from operator_command.instance_certificates import Identity, InstanceCertificates, issue_instance_certificates
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from operator_command.launcher.processes import build_environment, build_python_command, make_health_check
@@ -40,7 +40,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
         instance="example",
         services=NAMES,
         agencies=[PREFECTURE],
-        officers={},
+        officers=[],
         now=datetime.now(UTC),
     )
 
@@ -149,15 +149,9 @@ async def test_role_that_may_only_read_is_enough_for_lookups(
 
 
 async def test_sessions_of_lookups_change_nothing_even_as_the_owner(registry: RunningCertificateRegistry) -> None:
-    async with (
-        LookupPool.open(registry.dsn, pool=1, patience=SECONDS) as pool,
-        pool.connections.connection() as session,
-    ):
+    async with Database.open(registry.dsn, pool=1, session=SESSION) as database, database.read() as connection:
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-            await session.execute("DELETE FROM registration")
-    async with Database.open(registry.dsn, pool=1, read_only=True) as database, database.read() as connection:
-        shown = await connection.execute("SHOW default_transaction_read_only")
-        assert await shown.fetchone() == ("on",)
+            await connection.execute("DELETE FROM registration")
 
 
 async def test_process_of_lookups_waits_for_the_schema(settings: dict[str, str], database: str) -> None:
@@ -183,6 +177,10 @@ async def test_process_of_the_registry_answers_no_lookup(
     own |= {
         "TOROKU_DATABASE": registry.dsn,
         "TOROKU_BIDDER_PROOF_PUBLIC_KEYS": str(certificates.bidder_proof_public),
+        "TOROKU_OFFICER_PROOF_KEY": str(certificates.officer_proof_private),
+        "TOROKU_ACT_PROOF_KEY": str(certificates.act_proof_private),
+        "TOROKU_MAILED_SECRET_KEY": str(certificates.mailed_secret_key),
+        "TOROKU_QUALIFICATION_REGISTRY_ENDPOINT": free_address(),
         "TOROKU_CONTACT_NOTIFICATION_ENDPOINT": free_address(),
         "TOROKU_AGENCY_SYNC_ENDPOINT": free_address(),
     }

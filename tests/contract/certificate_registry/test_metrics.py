@@ -8,14 +8,15 @@ import pytest
 from cryptography import x509
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.convert import read_card_authorities
+from certificate_registry.convert.registry import read_card_authorities
 from certificate_registry.metrics import RevocationListMetrics
 from servicekit.metrics import Metrics
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.instance_overlay import card_authority
 from tests.support.scrape import Scrape, find_secrets, read_registry
 from tests.support.services.card_visit import Visit
-from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
+from tests.support.services.certificate_registry import RunningCertificateRegistry
+from tests.support.services.running_certificate_registry import running_certificate_registry
 
 AGE = "toroku_crl_age_seconds"
 EXPIRES = "toroku_crl_expires_timestamp_seconds"

@@ -1,10 +1,15 @@
 """Notices: who is told of a registration, once, whatever fails."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
+from certificate_registry.store import registrations
+from history.reading import find_receipt
+from history.receipt import Receipt
 from refusals import Refusal
+from servicekit import jobs
 from tests.support.example_profile import CITY, GOODS, OTHER_BIDDER, WORKS
 from tests.support.services.card_visit import Visit
 from tests.support.services.certificate_registry import RunningCertificateRegistry
@@ -63,8 +68,8 @@ async def send_notices(
 async def test_only_what_was_handed_over_counts_as_sent(registry: RunningCertificateRegistry) -> None:
     await registry.register_new()
     await registry.execute(
-        "WITH orphan AS (INSERT INTO notice (notice_id, kind, registration_id, written_at) "
-        "VALUES (gen_random_uuid(), 'registration', gen_random_uuid(), now()) RETURNING notice_id) "
+        "WITH orphan AS (INSERT INTO notice (notice_id, kind, registration_id, history_number, written_at) "
+        "VALUES (gen_random_uuid(), 'registration', gen_random_uuid(), 1, now()) RETURNING notice_id) "
         "UPDATE jobs.procrastinate_jobs SET args = jsonb_set(args, '{arguments,notice_ids}', "
         "args #> '{arguments,notice_ids}' || to_jsonb(orphan.notice_id)) FROM orphan WHERE task_name = 'send_notices'"
     )
@@ -106,6 +111,51 @@ async def test_cards_whose_binding_ended_are_not_told(registry: RunningCertifica
     assert list((await send_notices(registry))[TO_OTHERS].recipients) == [of_representative(visit)]
 
 
+async def test_notices_wait_for_the_seal_of_their_entry_and_show_it(registry: RunningCertificateRegistry) -> None:
+    _, registration = await registry.register_new()
+    ids = [str(row[0]) for row in await registry.rows("SELECT notice_id FROM notice")]
+    send = registry.work.tasks["send_notices"][0]
+    ((delay,),) = await registry.rows(
+        "SELECT extract(epoch FROM scheduled_at - now())::int FROM jobs.procrastinate_jobs "
+        "WHERE task_name = 'send_notices'"
+    )
+    assert 1 <= delay <= 3, "the seal comes two seconds after the commit"
+    assert await send({"notice_ids": ids}) == jobs.Later(timedelta(seconds=2))
+    assert registry.contact_notification.notices == []
+    await registry.seal()
+    assert await send({"notice_ids": ids}) == []
+    receipt = await find_receipt_of(registry, registration.registration_id)
+    assert [notice.entry for notice in registry.contact_notification.notices] == [
+        contact_pb2.ActEntry(
+            registry="certificate-registry",
+            digest=receipt.entry,
+            position=receipt.position,
+            head_number=receipt.head.number,
+            head_sha256=receipt.head.hash,
+        )
+    ] * 2
+
+
+async def test_notices_that_waited_for_a_minute_go_with_the_digest_alone(registry: RunningCertificateRegistry) -> None:
+    await registry.register_new()
+    ids = [str(row[0]) for row in await registry.rows("SELECT notice_id FROM notice")]
+    await registry.execute("UPDATE notice SET written_at = now() - interval '61 seconds'")
+    await registry.run_task("send_notices", notice_ids=ids)
+    ((digest,),) = await registry.rows("SELECT digest FROM history_entry WHERE what = 'registered'")
+    assert [notice.entry for notice in registry.contact_notification.notices] == [
+        contact_pb2.ActEntry(registry="certificate-registry", digest=digest)
+    ] * 2
+
+
+async def find_receipt_of(registry: RunningCertificateRegistry, registration_id: str) -> Receipt:
+    """Returns the proof of a registration's entry."""
+    async with registry.database.read() as connection:
+        _, entry = await registrations.read_registration(connection, UUID(registration_id))
+        receipt = await find_receipt(connection, entry.number)
+    assert receipt is not None
+    return receipt
+
+
 async def test_states_that_merge_merge_no_notices(registry: RunningCertificateRegistry) -> None:
     visit, first = await registry.register_new()
     _, second = await registry.register_new(visit.card, agency=CITY)
@@ -141,6 +191,7 @@ async def test_notice_whose_answer_was_lost_is_handed_over_again_under_its_id(
         raise Refusal("PEER_FAILED")
 
     registry.contact_notification.before_answer = lose
+    await registry.seal()
     ids = [str(row[0]) for row in await registry.rows("SELECT notice_id FROM notice")]
     with pytest.raises(Refusal, match="PEER_FAILED"):
         await registry.run_task("send_notices", notice_ids=ids)

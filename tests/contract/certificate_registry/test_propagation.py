@@ -10,7 +10,7 @@ from tests.support.example_profile import BIDDER, CITY, OTHER_BIDDER, PREFECTURE
 from tests.support.services.card_visit import Visit
 from tests.support.services.certificate_registry import RunningCertificateRegistry
 from toroku.certificate.v1 import certificate_registry_pb2, user_lookup_pb2
-from toroku.qualification.v1 import bidder_pb2
+from toroku.qualification.v1 import bidder_state_pb2
 
 Result = certificate_registry_pb2.PropagatedRegistration
 ENDED = user_lookup_pb2.ResolveUserResponse.VERDICT_BINDING_ENDED
@@ -37,7 +37,7 @@ async def test_existing_registration_is_unchanged_and_counts_as_done(registry: R
         assert answers[CITY, first.registration_id].registration_id == second.registration_id
         assert answers[PREFECTURE, second.registration_id].registration_id == first.registration_id
     assert await registry.rows("SELECT count(*) FROM registration") == [(2,)]
-    assert await registry.rows("SELECT count(*) FROM history WHERE what = 'propagated'") == [(0,)]
+    assert await registry.rows("SELECT count(*) FROM history_entry WHERE what = 'propagated'") == [(0,)]
 
 
 async def test_two_sources_of_one_card_make_one_registration(registry: RunningCertificateRegistry) -> None:
@@ -52,7 +52,10 @@ async def test_two_sources_of_one_card_make_one_registration(registry: RunningCe
 async def test_one_history_entry_names_all_agencies_of_a_card(registry: RunningCertificateRegistry) -> None:
     visit, registration = await registry.register_new()
     answers = await registry.propagate({agency: [registration.registration_id] for agency in (TOWN, CITY)})
-    rows = await registry.rows("SELECT who, certificate_sha256, agencies, after FROM history WHERE what = 'propagated'")
+    rows = await registry.rows(
+        "SELECT who, certificate_sha256, agencies, details::json -> 'after' FROM history_entry "
+        "JOIN history_details USING (number) WHERE what = 'propagated'"
+    )
     made = {agency: answer.registration_id for (agency, _), answer in answers.items()}
     assert rows == [("service agency-sync", visit.card.sha256, [CITY, TOWN], {"registrations": made})]
 
@@ -80,7 +83,7 @@ async def test_card_that_is_not_good_is_not_propagated(registry: RunningCertific
 
 async def test_ended_bidder_is_not_propagated(registry: RunningCertificateRegistry) -> None:
     _, registration = await registry.register_new()
-    await registry.record_bidder(bidder_pb2.BIDDER_STATUS_ENDED, 1)
+    await registry.record_bidder(bidder_state_pb2.BIDDER_STATUS_ENDED, 1)
     answers = await registry.propagate({CITY: [registration.registration_id]})
     assert answers[CITY, registration.registration_id].result == Result.RESULT_CARD_NOT_GOOD
 
@@ -99,7 +102,11 @@ async def test_unknown_registration_is_reported_as_unknown(registry: RunningCert
 async def test_propagation_does_not_resurrect(registry: RunningCertificateRegistry, state: str) -> None:
     _, registration = await registry.register_new()
     await registry.propagate({CITY: [registration.registration_id]})
-    await registry.execute(f"UPDATE registration SET state = '{state}', reason = 'officer' WHERE agency = '{CITY}'")  # noqa: S608
+    replaced_by = "'x'" if state == "replaced" else "NULL"
+    await registry.execute(
+        f"UPDATE registration SET state = '{state}', reason = 'officer', replaced_by = {replaced_by} "  # noqa: S608
+        f"WHERE agency = '{CITY}'"
+    )
     answers = await registry.propagate({agency: [registration.registration_id] for agency in (CITY, TOWN)})
     assert answers[CITY, registration.registration_id].result == Result.RESULT_CARD_NOT_GOOD
     assert answers[CITY, registration.registration_id].registration_id == ""

@@ -1,24 +1,36 @@
 """Lookups of e-bidding systems: the bidder of a card and whether the card is valid there now (SYN-08)."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from certificate_registry.domain.verdict import LookupKey, Verdict
-from certificate_registry.operations.resolve_user import MOST_KEYS, BatchedLookups
+from certificate_registry.operations.resolve_user import HALF_FULL, MOST_KEYS, BatchedLookups
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL
 from refusals import Refusal
-from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
+from servicekit.database import Database
+from servicekit.database_connection import Connection
+from tests.support.example_profile import BIDDER, CITY, GOODS, PREFECTURE, WORKS
 from tests.support.services.card_visit import Visit
 from tests.support.services.certificate_registry import RunningCertificateRegistry
-from toroku.certificate.v1 import certificate_registry_pb2, user_lookup_pb2
-from toroku.qualification.v1 import bidder_pb2
+from toroku.certificate.v1 import user_lookup_pb2
 
 Answer = user_lookup_pb2.ResolveUserResponse
 ENDED = Answer.VERDICT_BINDING_ENDED
+
+
+class _CountedReads(Database):
+    reads = 0
+
+    @override
+    def read(self) -> AbstractAsyncContextManager[Connection]:
+        self.reads += 1
+        return super().read()
 
 
 def request_of(visit: Visit) -> user_lookup_pb2.ResolveUserRequest:
@@ -71,7 +83,10 @@ async def test_card_not_registered_there_resolves_to_no_bidder(registry: Running
         ("UPDATE card SET trusted_until = now() - interval '1 second'", Answer.VERDICT_CERTIFICATE_NOT_TRUSTED),
         ("UPDATE binding SET ended_at = now(), ended_as = 'closed', ended_because = 'renewal'", ENDED),
         ("UPDATE binding SET ended_at = now(), ended_as = 'released', ended_because = 'officer'", ENDED),
-        ("UPDATE registration SET state = 'replaced', reason = 'renewal'", ENDED),
+        (
+            "UPDATE registration SET state = 'replaced', reason = 'renewal', replaced_by = 'x'",
+            Answer.VERDICT_CARD_REPLACED,
+        ),
         ("UPDATE registration SET state = 'suspended', reason = 'officer'", Answer.VERDICT_CARD_SUSPENDED),
         ("UPDATE card_state SET suspended_because = 'lost'", Answer.VERDICT_CARD_SUSPENDED),
     ],
@@ -95,54 +110,6 @@ async def test_revoked_card_is_refused_once_its_list_is_fetched(registry: Runnin
     await registry.fetch_lists()
     assert (await registry.resolve(revoked)).verdict == Answer.VERDICT_CERTIFICATE_REVOKED
     assert (await registry.resolve(other)).verdict == Answer.VERDICT_GOOD
-
-
-@pytest.mark.requirement("SYN-08")
-async def test_bidder_state_with_the_highest_version_counts_at_once(
-    registry: RunningCertificateRegistry,
-) -> None:
-    visit, _ = await registry.register_new()
-    for status, number, verdict in (
-        (bidder_pb2.BIDDER_STATUS_ACTIVE, 1, Answer.VERDICT_GOOD),
-        (bidder_pb2.BIDDER_STATUS_SUSPENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
-        # Late, therefore ignored.
-        (bidder_pb2.BIDDER_STATUS_ACTIVE, 2, Answer.VERDICT_BIDDER_SUSPENDED),
-        (bidder_pb2.BIDDER_STATUS_ENDED, 3, Answer.VERDICT_BIDDER_SUSPENDED),
-        (bidder_pb2.BIDDER_STATUS_ENDED, 4, Answer.VERDICT_BIDDER_ENDED),
-    ):
-        await registry.record_bidder(status, number)
-        assert (await registry.resolve(visit)).verdict == verdict
-    # After a restore the numbers restart in a new epoch.
-    await registry.record_bidder(bidder_pb2.BIDDER_STATUS_ACTIVE, 1, epoch=2)
-    assert (await registry.resolve(visit)).verdict == Answer.VERDICT_GOOD
-
-
-async def test_highest_version_in_one_message_counts(
-    registry: RunningCertificateRegistry,
-) -> None:
-    bidders = []
-    for number in (2, 3, 1):
-        status = bidder_pb2.BIDDER_STATUS_SUSPENDED if number == 3 else bidder_pb2.BIDDER_STATUS_ACTIVE
-        bidder = bidder_pb2.Bidder(bidder_id=BIDDER, status=status)
-        bidder.version.epoch, bidder.version.number = 1, number
-        bidders.append(bidder)
-    request = certificate_registry_pb2.RecordBiddersRequest(bidders=bidders)
-    await asyncio.gather(*(registry.callers["qualification-registry"].RecordBidders(request) for _ in range(4)))
-    assert await registry.rows("SELECT status, version_number FROM bidder") == [("suspended", 3)]
-
-
-async def test_bidder_without_status_is_refused_and_nothing_is_recorded(
-    registry: RunningCertificateRegistry,
-) -> None:
-    request = certificate_registry_pb2.RecordBiddersRequest(
-        bidders=[
-            bidder_pb2.Bidder(bidder_id=BIDDER, status=bidder_pb2.BIDDER_STATUS_ENDED),
-            bidder_pb2.Bidder(bidder_id=OTHER_BIDDER),
-        ]
-    )
-    with pytest.raises(Refusal, match="BIDDER_STATUS_UNKNOWN"):
-        await registry.callers["qualification-registry"].RecordBidders(request)
-    assert await registry.rows("SELECT count(*) FROM bidder") == [(0,)]
 
 
 async def test_card_without_verified_possession_is_refused(registry: RunningCertificateRegistry) -> None:
@@ -233,16 +200,45 @@ async def test_concurrent_lookups_get_their_own_answers(registry: RunningCertifi
 async def test_unreadable_key_fails_alone(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     good = LookupKey(visit.agency, visit.category, visit.card.sha256)
-    async with BatchedLookups.open(registry.dsn, pool=2) as lookups:
+    async with Database.open(registry.dsn, pool=2) as database:
+        lookups = BatchedLookups(database, most_queries=2)
         keys = [good, LookupKey("NUL\0", WORKS, visit.card.sha256), good, good]
         answers = await asyncio.gather(*(lookups.look_up(key) for key in keys), return_exceptions=True)
     assert [isinstance(answer, Refusal) for answer in answers] == [False, True, False, False]
 
 
+async def test_next_query_is_under_way_while_callers_are_answered(
+    registry: RunningCertificateRegistry,
+) -> None:
+    key = LookupKey(PREFECTURE, WORKS, bytes(32))
+
+    async def look_up() -> int:
+        await lookups.look_up(key)
+        return opened.reads
+
+    async with _CountedReads.open(registry.dsn, pool=1) as opened:
+        lookups = BatchedLookups(opened, most_queries=1)
+        # The first one goes alone, 24 and 12 are gathered meanwhile.
+        reads = await asyncio.gather(*(look_up() for _ in range(1 + MOST_KEYS + HALF_FULL)))
+    assert reads == [1, *[3] * (MOST_KEYS + HALF_FULL)]
+
+
+async def test_answers_are_nobodys_where_a_code_is_none(registry: RunningCertificateRegistry) -> None:
+    """They are in the order of the keys, so with one too many each could be another's."""
+    visit, _ = await registry.register_new()
+    good = LookupKey(visit.agency, visit.category, visit.card.sha256)
+    async with Database.open(registry.dsn, pool=1) as database:
+        lookups = BatchedLookups(database, most_queries=1)
+        keys = [good, LookupKey("two codes", WORKS, visit.card.sha256), good, good]
+        answers = await asyncio.gather(*(lookups.look_up(key) for key in keys), return_exceptions=True)
+    assert [isinstance(answer, ValueError) for answer in answers] == [False, True, True, True]
+
+
 async def test_cancelled_lookup_does_not_affect_others(registry: RunningCertificateRegistry) -> None:
     visit, _ = await registry.register_new()
     key = LookupKey(visit.agency, visit.category, visit.card.sha256)
-    async with BatchedLookups.open(registry.dsn, pool=2) as lookups:
+    async with Database.open(registry.dsn, pool=2) as database:
+        lookups = BatchedLookups(database, most_queries=2)
         asking = [asyncio.create_task(lookups.look_up(key)) for _ in range(3 * MOST_KEYS)]
         await asyncio.sleep(0)
         for task in asking[::2]:
@@ -256,7 +252,8 @@ async def test_lookup_succeeds_after_all_connections_are_lost(
 ) -> None:
     visit, _ = await registry.register_new()
     key = LookupKey(visit.agency, visit.category, visit.card.sha256)
-    async with BatchedLookups.open(registry.dsn, pool=2) as lookups:
+    async with Database.open(registry.dsn, pool=2) as database:
+        lookups = BatchedLookups(database, most_queries=2)
         await asyncio.gather(*(lookups.look_up(key) for _ in range(4 * MOST_KEYS)))
         with postgresql.connect() as connection:
             connection.execute(
@@ -269,6 +266,7 @@ async def test_lookup_succeeds_after_all_connections_are_lost(
 
 async def test_missing_database_is_reported_as_unavailable(tmp_path: Path) -> None:
     dsn = f"postgresql://nobody@/nothing?host={tmp_path}&connect_timeout=1"
-    async with BatchedLookups.open(dsn, pool=1, patience=0.05) as lookups:
+    async with Database.open(dsn, pool=1) as database:
+        lookups = BatchedLookups(database, most_queries=1)
         with pytest.raises(Refusal, match="REGISTRY_UNAVAILABLE"):
             await lookups.look_up(LookupKey(PREFECTURE, WORKS, b"x" * 32))

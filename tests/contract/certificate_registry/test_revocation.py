@@ -14,7 +14,8 @@ from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import card_authority
 from tests.support.services.card_visit import Visit
-from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
+from tests.support.services.certificate_registry import RunningCertificateRegistry
+from tests.support.services.running_certificate_registry import running_certificate_registry
 from toroku.certificate.v1 import card_pb2, user_lookup_pb2
 
 Answer = user_lookup_pb2.ResolveUserResponse
@@ -132,7 +133,7 @@ async def test_revoked_card_is_marked_and_recorded_once(registry: RunningCertifi
     for _ in range(2):
         await registry.fetch_lists()
     assert (await registry.resolve(visit)).verdict == Answer.VERDICT_CERTIFICATE_REVOKED
-    rows = await registry.rows("SELECT who, certificate_sha256 FROM history WHERE what = 'revoked'")
+    rows = await registry.rows("SELECT who, certificate_sha256 FROM history_entry WHERE what = 'revoked'")
     assert rows == [("certificate-registry", visit.card.sha256)]
 
 
@@ -143,7 +144,7 @@ async def test_card_released_from_hold_is_valid_again(registry: RunningCertifica
     registry.ca.revoked.clear()
     await registry.fetch_lists()
     assert (await registry.resolve(visit)).verdict == Answer.VERDICT_GOOD
-    assert await registry.rows("SELECT what FROM history ORDER BY number") == [
+    assert await registry.rows("SELECT what FROM history_entry ORDER BY number") == [
         ("registered",),
         ("revoked",),
         ("revocation lifted",),

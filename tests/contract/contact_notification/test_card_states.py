@@ -8,8 +8,7 @@ import pytest
 
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
-from tests.support.services.contact_notification import (
-    RunningContactNotification,
+from tests.support.services.contact_messages import (
     add_propagated,
     card_sha256,
     card_state,
@@ -19,6 +18,7 @@ from tests.support.services.contact_notification import (
     registration_notice,
     staging_request,
 )
+from tests.support.services.contact_notification import RunningContactNotification
 from toroku.certificate.v1 import card_pb2, card_state_pb2
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 

@@ -4,10 +4,8 @@ import pytest
 
 from tests.support.example_profile import BIDDER
 from tests.support.full_message import fill_message
-from tests.support.services.contact_notification import (
-    RunningContactNotification,
-    staging_request,
-)
+from tests.support.services.contact_messages import staging_request
+from tests.support.services.contact_notification import RunningContactNotification
 from toroku.qualification.v1.bidder_pb2 import CompanyProfile
 
 

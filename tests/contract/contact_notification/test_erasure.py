@@ -1,5 +1,6 @@
-"""The statements of docs/erasure.md erase every copy, and the page names every column."""
+"""The command erase-bidder erases every copy, by an act in the history; docs/erasure.md names every column."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,24 +8,33 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
+import yaml
 
 from contact_notification.operations.failed_mails import FailedMails
+from history.entries import ERASED, StoredEntry
+from history.erasure_order import read_erasure_order
+from history.reading import find_entries
 from refusals import Refusal
-from tests.support.example_profile import BIDDER, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
+from servicekit.exceptions import CommandFailed
+from tests.support.database_dump import dump_database
+from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS, example_profile
 from tests.support.full_message import fill_message
-from tests.support.services.contact_notification import (
+from tests.support.services.contact_change import Change, renewed_state
+from tests.support.services.contact_messages import (
     MORNING,
-    RunningContactNotification,
+    add_propagated,
     card_state,
     contact_form,
     facts_of,
     notice_to_others,
     staging_request,
 )
+from tests.support.services.contact_notification import RunningContactNotification
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 from toroku.qualification.v1 import bidder_pb2
 
+REASON = "request of 2026-12-01, file 12"
+COMMAND = ("erase-bidder", "--bidder", BIDDER, "--reason", REASON)
 PAGE = (Path(__file__).parents[3] / "docs" / "erasure.md").read_text("utf-8")
 
 
@@ -49,21 +59,16 @@ def test_every_column_is_named_in_the_page(migrated_database: Callable[[str], st
     assert unnamed == []
 
 
-def dump(contacts: RunningContactNotification) -> str:
-    """Returns every row of every table of the database, those of the jobs too, as text."""
-    with psycopg.connect(contacts.dsn) as connection:
-        tables = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables "
-            "WHERE table_schema IN ('public', 'jobs') AND table_type = 'BASE TABLE'"
-        ).fetchall()
-        rows = [
-            connection.execute(sql.SQL("SELECT t::text FROM {} AS t").format(sql.Identifier(*table))).fetchall()
-            for table in tables
-        ]
-    return "\n".join(str(row) for table in rows for (row,) in table)
+@pytest.fixture
+async def contacts(contacts: RunningContactNotification, tmp_path: Path) -> RunningContactNotification:
+    """The service with its profile in a file, as a command reads it."""
+    profile = example_profile().model_dump(mode="json")
+    (tmp_path / "profile.yaml").write_text(yaml.safe_dump(profile, allow_unicode=True), "utf-8")
+    return contacts
 
 
-async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactNotification) -> None:
+@pytest.mark.requirement("LIF-05")
+async def test_command_erases_every_copy_by_an_act_in_the_history(contacts: RunningContactNotification) -> None:
     company = fill_message(bidder_pb2.CompanyProfile(), "山田")
     company.bidder_id = BIDDER
     person = contact_form(
@@ -93,21 +98,45 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
         "UPDATE mails SET state = 'failed', failed_at = now(), result = 'refused' WHERE notice_id = "
         "(SELECT notice_id FROM notices ORDER BY received_at DESC, notice_id LIMIT 1)"
     )
+    # A change, which the prefecture alone follows, and a card that takes over what is changed.
+    change = Change(contacts=contacts, company=company, propagate=False)
+    state = contacts.states[first.certificate_sha256, WORKS]
+    add_propagated(state, CITY)
+    state.version.number += 1
+    await contacts.record(state)
+    await change.type_over(
+        card={"person_name": "山田　三郎"}, representative={"mail_address": "yamada3@contractor.example"}
+    )
+    await change.commit(holder_name="山田　太郎")
+    await contacts.record(renewed_state(5, 1, at=2880))
     other = staging_request(4, company=bidder_pb2.CompanyProfile(bidder_id=OTHER_BIDDER, name="残る会社"))
     await contacts.register(other)
-    assert "山田" in dump(contacts)
+    assert "山田" in dump_database(contacts.dsn)
+    assert await contacts.verify_history() == []
 
-    statements = section("contact-notification").partition("```sql\n")[2].partition("```")[0]
-    with psycopg.connect(contacts.dsn, autocommit=True) as connection:
-        connection.execute(statements.replace(":'bidder_id'", sql.Literal(BIDDER).as_string(connection)))
+    status, printed, _ = await contacts.run_command(*COMMAND)
+    assert status == 0
+    assert printed.splitlines() == [
+        "erased of bidder 1000000001, by entry 7 of the history:",
+        "mails, which are never sent any more: 8",
+        "notices that waited for contacts: 1",
+        "names of card holders and companies in notices: 10",
+        "contacts as they were registered: 8",
+        "agencies with earlier contacts: 3",
+        "versions of contacts: 9",
+        "contacts in use: 5",
+        "changes with company: 1",
+        "registrations with company and person in charge: 4",
+        "entries of the history with details: 5",
+    ]
 
-    left = dump(contacts)
+    left = dump_database(contacts.dsn)
     for trace in ("山田", "yamada"):
         assert trace not in left, trace
     assert "残る会社" in left
     # A notice that is sent once more is still the known one, and brings nothing back.
     await contacts.notify(repeated)
-    assert dump(contacts) == left
+    assert dump_database(contacts.dsn) == left
     assert (await contacts.staged(first)).company == bidder_pb2.CompanyProfile(bidder_id=BIDDER)
     assert await contacts.representative() is None
     with pytest.raises(Refusal, match="CONTACT_NOT_FOUND"):
@@ -120,6 +149,12 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
                 certificate_sha256=first.certificate_sha256,
             )
         )
+    act = 7
+    erased = [entry for entry in await history_of(contacts, BIDDER) if entry.number != act]
+    assert [(entry.details, entry.erased_by) for entry in erased] == [(None, act)] * 5
+    findings = await contacts.verify_history()
+    assert [(finding.fault, finding.act) for finding in findings] == [(None, act)] * 5
+    assert (await history_of(contacts, OTHER_BIDDER))[0].details is not None
     failed_mails = FailedMails(database=contacts.database)
     assert await failed_mails.list_mails(MORNING - timedelta(days=9999)) == []
     assert await failed_mails.send_again(MORNING - timedelta(days=9999)) == 0
@@ -127,3 +162,37 @@ async def test_statements_of_the_page_erase_every_copy(contacts: RunningContactN
     assert {mail.recipients for mail in contacts.mailbox.mails} == {
         (contact.mail_address,) for contact in (other.card_contact.contact, other.representative_contact.contact)
     }
+
+
+async def test_act_says_who_erased_and_why_and_is_written_once(contacts: RunningContactNotification) -> None:
+    await contacts.register(staging_request(1))
+    assert (await contacts.run_command(*COMMAND))[0] == 0
+    status, printed, _ = await contacts.run_command(*COMMAND)
+    assert (status, printed) == (0, "nothing is left to erase of bidder 1000000001\n")
+    registered, act = await history_of(contacts, BIDDER)
+    assert (act.who, act.what, registered.erased_by) == ("operator", ERASED, act.number)
+    after = json.loads(act.details or "")["after"]
+    assert (after["reason"], after["rows"]["contacts as they were registered"]) == (REASON, "2")
+
+
+async def test_bidder_who_only_staged_is_erased_by_an_act_too(contacts: RunningContactNotification) -> None:
+    await contacts.stage(staging_request(1))
+    status, printed, _ = await contacts.run_command(*COMMAND)
+    assert (status, printed.splitlines()[0]) == (0, "erased of bidder 1000000001, by entry 1 of the history:")
+    ((act,), findings) = await history_of(contacts, BIDDER), await contacts.verify_history()
+    assert (act.what, findings) == (ERASED, [])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--bidder", BIDDER], ["--bidder", BIDDER, "--reason", " "], [*COMMAND[1:], "more"], ["--why", "a"] * 2],
+)
+def test_wrong_arguments_are_named(words: list[str]) -> None:
+    with pytest.raises(CommandFailed, match=r"give --bidder .* and --reason"):
+        read_erasure_order(words, "--bidder", "the bidder's id")
+
+
+async def history_of(contacts: RunningContactNotification, bidder_id: str) -> list[StoredEntry]:
+    """Returns the entries of a bidder, oldest first."""
+    async with contacts.database.read() as connection:
+        return [*reversed(await find_entries(connection, "bidder_id", bidder_id))]

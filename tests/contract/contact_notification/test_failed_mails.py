@@ -1,8 +1,5 @@
 """An operator lists mails that failed and has them sent again, by commands; they print no personal data."""
 
-import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -13,14 +10,8 @@ from contact_notification.operations.failed_mails import FailedMails
 from servicekit.exceptions import CommandFailed
 from tests.support.example_profile import WORKS, example_profile
 from tests.support.scrape import find_secrets
-from tests.support.services.contact_notification import (
-    RunningContactNotification,
-    card_sha256,
-    facts_of,
-    registration_notice,
-    running_contact_notification,
-    staging_request,
-)
+from tests.support.services.contact_messages import card_sha256, facts_of, registration_notice, staging_request
+from tests.support.services.contact_notification import RunningContactNotification, running_contact_notification
 from toroku.contact.v1 import contact_pb2
 
 OFFICER = "officer@agency.example"
@@ -48,27 +39,8 @@ async def contacts(
         yield running
 
 
-async def run_command(contacts: RunningContactNotification, *words: str) -> tuple[int | None, str, str]:
-    """Runs the service's program as an operator does; returns exit status, standard output and error."""
-    settings = {
-        f"TOROKU_{name.upper()}": str(getattr(contacts.settings, name))
-        for name in (
-            *("profile", "database", "certificate", "private_key", "services_ca"),
-            *("certificate_registry_endpoint", "smtp_host", "smtp_port"),
-        )
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "contact_notification", *words),
-        env={**os.environ, **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode, out.decode(), err.decode()
-
-
 async def test_failed_mails_are_listed_and_sent_again(contacts: RunningContactNotification) -> None:
-    status, listed, errors = await run_command(contacts, "list-failed-mails")
+    status, listed, errors = await contacts.run_command("list-failed-mails")
     assert (status, errors) == (0, "")
     heading, *lines, last = listed.splitlines()
     assert heading.split("\t")[:5] == ["failed at", "result", "answer", "agency", "category"]
@@ -80,7 +52,7 @@ async def test_failed_mails_are_listed_and_sent_again(contacts: RunningContactNo
     assert last == "3 failed mails"
     registration_id = contacts.states[card_sha256(1), WORKS].registrations[0].registration_id
     assert listed.count(registration_id) == 3, "by which the help desk finds the contractor"
-    status, sent, errors = await run_command(contacts, "send-failed-mails", "--since", "2020-01-01")
+    status, sent, errors = await contacts.run_command("send-failed-mails", "--since", "2020-01-01")
     assert (status, sent, errors) == (0, "3 mails are sent again\n", "")
     assert find_secrets(listed + sent, SECRETS) == []
     await send_jobs(contacts)

@@ -12,6 +12,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
+from contact_notification.adapters.smtp import MailConnections
 from contact_notification.commands.worker import describe_mail_server
 from refusals import Refusal
 from servicekit import job_run
@@ -20,12 +21,8 @@ from servicekit.telemetry import Telemetry
 from tests.support.example_profile import example_profile
 from tests.support.in_process import Authority
 from tests.support.infrastructure.mailbox import mailbox
-from tests.support.services.contact_notification import (
-    RunningContactNotification,
-    contact_form,
-    running_contact_notification,
-    staging_request,
-)
+from tests.support.services.contact_messages import contact_form, staging_request
+from tests.support.services.contact_notification import RunningContactNotification, running_contact_notification
 from toroku.qualification.v1 import bidder_pb2
 
 TO_CARD = "card1@contractor.example"
@@ -84,7 +81,7 @@ async def test_other_contacts_get_a_notice_that_names_the_new_card(contacts: Run
     await contacts.send_all()
     (mail,) = contacts.mailbox.to(TO_DESK)
     assert mail.message["Subject"] == "お知らせ（例示県）"
-    assert mail.body.startswith("証明書 4711（登録 太郎）\n")
+    assert mail.body.startswith("証明書 4711（登録 太郎）、記録 ― ―\n")
     assert "連絡先氏名 : 埼玉　太郎\n" in mail.body
 
 
@@ -309,13 +306,16 @@ async def test_mail_is_sent_over_tls_to_the_trusted_server_only(
         server = describe_mail_server(settings)
         message = EmailMessage()
         message.set_content("本文")
-        if answer is None:
-            await server.send(message, recipient=TO_CARD, sender="no-reply@toroku.example.lg.jp")
-            assert box.mails[0].body == "本文\n"
-        else:
-            with pytest.raises(Refusal, match="MAIL_SERVER_UNUSABLE") as caught:
-                await server.send(message, recipient=TO_CARD, sender="no-reply@toroku.example.lg.jp")
-            assert caught.value.metadata == {"answer": answer}
-            assert box.mails == []
+        async with MailConnections.open(server) as connections:
+            if answer is None:
+                await connections.send(message.as_bytes(), recipient=TO_CARD, sender="no-reply@toroku.example.lg.jp")
+                assert box.mails[0].body == "本文\n"
+            else:
+                with pytest.raises(Refusal, match="MAIL_SERVER_UNUSABLE") as caught:
+                    await connections.send(
+                        message.as_bytes(), recipient=TO_CARD, sender="no-reply@toroku.example.lg.jp"
+                    )
+                assert caught.value.metadata == {"answer": answer}
+                assert box.mails == []
         assert password not in repr(settings)
         assert password not in repr(server)

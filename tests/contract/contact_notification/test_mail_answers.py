@@ -6,23 +6,19 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from contact_notification.adapters import smtp
-from contact_notification.adapters.smtp import MailServer
+from contact_notification.adapters.smtp import MailConnections, MailServer
 from contact_notification.domain.mail import UndeliverableMailError
 from refusals import Refusal
 from tests.support.example_profile import example_profile
 from tests.support.infrastructure.mailbox import mailbox
-from tests.support.services.contact_notification import (
-    RunningContactNotification,
-    running_contact_notification,
-    staging_request,
-)
+from tests.support.services.contact_messages import staging_request
+from tests.support.services.contact_notification import RunningContactNotification, running_contact_notification
 
 TO_CARD, TO_DESK = "card1@contractor.example", "desk@contractor.example"
 NOT_TAKEN, FAILURES = "toroku_mails_not_taken", "toroku_mail_failures_total"
@@ -90,7 +86,8 @@ async def scripted_server(*answers: bytes) -> AsyncIterator[int]:
 async def send_to(port: int, recipient: str = TO_CARD) -> None:
     """Sends one mail through the server at a port."""
     server = MailServer(host="127.0.0.1", port=port, security="none", ca=None, user="", password="")
-    await server.send(EmailMessage(), recipient=recipient, sender="no-reply@toroku.example.lg.jp")
+    async with MailConnections.open(server) as connections:
+        await connections.send(b"\r\n", recipient=recipient, sender="no-reply@toroku.example.lg.jp")
 
 
 async def test_server_that_does_not_relay_for_us_costs_no_mail(contacts: RunningContactNotification) -> None:

@@ -16,11 +16,8 @@ from servicekit import breaker, job_run
 from servicekit.statements import Statement
 from servicekit.telemetry import Telemetry
 from tests.support.example_profile import example_profile
-from tests.support.services.contact_notification import (
-    RunningContactNotification,
-    running_contact_notification,
-    staging_request,
-)
+from tests.support.services.contact_messages import staging_request
+from tests.support.services.contact_notification import RunningContactNotification, running_contact_notification
 from tests.support.waiting import wait_until
 
 # Enough to tell; with six hundred the same happens, only later.

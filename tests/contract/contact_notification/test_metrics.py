@@ -9,17 +9,17 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, example_profile
+from tests.support.history import make_key, write_key_file
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.scrape import Scrape, find_secrets, free_address, read_registry
 from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_without_tls, scraped_process
-from tests.support.services.contact_notification import (
-    CARD_REGISTRY,
-    RunningContactNotification,
+from tests.support.services.contact_messages import (
     card_owner,
     card_state,
     contact_form,
@@ -28,13 +28,14 @@ from tests.support.services.contact_notification import (
     registration_notice,
     staging_request,
 )
+from tests.support.services.contact_notification import CARD_REGISTRY, RunningContactNotification
 from toroku.certificate.v1.certificate_registry_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.contact.v1 import contact_notification_pb2
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 NAME = "contact-notification"
 SENT, FAILURES = "toroku_mails_sent_total", "toroku_mail_failures_total"
-NONE = {"not_an_address": 0, "refused": 0, "given_up": 0, "put_off": 0, "server_unusable": 0}
+NONE = {"not_an_address": 0, "refused": 0, "given_up": 0, "put_off": 0, "server_unusable": 0, "secret_unreadable": 0}
 TO_CARD, TO_DESK = "card1@contractor.example", "desk@contractor.example"
 # The values of `staging_request`; the mail server repeats the addresses in its answers.
 SECRETS = (BIDDER, "株式会社髙﨑建設", "埼玉　太郎", "代表　花子", "contractor.example", "高砂", "048-", "4711")
@@ -123,6 +124,12 @@ class ServiceProcess:
             "TOROKU_SMTP_PORT": str(box.port),
             "TOROKU_MAIL_SENDER": "no-reply@toroku.example.lg.jp",
         }
+        public_key = make_key().public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        act_proof_keys = folder / "act-proof.pub"
+        act_proof_keys.write_bytes(public_key)
+        self.settings_of_server = {**self.settings, "TOROKU_ACT_PROOF_PUBLIC_KEYS": str(act_proof_keys)}
+        key = str(write_key_file(folder))
+        self.settings_of_worker = {**self.settings, "TOROKU_HISTORY_KEY": key, "TOROKU_MAILED_SECRET_KEY": key}
 
 
 async def test_metrics_and_logs_contain_no_personal_data(
@@ -138,8 +145,8 @@ async def test_metrics_and_logs_contain_no_personal_data(
         service = ServiceProcess(tmp_path, dsn, authority, box, cards_address)
         box.recipient_replies[TO_CARD] += [f"451 4.3.0 <{TO_CARD}> busy", f"550 5.1.1 <{TO_CARD}> no such user"]
         async with (
-            scraped_process("contact_notification", "serve", service.settings) as server,
-            scraped_process("contact_notification", "worker", service.settings) as worker,
+            scraped_process("contact_notification", "serve", service.settings_of_server) as server,
+            scraped_process("contact_notification", "worker", service.settings_of_worker) as worker,
             calling(authority.service("front-door"), contact_notification=service.address) as of_front_door,
             calling(authority.service("certificate-registry"), contact_notification=service.address) as of_cards,
         ):
@@ -167,10 +174,12 @@ async def test_metrics_and_logs_contain_no_personal_data(
             )
             await connect_without_tls(service.address)
             of_worker = await _until_mails_ended(worker)
+            await _until_sealed(dsn)
             of_server = await server.scrape()
             for process in (server, worker):
                 await process.stop()
     assert of_worker.value(SENT) == 1
+    assert "toroku_history_oldest_unsealed_seconds" in of_worker.samples
     assert of_worker.by_label(FAILURES, "kind") == NONE | {"put_off": 1, "refused": 1}
     assert {"OK", "FIELDS_INVALID", "INTERNAL_FAILURE"} <= set(of_server.by_label("toroku_calls_total", "outcome"))
     for shown_text in (of_server.text, of_worker.text, server.log_text, worker.log_text):
@@ -194,6 +203,17 @@ def _break(dsn: str) -> None:
         connection.execute(
             "ALTER TABLE contacts ADD CONSTRAINT no_person_has_a_name CHECK (person_name = '') NOT VALID"
         )
+
+
+async def _until_sealed(dsn: str) -> None:
+    """Waits until the worker has sealed the one entry that the server wrote."""
+    async with asyncio.timeout(SECONDS), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        while True:
+            positions = await (await connection.execute("SELECT last_position FROM history_head")).fetchall()
+            if positions:
+                assert positions == [(1,)]
+                return
+            await asyncio.sleep(0.1)
 
 
 async def _until_mails_ended(worker: ScrapedProcess) -> Scrape:

@@ -11,9 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from contact_notification.operations import card_states
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, WORKS
-from tests.support.services.contact_notification import (
+from tests.support.services.contact_messages import (
     MORNING,
-    RunningContactNotification,
     bidder_owner,
     card_owner,
     card_sha256,
@@ -24,6 +23,7 @@ from tests.support.services.contact_notification import (
     registration_notice,
     staging_request,
 )
+from tests.support.services.contact_notification import RunningContactNotification
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 from toroku.qualification.v1 import bidder_pb2
 

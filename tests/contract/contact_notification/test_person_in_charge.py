@@ -3,10 +3,8 @@
 import pytest
 
 from refusals import Refusal
-from tests.support.services.contact_notification import (
-    RunningContactNotification,
-    staging_request,
-)
+from tests.support.services.contact_messages import staging_request
+from tests.support.services.contact_notification import RunningContactNotification
 
 
 @pytest.mark.requirement("REG-02")

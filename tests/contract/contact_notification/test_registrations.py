@@ -7,15 +7,15 @@ import pytest
 
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, GOODS, OTHER_BIDDER, PREFECTURE, WORKS
-from tests.support.services.contact_notification import (
+from tests.support.services.contact_messages import (
     MORNING,
-    RunningContactNotification,
     add_propagated,
     card_sha256,
     card_state,
     contact_form,
     staging_request,
 )
+from tests.support.services.contact_notification import RunningContactNotification
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 from toroku.qualification.v1 import bidder_pb2
 

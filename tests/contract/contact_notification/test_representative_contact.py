@@ -10,14 +10,8 @@ import pytest
 from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from refusals import Refusal
 from tests.support.example_profile import GOODS, OTHER_BIDDER, example_profile
-from tests.support.services.contact_notification import (
-    MORNING,
-    RunningContactNotification,
-    card_state,
-    contact_form,
-    running_contact_notification,
-    staging_request,
-)
+from tests.support.services.contact_messages import MORNING, card_state, contact_form, staging_request
+from tests.support.services.contact_notification import RunningContactNotification, running_contact_notification
 from toroku.contact.v1 import contact_notification_pb2
 from toroku.qualification.v1 import bidder_pb2
 

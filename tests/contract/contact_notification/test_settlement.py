@@ -10,19 +10,21 @@ from contact_notification.adapters.certificate_registry import CertificateRegist
 from contact_notification.operations import settlement
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.settlement import Settlement
+from contact_notification.operations.takeovers import ContactTakeovers
+from history.entries import Chain
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.database_connection import Connection
 from tests.support.example_profile import BIDDER, CITY
 from tests.support.scrape import free_address
-from tests.support.services.contact_notification import (
-    RunningContactNotification,
+from tests.support.services.contact_messages import (
     card_sha256,
     card_state,
     facts_of,
     registration_notice,
     staging_request,
 )
+from tests.support.services.contact_notification import RunningContactNotification
 from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
 from toroku.contact.v1 import contact_notification_pb2
 
@@ -142,10 +144,16 @@ async def test_run_ends_where_certificate_registry_does_not_answer(
     async def read_time(_: Connection) -> datetime:
         return contacts.now[0]
 
-    card_states = CardStates(database=contacts.database, clock=read_time, mail_domain="toroku.example")
+    chain = Chain(contacts.profile.id, "contact-notification")
+    domain = "toroku.example"
+    takeovers = ContactTakeovers(database=contacts.database, clock=read_time, chain=chain, mail_domain=domain)
+    card_states = CardStates(
+        database=contacts.database, clock=read_time, chain=chain, mail_domain=domain, takeovers=takeovers
+    )
     alone = Settlement(
         database=contacts.database,
         clock=read_time,
+        chain=chain,
         certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
         card_states=card_states,
     )

@@ -11,9 +11,8 @@ from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
 from contact_notification.operations import settlement
 from refusals import Code, Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, VILLAGE
-from tests.support.services.contact_notification import (
+from tests.support.services.contact_messages import (
     MORNING,
-    RunningContactNotification,
     card_sha256,
     card_state,
     contact_form,
@@ -21,6 +20,7 @@ from tests.support.services.contact_notification import (
     registration_notice,
     staging_request,
 )
+from tests.support.services.contact_notification import RunningContactNotification
 from toroku.contact.v1 import contact_notification_pb2
 from toroku.qualification.v1 import bidder_pb2
 

@@ -13,7 +13,7 @@ from contact_notification.domain.contact import Contact, ContactForm
 from contact_notification.domain.mail import FailedTry
 from contact_notification.domain.notice import Addressee, Notice, NoticeKind, NoticeState, RegistrationFacts
 from contact_notification.domain.staging import Company, Grade, StagedRegistration, StagedState, StagingRequest
-from contact_notification.store import card_states, contacts, mails, notices, staging
+from contact_notification.store import activation, card_states, contacts, mails, notices, staging
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
@@ -34,6 +34,7 @@ COMPANY = Company(
     postal_code=None,
     address="",
     representative_name=None,
+    contract_party_name=None,
     representative_title=None,
     telephone=None,
     fax=None,
@@ -71,7 +72,7 @@ async def activate(connection: Connection, staging_request: StagingRequest) -> S
     """Activates what was staged and returns it as it was before."""
     request = (staging_request.certificate_sha256, staging_request.request_id)
     pending = (await staging.lock_staged(connection, [request]))[request]
-    await staging.activate(connection, [(pending, make_registration(request[1], request[0]))])
+    await activation.activate(connection, [(pending, make_registration(request[1], request[0]))])
     return pending
 
 
@@ -107,7 +108,9 @@ async def test_staged_contacts_are_returned_unchanged(database: Database) -> Non
         assert stored is not None
         assert stored.company == COMPANY
         assert stored.state is StagedState.PENDING
-        assert await contacts.get_contact(connection, stored.card_contact_id) == CONTACT
+        shown = await staging.find_staged_contacts(connection, CARD, staging_request.request_id)
+        assert shown is not None
+        assert (shown.company, shown.card_contact, shown.representative_contact) == (COMPANY, CONTACT, CONTACT)
 
 
 async def test_nothing_is_stored_where_the_representative_contact_is_reserved(database: Database) -> None:
@@ -143,7 +146,7 @@ async def test_active_registration_is_not_abandoned(database: Database) -> None:
     async with database.transaction() as connection:
         await activate(connection, staging_request)
         await staging.abandon(connection, CARD, staging_request.request_id, now=NOW)
-        assert not await staging.is_abandoned(connection, CARD, staging_request.request_id)
+        assert not (await staging.find_known(connection, staging_request)).is_abandoned
         stored = await staging.find_staged(connection, CARD, staging_request.request_id)
     assert stored is not None
     assert stored.state is StagedState.ACTIVE
@@ -156,7 +159,7 @@ async def test_abandoned_registration_leaves_a_tombstone_and_nothing_else(databa
     async with database.transaction() as connection:
         await staging.abandon(connection, CARD, staging_request.request_id, now=NOW)
         await staging.abandon(connection, CARD, staging_request.request_id, now=NOW)
-        assert await staging.is_abandoned(connection, CARD, staging_request.request_id)
+        assert (await staging.find_known(connection, staging_request)).is_abandoned
         assert await staging.find_reservation(connection, COMPANY.bidder_id, "works") is None
     assert (await count(database, "staged_registrations"), await count(database, "contacts")) == (0, 0)
     assert await stage(database, make_request(OTHER_CARD))
@@ -188,11 +191,11 @@ async def test_only_a_higher_version_is_written(
     database: Database, stored: Version, delivered: Version, is_written: bool
 ) -> None:
     async with database.transaction() as connection:
-        assert await card_states.record_card_states(connection, [make_state(version=stored)]) == 1
-        written = await card_states.record_card_states(
+        await card_states.record_card_states(connection, [make_state(version=stored)])
+        await card_states.record_card_states(
             connection, [make_state(version=delivered, agency="town"), make_state(card=OTHER_CARD)]
         )
-        assert written == (2 if is_written else 1), "the other card's state is new in any case"
+    assert await count(database, "card_states") == 2, "the other card's state is new in any case"
     async with database.read() as connection:
         agencies = await connection.fetch_value(
             Statement(text("SELECT agencies FROM card_states WHERE certificate_sha256 = :card")), card=CARD
@@ -203,10 +206,12 @@ async def test_only_a_higher_version_is_written(
 async def test_second_delivery_waits_for_the_first_and_then_writes_nothing(database: Database) -> None:
     async with asyncio.timeout(20):
         async with database.transaction() as connection:
-            assert await card_states.record_card_states(connection, [make_state()]) == 1
-            second = asyncio.create_task(_record(database, make_state()))
+            await card_states.record_card_states(connection, [make_state(version=Version(1, 2))])
+            second = asyncio.create_task(_record(database, make_state(agency="town")))
             await _until_a_transaction_waits(database)
-        assert await second == 0
+        await second
+    async with database.read() as connection:
+        assert await connection.fetch_values(Statement(text("SELECT agencies FROM card_states"))) == [["city"]]
 
 
 async def test_second_request_of_a_card_waits_and_is_not_staged_beside_the_first(database: Database) -> None:
@@ -226,15 +231,23 @@ async def test_contacts_of_many_registrations_become_active_in_one_statement_eac
     async with database.transaction() as connection:
         keys = [(each.certificate_sha256, each.request_id) for each in requests]
         staged = await staging.lock_staged(connection, keys)
-        await staging.activate(
+        after = await activation.activate(
             connection, [(staged[key], make_registration(request_id=key[1], card=key[0])) for key in keys]
         )
-        assert await staging.list_active(connection, keys) == set(keys)
-        (representative,) = (
-            await contacts.list_representative_contact_ids(connection, [(COMPANY.bidder_id, "works")])
-        ).values()
-        after = await staging.list_staged(connection, keys)
-    assert {each.representative_contact_id for each in after.values()} == {representative}
+        staged_now = {registered.staged.request: registered.staged for registered in after}
+        assert staged_now == await staging.list_staged(connection, keys)
+        assert not await card_states.record_card_states(connection, [make_state()], keys), "all are active"
+        mailboxes = await contacts.list_mailboxes(
+            connection,
+            cards=[(CARD, "works")],
+            bidders=[(COMPANY.bidder_id, "works")],
+            whole_bidders=[],
+            contact_ids=[],
+        )
+    (representative,) = mailboxes.of_bidders.values()
+    assert mailboxes.of_cards == {(CARD, "works", COMPANY.bidder_id): staged[keys[0]].card_contact_id}
+    assert set(mailboxes.addresses.values()) == {CONTACT.mail_address}
+    assert {registered.staged.representative_contact_id for registered in after} == {representative}
 
 
 async def test_bulk_list_has_more_requests_than_a_statement_may_have_values(database: Database) -> None:
@@ -243,8 +256,10 @@ async def test_bulk_list_has_more_requests_than_a_statement_may_have_values(data
     requests = [(CARD, uuid4()) for _ in range(70_000)]
     async with database.transaction() as connection:
         await activate(connection, staging_request)
-        active = await staging.list_active(connection, [*requests, (CARD, staging_request.request_id)])
-    assert active == {(CARD, staging_request.request_id)}
+        rest = await card_states.record_card_states(
+            connection, [make_state()], [*requests, (CARD, staging_request.request_id)]
+        )
+    assert rest == set(requests)
 
 
 async def test_message_id_is_derived_from_the_mail_and_an_address_is_kept_until_its_mail_ended(
@@ -260,7 +275,7 @@ async def test_message_id_is_derived_from_the_mail_and_an_address_is_kept_until_
             Addressee(None, "failed@agency.example"),
         ]
         first, sent, failed = await mails.insert_mails(
-            connection, [(notice_id, each) for each in addressees], domain="toroku.example", now=NOW
+            connection, [mails.NewMail(notice_id, each, None) for each in addressees], domain="toroku.example", now=NOW
         )
         stored = dict(await connection.fetch_rows(Statement(text("SELECT mail_id, mail_address FROM mails"))))
         assert stored == {first: "", sent: "sent@agency.example", failed: "failed@agency.example"}
@@ -287,7 +302,10 @@ async def test_sent_mail_can_not_fail(database: Database) -> None:
     async with database.transaction() as connection:
         notice_id, contact_id = await insert_notice(connection, staging_request)
         (mail_id,) = await mails.insert_mails(
-            connection, [(notice_id, Addressee(contact_id, CONTACT.mail_address))], domain="toroku.example", now=NOW
+            connection,
+            [mails.NewMail(notice_id, Addressee(contact_id, CONTACT.mail_address), None)],
+            domain="toroku.example",
+            now=NOW,
         )
         await mails.record_sent(connection, mail_id)
         await mails.record_undeliverable(connection, mail_id, FailedTry.REFUSED, "550 5.1.1")
@@ -300,9 +318,9 @@ async def test_sent_mail_can_not_fail(database: Database) -> None:
     assert row == ("sent", None)
 
 
-async def _record(database: Database, state: CardState) -> int:
-    async with database.transaction() as connection:
-        return await card_states.record_card_states(connection, [state])
+async def _record(database: Database, state: CardState) -> None:
+    async with database.single_change() as connection:
+        await card_states.record_card_states(connection, [state])
 
 
 async def _until_a_transaction_waits(database: Database) -> None:

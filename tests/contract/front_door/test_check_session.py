@@ -53,7 +53,7 @@ async def test_session_that_nobody_uses_ends_after_ten_minutes(front_door: Runni
         ({"agency": CITY}, "CARD_SESSION_FOR_ANOTHER_AGENCY"),
         ({"category": GOODS}, "CARD_SESSION_FOR_ANOTHER_CATEGORY"),
         ({"session_token": "A" * 43}, "CARD_SESSION_UNKNOWN"),
-        ({"operation": card_pb2.OPERATION_CHANGE}, "OPERATION_NOT_OFFERED"),
+        ({"operation": card_pb2.OPERATION_CHANGE}, "CARD_SESSION_FOR_ANOTHER_OPERATION"),
         ({"operation": card_pb2.OPERATION_UNSPECIFIED}, "OPERATION_UNKNOWN"),
     ],
 )

@@ -58,9 +58,9 @@ def other_profile() -> Profile:
         "reissue": {"summary": words("窓口で再発行を受けてください。")},
     }
     for agency in example["agencies"]:
-        agency |= {"company_match": "required", "holder_rule": words("契約者"), "search_text": words("共通の文言")}
+        agency |= {"company_match": "required", "holder_note": words("契約者"), "search_text": words("共通の文言")}
     example["agencies"][1]["in_category"] = [
-        {"category": GOODS, "holder_rule": words("代表者"), "search_text": words("物品の文言")},
+        {"category": GOODS, "holder_note": words("代表者"), "search_text": words("物品の文言")},
         {"category": WORKS, "required_search_fields": ["password"]},
     ]
     authority = card_authority(CertificateAuthority.create(key=new_ec_key()))
@@ -71,6 +71,8 @@ def other_profile() -> Profile:
         bidder_id={"label": words("業者番号"), "pattern": "[0-9A-Z]{9}"},
         opening_hours=example["opening_hours"] | {"closes": "26:00", "weekdays": [0, 2]},
         propagation="none",
+        propagation_chosen_at=["change"],
+        renewal_differences=[{key: words(key) for key in ("aspect", "registration", "renewal")}],
         help_desk=example["help_desk"] | {"chat_url": "https://chat.example.lg.jp/"},
         neighbouring_systems=[{"name": words("入札情報公開システム"), "hours": words("24時間")}],
         operations=[
@@ -138,17 +140,53 @@ def test_saitama_names_its_agencies_categories_and_help_desk(saitama: front_door
 
 @pytest.mark.requirement("ENT-06")
 def test_saitama_menu_has_what_can_be_used_and_what_it_is_for(saitama: front_door_pb2.Instance) -> None:
-    (registration,) = saitama.operations
+    registration, change, renewal = saitama.operations
     assert registration.operation == card_pb2.OPERATION_REGISTRATION
     assert registration.name.ja == "登録"
     assert registration.what_for.ja.startswith("新しく取得したICカードを登録するとき、")
     assert not registration.HasField("not_for")
+    assert (change.operation, change.name.ja) == (card_pb2.OPERATION_CHANGE, "変更")
+    assert change.what_for.ja.startswith("担当者が交代したときや、")
+    assert (renewal.operation, renewal.name.ja) == (card_pb2.OPERATION_RENEWAL, "ICカード更新")
+    assert renewal.what_for.ja.startswith("※通常は使用しない機能です。※")
+    assert "「登録」（または「変更」）で操作してください。" in renewal.not_for.ja
+    for case in ("更新漏れ", "権限委譲", "会社の合併", "資格の失効", "有効期限が切れている", "認証局が異なる"):
+        assert case in renewal.not_for.ja
+    assert all(guide.what_for.en for guide in saitama.operations)
     for category in saitama.categories:
-        assert list(category.operations) == [card_pb2.OPERATION_REGISTRATION]
+        assert list(category.operations) == [
+            card_pb2.OPERATION_REGISTRATION,
+            card_pb2.OPERATION_CHANGE,
+            card_pb2.OPERATION_RENEWAL,
+        ]
         assert (category.evidence, category.stages) == (
             front_door_pb2.BIDDER_EVIDENCE_CARD,
             front_door_pb2.REGISTRATION_STAGES_ONE,
         )
+
+
+@pytest.mark.requirement("ENT-06")
+def test_saitama_says_how_registration_and_renewal_differ(saitama: front_door_pb2.Instance) -> None:
+    differences = {difference.aspect.ja: difference for difference in saitama.renewal_differences}
+    assert len(differences) == 5
+    other_card = differences["有効期間が残っている別のICカードが登録されている場合"]
+    assert other_card.registration.ja == "別のICカードも有効期間中は利用可能。"
+    assert other_card.renewal.ja == "ICカード更新により旧ICカードは利用できなくなる。"
+    assert all(text.en for each in differences.values() for text in (each.aspect, each.registration, each.renewal))
+
+
+@pytest.mark.requirement("CHG-02")
+@pytest.mark.requirement("REN-04")
+def test_saitama_lets_the_user_choose_whether_the_other_agencies_follow(saitama: front_door_pb2.Instance) -> None:
+    assert list(saitama.propagation_chosen_at) == [card_pb2.OPERATION_CHANGE, card_pb2.OPERATION_RENEWAL]
+
+
+@pytest.mark.requirement("REN-01")
+def test_saitama_renewal_asks_for_both_pins_and_shows_serials_in_both_forms(saitama: front_door_pb2.Instance) -> None:
+    for category in saitama.categories:
+        assert category.renewal_pins == front_door_pb2.RENEWAL_PINS_BOTH
+        display = category.card_display
+        assert (display.serial_decimal_in_renewal, display.serial_hexadecimal_in_renewal) == (True, True)
 
 
 @pytest.mark.requirement("QUA-01")
@@ -230,16 +268,17 @@ def test_saitama_form_has_the_manuals_labels_and_notes(saitama: front_door_pb2.I
 
 @pytest.mark.requirement("CRD-04")
 @pytest.mark.requirement("REG-06")
-def test_saitama_shows_no_company_address_of_a_card_and_prints_one_receipt(
+def test_saitama_shows_no_company_address_of_a_card_and_prints_two_receipts(
     saitama: front_door_pb2.Instance,
 ) -> None:
     for category in saitama.categories:
         display = category.card_display
         assert list(display.fields) == ["company_name", "holder_name", "holder_address"]
         assert (display.serial_decimal, display.serial_hexadecimal) == (True, False)
-        (receipt,) = category.receipts
-        assert (receipt.operation, receipt.must_print) == (card_pb2.OPERATION_REGISTRATION, True)
-        assert receipt.title.ja == "利用者情報"
+        assert [(receipt.operation, receipt.must_print, receipt.title.ja) for receipt in category.receipts] == [
+            (card_pb2.OPERATION_REGISTRATION, True, "利用者情報"),
+            (card_pb2.OPERATION_CHANGE, False, "利用者情報"),
+        ]
 
 
 @pytest.mark.requirement("QUA-14")
@@ -282,10 +321,16 @@ def test_another_profile_has_its_own_words_everywhere(other: front_door_pb2.Inst
     assert works.representative_contact == front_door_pb2.REPRESENTATIVE_CONTACT_RULE_ALWAYS
     assert list(works.card_display.fields) == ["holder_name", "company_address"]
     assert (works.card_display.serial_decimal, works.card_display.serial_hexadecimal) == (True, True)
-    # What isn't carried out yet is not in it, though the profile describes it.
-    assert [(receipt.title.ja, receipt.must_print) for receipt in works.receipts] == [("登録の控え", True)]
-    assert [guide.name.ja for guide in other.operations] == ["登録"]
-    assert list(works.operations) == [card_pb2.OPERATION_REGISTRATION]
+    assert [(receipt.title.ja, receipt.must_print) for receipt in works.receipts] == [
+        ("登録の控え", True),
+        ("変更の控え", False),
+    ]
+    assert [guide.name.ja for guide in other.operations] == ["登録", "変更"]
+    assert list(works.operations) == [card_pb2.OPERATION_REGISTRATION, card_pb2.OPERATION_CHANGE]
+    # What only a renewal needs is not in it, where there is none; nor a choice, where nothing propagates.
+    assert works.renewal_pins == front_door_pb2.RENEWAL_PINS_UNSPECIFIED
+    assert list(other.renewal_differences) == []
+    assert list(other.propagation_chosen_at) == []
     assert works.reissue.summary.ja == "窓口で再発行を受けてください。"
     assert other.help_desk.chat_url == "https://chat.example.lg.jp/"
     assert other.opening.hours.ja == "月・水曜日（祝日を除く）8時30分～翌日2時00分"

@@ -9,6 +9,7 @@ import rfc8785
 from google.protobuf.json_format import MessageToDict
 
 from refusals import Refusal
+from signed_acts.request import hash_canonical
 from tests.support.example_profile import BIDDER, example_profile
 from tests.support.full_message import fill_message
 from tests.support.services.front_door import COMPANY, RunningFrontDoor, running_front_door
@@ -82,3 +83,30 @@ async def test_too_long_person_in_charge_is_refused_at_its_field(front_door: Run
         await contractor.prepare(lambda request: setattr(request, "person_in_charge", "埼" * 21))
     assert [violation.field for violation in caught.value.violations] == ["person_in_charge"]
     assert front_door.stored_counts()[0] == 0
+
+
+async def test_expired_card_before_this_one_is_signed_and_passed_on(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor(predecessor_serial="224231109942")
+    await contractor.enter()
+    await contractor.find()
+    # A search names none yet.
+    assert front_door.cards.named_predecessors == [("CheckRegistrable", "")]
+    await contractor.prepare(lambda request: setattr(request, "validate_only", True))
+    prepared = await contractor.prepare()
+    assert prepared.form.predecessor_serial == "224231109942"
+    purpose = front_door.cards.challenges[prepared.purpose]
+    assert purpose["request_sha256"] == hash_canonical(prepared.form).hex()
+    assert "期限切れとなった以前のICカード：証明書シリアル番号224231109942" in purpose["lines"]
+    await contractor.register()
+    assert front_door.cards.named_predecessors[1:] == [
+        (call, "224231109942") for call in ("CheckRegistrable", "CreateActChallenge", "Register")
+    ]
+
+
+async def test_serial_number_that_no_certificate_has_is_refused_at_its_field(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor(predecessor_serial="1" * 61)
+    await contractor.enter()
+    await contractor.find()
+    with pytest.raises(Refusal, match="FIELDS_INVALID") as caught:
+        await contractor.prepare()
+    assert [violation.field for violation in caught.value.violations] == ["predecessor_serial"]

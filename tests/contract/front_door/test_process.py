@@ -34,7 +34,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
         instance="example",
         services=["front-door"],
         agencies=[],
-        officers={},
+        officers=[],
         now=datetime.now(UTC),
     )
 

@@ -224,6 +224,18 @@ async def test_registration_is_repeatable_while_contacts_are_unavailable(front_d
     assert (await contractor.register()).card_contact == contractor.card_contact
 
 
+@pytest.mark.requirement("LIF-05")
+async def test_receipt_has_the_promised_digest_and_its_proof_once_there_is_one(front_door: RunningFrontDoor) -> None:
+    contractor = await prepared(front_door.contractor())
+    promised = await contractor.register()
+    assert len(promised.history_digest) == 32
+    assert promised.history_receipt == ""
+    assert await contractor.receipt() == promised
+    front_door.cards.outcomes[contractor.card.sha256, contractor.request_id].history_receipt = "the proof"
+    receipt = await contractor.receipt()
+    assert (receipt.history_digest, receipt.history_receipt) == (promised.history_digest, "the proof")
+
+
 async def test_receipt_of_another_agency_or_card_is_not_found(front_door: RunningFrontDoor) -> None:
     contractor = await prepared(front_door.contractor())
     await contractor.register()

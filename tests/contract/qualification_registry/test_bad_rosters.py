@@ -7,15 +7,9 @@ import pytest
 
 from refusals import Refusal
 from tests.support.rosters import corporate_number
-from tests.support.services.qualification_registry import (
-    HEADER,
-    WITH_IDS,
-    WITHOUT_IDS,
-    RunningQualificationRegistry,
-    roster,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import HEADER, WITHOUT_IDS, roster, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import WITH_IDS
 from toroku.qualification.v1 import qualification_registry_pb2
 
 ID, NAME = "業者番号", "商号"

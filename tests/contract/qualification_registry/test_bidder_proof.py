@@ -11,13 +11,8 @@ from qualification_registry.domain.proof import STATEMENT_PREFIX
 from refusals import Refusal
 from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import example_profile
-from tests.support.services.qualification_registry import (
-    RunningQualificationRegistry,
-    roster,
-    roster_profile,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import roster, roster_profile, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
 from toroku.qualification.v1 import bidder_pb2
 
 BIDDER = "1000000001"
@@ -82,7 +77,7 @@ async def test_proof_states_the_company_although_the_agency_does_not_ask_for_it(
         await registry.officer.import_roster(FILE)
         password = (await registry.officer.issue(bidder_id))[bidder_id].password
         assert await find_proven(registry, bidder_id, name, password, on_card) == bidder_pb2.Proven(
-            password=True, company=company, holder=bidder_pb2.HOLDER_COMPARISON_NOT_COMPARED
+            password=True, company=company, holder=bidder_pb2.HOLDER_COMPARISON_UNREADABLE
         )
 
 

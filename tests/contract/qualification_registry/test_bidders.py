@@ -1,31 +1,29 @@
 """What other services receive about bidders: where they are qualified, and every change of their status."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from qualification_registry.domain.bidders import BidderStatus
+from qualification_registry.operations.bidder_events import enqueue_states
 from refusals import Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, WORKS
 from tests.support.rosters import corporate_number
-from tests.support.services.qualification_registry import (
-    OTHER_WITHOUT_IDS,
-    WITH_IDS,
-    WITHOUT_IDS,
-    RunningQualificationRegistry,
-    mapping,
-    roster,
-    roster_profile,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import OTHER_WITHOUT_IDS, WITHOUT_IDS, mapping, roster, roster_profile, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import WITH_IDS
 from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import bidder_pb2
+from toroku.qualification.v1 import bidder_state_pb2
 
 BIDDER, OTHER = "1000000001", "1000000002"
-QUEUES = "SELECT queue_name, args->'arguments' FROM procrastinate_jobs ORDER BY id"
-ACTIVE, SUSPENDED = bidder_pb2.BIDDER_STATUS_ACTIVE, bidder_pb2.BIDDER_STATUS_SUSPENDED
+QUEUES = (
+    "SELECT queue_name, args->'arguments' FROM procrastinate_jobs WHERE task_name = 'send_bidder_states' ORDER BY id"
+)
+ACTIVE, SUSPENDED = bidder_state_pb2.BIDDER_STATUS_ACTIVE, bidder_state_pb2.BIDDER_STATUS_SUSPENDED
+ENDED = bidder_state_pb2.BIDDER_STATUS_ENDED
+CONSUMERS = {"certificate-registry": "certificate_registry", "agency-sync": "agency_sync"}
 
 
 @pytest.fixture
@@ -36,71 +34,104 @@ async def registry(
         yield running
 
 
-def event(bidder_id: str, status: bidder_pb2.BidderStatus.ValueType, number: int) -> bidder_pb2.Bidder:
+def event(
+    bidder_id: str, status: bidder_state_pb2.BidderStatus.ValueType, number: int, suspended_agencies: Sequence[str] = ()
+) -> bidder_state_pb2.BidderState:
     """Returns the state of a bidder as an event carries it."""
-    return bidder_pb2.Bidder(bidder_id=bidder_id, status=status, version=Version(epoch=1, number=number))
+    return bidder_state_pb2.BidderState(
+        bidder_id=bidder_id,
+        category=WORKS,
+        status=status,
+        version=Version(epoch=1, number=number),
+        suspended_agencies=suspended_agencies,
+    )
 
 
-async def test_new_bidders_are_sent_in_bulk_by_one_job(registry: RunningQualificationRegistry) -> None:
-    ids = [f"{1000000000 + number}" for number in range(12_000)]
-    await registry.officer.import_roster(roster(*(row(bidder_id) for bidder_id in ids)))
-    assert await registry.query(QUEUES) == [("imported_bidders", {"import_number": 1, "after": ""})]
+async def test_import_tells_nobody_of_its_bidders(registry: RunningQualificationRegistry) -> None:
+    """Whoever has no state is active, so that thirty thousand new bidders cost nothing here."""
+    await registry.officer.import_roster(roster(row(BIDDER), row(OTHER)))
+    assert await registry.query(QUEUES) == []
+    assert await registry.query("SELECT * FROM bidder_states") == []
+
+
+@pytest.mark.every_postgresql
+async def test_states_are_sent_to_each_consumer_in_lists_of_500(registry: RunningQualificationRegistry) -> None:
+    ids = [f"{1000000000 + number}" for number in range(1_200)]
+    async with registry.database.transaction() as connection:
+        await enqueue_states(connection, WORKS, ids)
+    assert [queue for queue, _ in await registry.query(QUEUES)] == [
+        f"states_to_{consumer}" for _ in range(3) for consumer in CONSUMERS.values()
+    ]
     await registry.send_events()
-    assert registry.certificate_registry.calls["RecordBidders"] == 3
-    assert registry.certificate_registry.recorded_bidders == [event(bidder_id, ACTIVE, 1) for bidder_id in ids]
+    expected = [event(bidder_id, ACTIVE, 1) for bidder_id in ids]
+    for peer in (registry.certificate_registry, registry.peer_agency_sync):
+        assert peer.calls["RecordBidderStates"] == 3
+        assert peer.recorded_bidders == expected
 
 
 async def test_bidder_that_is_refused_comes_to_stand_alone(registry: RunningQualificationRegistry) -> None:
-    ids = [f"{1000000000 + number}" for number in range(6_000)]
-    registry.certificate_registry.refused_bidders = {ids[4_321]}
-    await registry.officer.import_roster(roster(*(row(bidder_id) for bidder_id in ids)))
-    with pytest.raises(Refusal, match="BIDDER_STATUS_UNKNOWN"):
+    ids = [f"{1000000000 + number}" for number in range(600)]
+    registry.certificate_registry.refused_bidders = {ids[321]}
+    async with registry.database.transaction() as connection:
+        await enqueue_states(connection, WORKS, ids)
+    with pytest.raises(Refusal, match="BIDDER_STATE_INVALID"):
         await registry.send_events()
-    sent = {bidder.bidder_id for bidder in registry.certificate_registry.recorded_bidders}
-    assert ids[4_321] not in sent
-    assert set(ids[5_000:]) <= sent
+    sent = {state.bidder_id for state in registry.certificate_registry.recorded_bidders}
+    assert ids[321] not in sent
+    assert {state.bidder_id for state in registry.peer_agency_sync.recorded_bidders} == set(ids)
+    assert set(ids[500:]) <= sent
 
 
-async def test_import_without_new_bidders_sends_nothing(registry: RunningQualificationRegistry) -> None:
+async def test_stop_has_queues_of_its_own_and_the_next_version(registry: RunningQualificationRegistry) -> None:
     await registry.officer.import_roster(roster(row(BIDDER), row(OTHER)))
+    mika, taro = await registry.appoint(f"{PREFECTURE}/mika"), await registry.appoint(f"{PREFECTURE}/taro")
+    await mika.suspend(BIDDER)
+    assert await registry.query(QUEUES) == [
+        (f"stop_to_{queue}", {"consumer": consumer, "bidders": [[BIDDER, WORKS]]})
+        for consumer, queue in CONSUMERS.items()
+    ]
     await registry.send_events()
-    registry.certificate_registry.recorded_bidders.clear()
-    await registry.officer.import_roster(roster(row(BIDDER, address="例示県新住所")))
-    assert await registry.query(QUEUES) == []
-    await registry.officer.import_roster(roster(row(BIDDER), row("1000000003")))
+    await taro.approve(await mika.propose_resumption(BIDDER))
+    assert [queue for queue, _ in await registry.query(QUEUES)] == [
+        f"states_to_{queue}" for queue in CONSUMERS.values()
+    ]
     await registry.send_events()
-    assert registry.certificate_registry.recorded_bidders == [event("1000000003", ACTIVE, 1)]
+    # Each is sent twice: right after the commit, and by its job.
+    told = [event(BIDDER, ACTIVE, 1, [PREFECTURE])] * 2 + [event(BIDDER, ACTIVE, 2)] * 2
+    assert registry.certificate_registry.recorded_bidders == told
+    assert registry.peer_agency_sync.recorded_bidders == told
 
 
-async def test_stop_uses_a_separate_queue_and_the_next_version(
-    registry: RunningQualificationRegistry,
-) -> None:
-    await registry.officer.import_roster(roster(row(BIDDER), row(OTHER)))
-    await registry.send_events()
-    registry.certificate_registry.recorded_bidders.clear()
-    await registry.bidder_status.change(BIDDER, BidderStatus.SUSPENDED)
-    assert await registry.query(QUEUES) == [("stopped_bidders", {"bidder_ids": [BIDDER]})]
-    await registry.send_events()
-    await registry.bidder_status.change(BIDDER, BidderStatus.ACTIVE)
-    assert await registry.query(QUEUES) == [("bidders", {"bidder_ids": [BIDDER]})]
-    await registry.send_events()
-    assert registry.certificate_registry.recorded_bidders == [event(BIDDER, SUSPENDED, 2), event(BIDDER, ACTIVE, 3)]
-
-
-async def test_late_event_carries_the_current_event(registry: RunningQualificationRegistry) -> None:
+async def test_late_event_carries_the_current_state(registry: RunningQualificationRegistry) -> None:
     await registry.officer.import_roster(roster(row(BIDDER)))
-    await registry.bidder_status.change(BIDDER, BidderStatus.SUSPENDED)
+    await registry.change_status(BIDDER, BidderStatus.SUSPENDED)
+    await registry.change_status(BIDDER, BidderStatus.ENDED)
     await registry.send_events()
-    assert registry.certificate_registry.recorded_bidders == [event(BIDDER, SUSPENDED, 2)] * 2
+    assert registry.certificate_registry.recorded_bidders == [event(BIDDER, ENDED, 2)] * 2
 
 
-async def test_same_status_again_is_no_change(registry: RunningQualificationRegistry) -> None:
+async def test_concurrent_changes_of_one_bidder_are_numbered_one_by_one(registry: RunningQualificationRegistry) -> None:
     await registry.officer.import_roster(roster(row(BIDDER)))
+    officers = [await registry.appoint(f"{agency}/{agency}") for agency in (PREFECTURE, CITY, TOWN, "operator")]
+    await asyncio.gather(*(officer.suspend(BIDDER) for officer in officers))
     await registry.send_events()
-    assert await registry.bidder_status.change(BIDDER, BidderStatus.ACTIVE) is None
-    with pytest.raises(Refusal, match="BIDDER_UNKNOWN"):
-        await registry.bidder_status.change(OTHER, BidderStatus.SUSPENDED)
-    assert await registry.query(QUEUES) == []
+    newest = max(registry.peer_agency_sync.recorded_bidders, key=lambda state: state.version.number)
+    assert newest == event(BIDDER, SUSPENDED, 4, [CITY, PREFECTURE, TOWN])
+
+
+async def test_bidder_of_sixty_agencies_is_one_state(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
+    first, *_ = roster_profile().agencies
+    described = first.model_dump(mode="json", exclude_none=True)
+    agencies = [*(agency.model_dump(mode="json", exclude_none=True) for agency in roster_profile().agencies)]
+    agencies += [described | {"code": f"city-{number:02}"} for number in range(60 - len(agencies))]
+    codes = [agency["code"] for agency in agencies]
+    async with running_qualification_registry(
+        migrated_database("qualification_registry"), tmp_path, roster_profile(agencies=agencies)
+    ) as registry:
+        await registry.officer.import_roster(roster(row(BIDDER)))
+        for code in codes:
+            await (await registry.appoint(f"{code}/{code}")).suspend(BIDDER)
+        assert registry.peer_agency_sync.recorded_bidders[-1] == event(BIDDER, ACTIVE, 60, sorted(codes))
 
 
 @pytest.mark.every_postgresql
@@ -135,8 +166,8 @@ async def test_qualified_agencies_come_from_all_rosters_of_the_category(
         )
         await registry.officer.import_roster(roster(row(BIDDER), row("1000000003")), "town")
         await registry.officer.import_roster(roster(row(BIDDER)), "goods")
-        await registry.bidder_status.change("1000000005", BidderStatus.ENDED)
-        await registry.bidder_status.change(OTHER, BidderStatus.SUSPENDED)
+        await registry.change_status("1000000005", BidderStatus.ENDED)
+        await registry.change_status(OTHER, BidderStatus.SUSPENDED)
         ids = [BIDDER, OTHER, "1000000003", "1000000004", "1000000005", "1000009999", "x\x00"]
         assert await registry.list_agencies(*ids) == {
             BIDDER: [CITY, PREFECTURE, TOWN],
@@ -174,8 +205,6 @@ async def test_bidder_in_two_rosters_is_one_bidder(registry: RunningQualificatio
     content = roster(row("", corporate_number=number))
     await registry.officer.import_roster(content, WITHOUT_IDS)
     await registry.officer.import_roster(content, OTHER_WITHOUT_IDS)
-    await registry.send_events()
-    assert registry.certificate_registry.recorded_bidders == [event("9000000001", ACTIVE, 1)]
     # Leaving one roster, it remains qualified by the other.
     await registry.officer.import_roster(
         roster(row("", "株式会社例示土木", corporate_number=corporate_number(800_000_000_002))), WITHOUT_IDS

@@ -8,12 +8,8 @@ import pytest
 from tests.support.example_profile import PREFECTURE
 from tests.support.full_message import list_unset
 from tests.support.rosters import corporate_number
-from tests.support.services.qualification_registry import (
-    mapping,
-    roster,
-    roster_profile,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import mapping, roster, roster_profile
+from tests.support.services.qualification_registry import running_qualification_registry
 from toroku.qualification.v1.bidder_pb2 import CompanyProfile
 
 BIDDER = "1000000001"
@@ -24,6 +20,7 @@ COLUMNS = {
     "郵便番号": ("postal_code", "330-0001", "330-0002"),
     "所在地": ("address", "例示県一丁目", "例示県二丁目"),
     "代表者": ("representative_name", "見本　太郎", "見本　次郎"),
+    "契約者": ("contract_party_name", "見本　三郎", "見本　四郎"),
     "役職": ("representative_title", "代表取締役", "さいたま支店長"),
     "電話番号": ("telephone", "048-000-0000", "048-000-0002"),
     "FAX番号": ("fax", "048-000-0001", "048-000-0003"),

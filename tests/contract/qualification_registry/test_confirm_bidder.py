@@ -13,13 +13,8 @@ from qualification_registry.domain.proof import STATEMENT_PREFIX
 from refusals import Refusal
 from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import example_profile
-from tests.support.services.qualification_registry import (
-    RunningQualificationRegistry,
-    roster,
-    roster_profile,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import roster, roster_profile, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
 from toroku.qualification.v1 import bidder_pb2
 
 BIDDER = "1000000001"
@@ -98,7 +93,7 @@ async def test_stopped_bidder_is_refused(
     registry: RunningQualificationRegistry, status: BidderStatus, reason: str
 ) -> None:
     proof = await search(registry)
-    await registry.bidder_status.change(BIDDER, status)
+    await registry.change_status(BIDDER, status)
     assert await refusal_of(registry, proof) == reason
 
 

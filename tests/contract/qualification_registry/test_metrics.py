@@ -1,37 +1,35 @@
 """The age of rosters, and metrics and logs without personal data."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import grpc
 import pytest
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from qualification_registry.metrics import RosterMetrics
+from qualification_registry.operations.bidder_events import enqueue_states
 from refusals import Refusal
-from servicekit.credentials import CertificateFiles, create_channel_credentials
+from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
 from servicekit.metrics import Metrics
 from tests.support.example_profile import PREFECTURE, WORKS
 from tests.support.in_process import calling
+from tests.support.officers import record_in_database
 from tests.support.scrape import Scrape, find_secrets, read_registry
 from tests.support.scraped_process import SECONDS, ScrapedProcess, connect_without_tls, scraped_process
+from tests.support.services.example_rosters import OTHER_WITHOUT_IDS, roster, roster_profile, row
+from tests.support.services.qualification_process import process_settings
 from tests.support.services.qualification_registry import (
     CARD,
     NAME,
-    OPTIONS,
-    OTHER_WITHOUT_IDS,
-    WITH_IDS,
-    Officer,
     RunningQualificationRegistry,
-    process_settings,
-    roster,
-    roster_profile,
-    row,
     running_qualification_registry,
 )
+from tests.support.services.roster_officer import WITH_IDS, Officer, roster_officer
 from toroku.qualification.v1 import qualification_registry_pb2
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
@@ -97,7 +95,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
         instance="example",
         services=[NAME, "front-door"],
         agencies=[],
-        officers={f"{PREFECTURE}/hanako": ["roster", "password"]},
+        officers=[f"{PREFECTURE}/hanako"],
         now=datetime.now(UTC),
     )
 
@@ -115,10 +113,9 @@ def settings(
 async def officer(certificates: InstanceCertificates, settings: dict[str, str]) -> AsyncIterator[Officer]:
     own = certificates.officers[f"{PREFECTURE}/hanako"]
     files = CertificateFiles(own.certificate, own.private_key, certificates.services[NAME].authority)
-    target = (settings["TOROKU_AGENCY_LISTEN"], create_channel_credentials(files), OPTIONS)
-    async with grpc.aio.secure_channel(*target) as asynchronous:
-        with grpc.secure_channel(*target) as channel:
-            yield Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))
+    async with roster_officer(f"{PREFECTURE}/hanako", files, settings["TOROKU_AGENCY_LISTEN"]) as officer:
+        await record_in_database(settings["TOROKU_DATABASE"], officer.person.report("roster", "password"))
+        yield officer
 
 
 async def find(stub: "QualificationRegistryAsyncStub", password: str, **changes: str) -> None:
@@ -172,6 +169,11 @@ async def test_metrics_and_logs_contain_no_personal_data(
         of_server = await server.scrape()
         outcomes = of_server.by_label("toroku_calls_total", "outcome")
         assert outcomes["OK"] >= 5
+        async with (
+            Database.open(settings["TOROKU_DATABASE"], pool=1) as database,
+            database.transaction() as connection,
+        ):
+            await enqueue_states(connection, WORKS, [BIDDER])
         assert {"BIDDER_NOT_FOUND", "AGENCY_UNKNOWN"} <= set(outcomes)
         async with scraped_process("qualification_registry", "worker", settings) as worker:
             of_worker = await _wait_for_failed_job(worker)
@@ -181,11 +183,14 @@ async def test_metrics_and_logs_contain_no_personal_data(
         assert find_secrets(text, secrets) == []
     assert {record["service"] for record in server.log + worker.log} == {NAME}
     refused, *_ = [record["message"] for record in worker.log if record["level"] == "WARNING"]
-    assert refused.startswith(
-        "job 1 (send_bidders, queue imported_bidders) was refused after 1 failed tries; it will be "
+    assert re.match(
+        r"job \d \(send_bidder_states, queue states_to_(certificate_registry|agency_sync)\) was refused after 1 failed "
+        "tries; it will be ",
+        refused,
     )
     assert set(of_server.labels()) == {
         *("toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds", "toroku_calls_total"),
+        "toroku_broken_glass_calls_total",
         *("toroku_call_seconds_bucket", "toroku_call_seconds_count", "toroku_call_seconds_sum"),
         *("toroku_connections", "toroku_most_connections"),
         *("toroku_database_read_timestamp_seconds", "toroku_clock_difference_seconds"),
@@ -196,9 +201,10 @@ async def test_metrics_and_logs_contain_no_personal_data(
         *("toroku_jobs_waiting", "toroku_jobs_oldest_waiting_seconds", "toroku_job_runs_total"),
         *("toroku_job_seconds_bucket", "toroku_job_seconds_count", "toroku_job_seconds_sum"),
         *("toroku_database_read_timestamp_seconds", "toroku_clock_difference_seconds", AGE),
+        "toroku_history_oldest_unsealed_seconds",
     }
     assert of_worker.value(AGE, roster=WITH_IDS, category=WORKS) < SECONDS
-    assert of_worker.value("toroku_jobs_waiting", queue="imported_bidders") == 1
+    assert of_worker.value("toroku_jobs_waiting", queue="states_to_certificate_registry") == 1
 
 
 async def _wait_for_failed_job(worker: ScrapedProcess) -> Scrape:

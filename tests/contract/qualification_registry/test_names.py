@@ -10,12 +10,8 @@ import pytest
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from tests.support.example_profile import CITY, PREFECTURE, WORKS
-from tests.support.services.qualification_registry import (
-    RunningQualificationRegistry,
-    roster,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import roster, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
 from tests.support.statements import counted_statements
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 

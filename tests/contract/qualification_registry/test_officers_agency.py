@@ -10,16 +10,9 @@ import pytest
 from refusals import Refusal
 from refusals.status import from_rpc_error
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, VILLAGE, WORKS
-from tests.support.services.qualification_registry import (
-    Officer,
-    RunningQualificationRegistry,
-    list_questions,
-    mapping,
-    roster,
-    roster_profile,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import mapping, roster, roster_profile, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import Officer, list_questions
 from toroku.qualification.v1 import qualification_registry_pb2
 
 EVERYWHERE, IN_CITY, IN_TOWN, LATER_IN_CITY = (f"100000000{number}" for number in range(1, 5))

@@ -14,12 +14,8 @@ from qualification_registry.operations.password_issue import BATCH
 from refusals import Refusal
 from servicekit.processors import count_processors
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, WORKS
-from tests.support.services.qualification_registry import (
-    RunningQualificationRegistry,
-    roster,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import roster, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
 from toroku.qualification.v1 import qualification_registry_pb2
 
 BIDDER, OTHER = "1000000001", "1000000002"
@@ -84,11 +80,19 @@ async def test_first_issue_is_no_change_even_with_reissue(registry: RunningQuali
     assert [(bidder_id, changed) for bidder_id, _, changed, _ in await registry.query(HASHES)] == [(BIDDER, False)]
 
 
-@pytest.mark.parametrize("unknown", ["1000009999", "1000000003", "", "x\x00"])
+@pytest.mark.parametrize(
+    ("unknown", "reason"),
+    [
+        ("1000009999", "BIDDER_UNKNOWN"),
+        ("1000000003", "BIDDER_UNKNOWN"),
+        ("", "PURPOSE_MALFORMED"),
+        ("x\x00", "PURPOSE_MALFORMED"),
+    ],
+)
 async def test_nothing_is_issued_if_one_of_the_bidders_is_unknown(
-    registry: RunningQualificationRegistry, unknown: str
+    registry: RunningQualificationRegistry, unknown: str, reason: str
 ) -> None:
-    with pytest.raises(Refusal, match="BIDDER_UNKNOWN"):
+    with pytest.raises(Refusal, match=reason):
         await registry.officer.issue(BIDDER, unknown)
     assert await registry.query(HASHES) == []
 
@@ -101,7 +105,7 @@ async def test_categories_have_separate_passwords(registry: RunningQualification
 
 
 async def test_ended_bidder_gets_no_password(registry: RunningQualificationRegistry) -> None:
-    await registry.bidder_status.change(OTHER, BidderStatus.ENDED)
+    await registry.change_status(OTHER, BidderStatus.ENDED)
     assert set(await registry.officer.issue()) == {BIDDER}
 
 
@@ -130,7 +134,9 @@ async def test_broken_connection_loses_only_letters_in_transit(registry: Running
     lines = [row(f"1000001{number:03}", f"株式会社例示{number}") for number in range(3 * BATCH)]
     await registry.officer.import_roster(roster(*lines))
     call = registry.officer.asynchronous.IssuePasswords(
-        qualification_registry_pb2.IssuePasswordsRequest(agency=PREFECTURE, category=WORKS)
+        await registry.officer.sign(
+            "IssuePasswords", qualification_registry_pb2.IssuePasswordsRequest(agency=PREFECTURE, category=WORKS)
+        )
     )
     received = 0
     async for answer in call:
@@ -141,6 +147,10 @@ async def test_broken_connection_loses_only_letters_in_transit(registry: Running
     rest = await registry.officer.issue()
     hashes = await registry.query(HASHES)
     assert len(hashes) == 3 * BATCH
+    # Each password that is stored is in the history, whatever became of its letter.
+    assert await registry.query("SELECT count(DISTINCT bidder_id) FROM history_entry WHERE bidder_id IS NOT NULL") == [
+        (len(hashes),)
+    ]
     # Bidders whose letter was lost count as having a password, and get another one with reissue.
     assert received == BATCH
     assert len(rest) <= 2 * BATCH

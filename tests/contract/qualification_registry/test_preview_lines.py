@@ -11,15 +11,9 @@ import pytest
 from refusals import Refusal
 from tests.support.example_profile import CITY, PREFECTURE
 from tests.support.rosters import corporate_number
-from tests.support.services.qualification_registry import (
-    OTHER_WITHOUT_IDS,
-    WITHOUT_IDS,
-    RunningQualificationRegistry,
-    list_questions,
-    roster,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import OTHER_WITHOUT_IDS, WITHOUT_IDS, roster, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import list_questions
 from toroku.qualification.v1 import bidder_pb2
 from toroku.qualification.v1.bidder_pb2 import (
     LINE_KIND_CHANGED,

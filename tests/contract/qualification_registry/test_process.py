@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import grpc
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,25 +16,22 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typing_extensions import override
 
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
+from qualification_registry.operations.bidder_events import enqueue_states
 from refusals import Refusal
-from servicekit.credentials import CertificateFiles, create_channel_credentials
-from tests.support.in_process import Authority, serving
+from servicekit.credentials import CertificateFiles
+from servicekit.database import Database
+from tests.support.example_profile import WORKS
+from tests.support.in_process import Authority, KnownOfficers, serving
+from tests.support.officers import record_in_database
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.rosters import corporate_number
-from tests.support.services.qualification_registry import (
-    NAME,
-    OPTIONS,
-    WITH_IDS,
-    WITHOUT_IDS,
-    Officer,
-    process_settings,
-    roster,
-    row,
-)
+from tests.support.services.example_rosters import WITHOUT_IDS, roster, row
+from tests.support.services.qualification_process import process_settings
+from tests.support.services.qualification_registry import NAME
+from tests.support.services.roster_officer import WITH_IDS, Officer, roster_officer
 from toroku.certificate.v1 import certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import add_CertificateRegistryServicer_to_server
 from toroku.qualification.v1 import qualification_registry_pb2
-from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 SECONDS = 60
 # Megabytes. It was 45 without giving memory back, and is 16 to 27 by how far the reading is ahead.
@@ -50,7 +46,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
         instance="example",
         services=[NAME, "certificate-registry"],
         agencies=[],
-        officers={"prefecture/hanako": ["roster"]},
+        officers=["prefecture/hanako"],
         now=datetime.now(UTC),
     )
 
@@ -82,10 +78,9 @@ async def running(command: str, settings: dict[str, str]) -> AsyncIterator[async
 async def officer(certificates: InstanceCertificates, settings: dict[str, str]) -> AsyncIterator[Officer]:
     own = certificates.officers["prefecture/hanako"]
     files = CertificateFiles(own.certificate, own.private_key, certificates.services[NAME].authority)
-    target = (settings["TOROKU_AGENCY_LISTEN"], create_channel_credentials(files), OPTIONS)
-    async with grpc.aio.secure_channel(*target) as asynchronous:
-        with grpc.secure_channel(*target) as channel:
-            yield Officer(QualificationRegistryStub(channel), QualificationRegistryStub(asynchronous))
+    async with roster_officer("prefecture/hanako", files, settings["TOROKU_AGENCY_LISTEN"]) as officer:
+        await record_in_database(settings["TOROKU_DATABASE"], officer.person.report("roster"))
+        yield officer
 
 
 async def wait_for_answer(officer: Officer) -> None:
@@ -120,9 +115,14 @@ async def test_import_is_complete_or_absent_after_a_kill(settings: dict[str, str
         header = qualification_registry_pb2.PreviewRosterRequest(
             header=qualification_registry_pb2.RosterHeader(mapping=WITH_IDS)
         )
-        preview_call = officer.asynchronous.PreviewRoster(
-            iter([header, qualification_registry_pb2.PreviewRosterRequest(content=content)])
-        )
+
+        async def send_without_end() -> AsyncIterator[qualification_registry_pb2.PreviewRosterRequest]:
+            yield header
+            yield qualification_registry_pb2.PreviewRosterRequest(content=content)
+            # However late the kill is, the preview is not complete before it.
+            await asyncio.Event().wait()
+
+        preview_call = officer.asynchronous.PreviewRoster(send_without_end())
         assert (await anext(aiter(preview_call))).progress.step == "receive"
         killed.kill()
         await killed.wait()
@@ -131,7 +131,9 @@ async def test_import_is_complete_or_absent_after_a_kill(settings: dict[str, str
         assert rows(settings, "SELECT count(*) FROM roster_lines") == [(0,)]
         preview = await officer.preview(content)
         commit_call = officer.asynchronous.CommitRoster(
-            qualification_registry_pb2.CommitRosterRequest(import_id=preview.import_id)
+            await officer.sign(
+                "CommitRoster", qualification_registry_pb2.CommitRosterRequest(import_id=preview.import_id)
+            )
         )
         assert (await anext(aiter(commit_call))).HasField("progress")
         killed.kill()
@@ -143,7 +145,7 @@ async def test_import_is_complete_or_absent_after_a_kill(settings: dict[str, str
         assert (commit.roster_version, commit.new) == (1, 3_000)
         assert rows(settings, "SELECT count(*), count(DISTINCT bidder_id) FROM roster_lines") == [(3_000, 3_000)]
         assert rows(settings, "SELECT count(*) FROM bidders") == [(3_000,)]
-        assert rows(settings, "SELECT count(*) FROM jobs.procrastinate_jobs") == [(1,)]
+        assert rows(settings, "SELECT count(*) FROM history_entry") == [(1,)]
 
 
 async def test_memory_of_an_import_is_given_back(settings: dict[str, str], officer: Officer) -> None:
@@ -167,13 +169,16 @@ async def test_memory_of_an_import_is_given_back(settings: dict[str, str], offic
 
 
 async def test_job_of_a_killed_worker_is_run_by_the_next_worker(
-    settings: dict[str, str], officer: Officer, certificates: InstanceCertificates
+    settings: dict[str, str], certificates: InstanceCertificates
 ) -> None:
-    async with running("serve", settings):
-        await wait_for_answer(officer)
-        await officer.import_roster(roster(*LINES))
+    bidder_ids = [f"{1000000000 + number}" for number in range(600)]
+    async with (
+        Database.open(settings["TOROKU_DATABASE"], pool=1) as database,
+        database.transaction() as connection,
+    ):
+        await enqueue_states(connection, WORKS, bidder_ids)
     certificate_registry = CertificateRegistryPeer()
-    waiting = "SELECT status::text FROM jobs.procrastinate_jobs WHERE task_name = 'send_bidders'"
+    waiting = "SELECT status::text FROM jobs.procrastinate_jobs WHERE task_name = 'send_bidder_states'"
     async with running("worker", settings) as killed, asyncio.timeout(SECONDS):
         # certificate-registry is not running, so that the job is retried.
         while rows(settings, "SELECT 1 FROM jobs.procrastinate_jobs WHERE attempts > 0") == []:
@@ -189,7 +194,7 @@ async def test_job_of_a_killed_worker_is_run_by_the_next_worker(
     async with serving(authority, "certificate-registry", services, instance="example") as address:
         fresh = settings | {"TOROKU_CERTIFICATE_REGISTRY_ENDPOINT": address}
         async with running("worker", fresh), asyncio.timeout(SECONDS):
-            while len({bidder.bidder_id for bidder in certificate_registry.recorded_bidders}) < len(LINES):
+            while {state.bidder_id for state in certificate_registry.recorded_bidders} != set(bidder_ids):
                 await asyncio.sleep(0.05)
 
 
@@ -230,6 +235,8 @@ class _InstanceAuthority(Authority):
     def __init__(self, certificates: InstanceCertificates) -> None:
         self._certificates = certificates
         self.callers = certificates.callers
+        self.trusted = certificates.officer_clients_authorities
+        self.known = KnownOfficers()
 
     @override
     def service(self, name: str, lifetime: timedelta | None = None) -> CertificateFiles:

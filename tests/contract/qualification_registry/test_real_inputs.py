@@ -8,12 +8,8 @@ import pytest
 from instance_profile import load_profile
 from instance_profile.model import Profile
 from refusals import Refusal
-from tests.support.services.qualification_registry import (
-    Officer,
-    RunningQualificationRegistry,
-    list_questions,
-    running_qualification_registry,
-)
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import Officer, list_questions
 
 INPUTS = Path(__file__).parent / "inputs"
 STANDARD, STANDARD_CP932, KANTO = "saitama-standard", "saitama-standard-cp932", "kanto"

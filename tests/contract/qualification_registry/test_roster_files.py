@@ -9,17 +9,9 @@ import pytest
 from instance_profile.field_rules import check_contact
 from instance_profile.roster_mapping import RosterMapping
 from refusals import Refusal
-from tests.support.services.qualification_registry import (
-    HEADER,
-    WITH_IDS,
-    WITH_IDS_CP932,
-    RunningQualificationRegistry,
-    mapping,
-    roster,
-    roster_profile,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import HEADER, WITH_IDS_CP932, mapping, roster, roster_profile, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import WITH_IDS
 from tests.support.workbooks import build_archive, write_workbook
 
 TRADES = "trades"

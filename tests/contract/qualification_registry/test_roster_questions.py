@@ -7,16 +7,9 @@ import pytest
 
 from refusals import Refusal
 from tests.support.rosters import corporate_number
-from tests.support.services.qualification_registry import (
-    OTHER_WITHOUT_IDS,
-    WITH_IDS,
-    WITHOUT_IDS,
-    RunningQualificationRegistry,
-    list_questions,
-    roster,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import OTHER_WITHOUT_IDS, WITHOUT_IDS, roster, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import WITH_IDS, list_questions
 from toroku.qualification.v1 import bidder_pb2
 
 ONE, TWO, THREE = (corporate_number(800_000_000_000 + number) for number in range(3))
@@ -61,9 +54,12 @@ async def test_cut_file_is_imported_only_when_that_is_confirmed(registry: Runnin
     with pytest.raises(Refusal, match="ROSTER_NOT_CONFIRMED") as caught:
         await officer.commit(preview.import_id)
     assert caught.value.metadata == {"reasons": "ROSTER_MANY_GONE"}
-    for confirmed in (["ROSTER_FILE_SEEN_BEFORE"], ["ROSTER_MANY_GONE", "ROSTER_FILE_SEEN_BEFORE"], ["x" * 5000]):
+    for confirmed in (["ROSTER_FILE_SEEN_BEFORE"], ["ROSTER_MANY_GONE", "ROSTER_FILE_SEEN_BEFORE"], ["x" * 500]):
         with pytest.raises(Refusal, match="ROSTER_CONFIRMATION_NOT_ASKED"):
             await officer.commit(preview.import_id, confirmed=confirmed)
+    # More than can be shown to who signs.
+    with pytest.raises(Refusal, match="PURPOSE_MALFORMED"):
+        await officer.commit(preview.import_id, confirmed=["x" * 5000])
     assert (await officer.commit(preview.import_id, confirmed=["ROSTER_MANY_GONE"])).gone == 3
     assert await registry.query("SELECT asked, confirmed FROM roster_imports WHERE made_version = 2") == [
         (["ROSTER_MANY_GONE"], ["ROSTER_MANY_GONE"])

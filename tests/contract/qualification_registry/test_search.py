@@ -14,12 +14,10 @@ from instance_profile.model import Profile
 from qualification_registry.domain.bidders import BidderStatus
 from refusals import Code, Refusal
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from tests.support.services.example_rosters import roster, roster_profile, row
 from tests.support.services.qualification_registry import (
     CARD,
     RunningQualificationRegistry,
-    roster,
-    roster_profile,
-    row,
     running_qualification_registry,
 )
 from toroku.qualification.v1 import bidder_pb2
@@ -325,7 +323,7 @@ async def test_stopped_bidder_is_refused_with_the_reason_only_after_a_right_pass
     registry: RunningQualificationRegistry, status: BidderStatus, expected: str
 ) -> None:
     passwords = await issue_passwords(registry)
-    await registry.bidder_status.change(BIDDER, status)
+    await registry.change_status(BIDDER, status)
     assert await reason(registry.find(BIDDER, NAME, passwords[BIDDER])) == expected
     assert await reason(registry.find(BIDDER, NAME, "wrong123")) == "BIDDER_NOT_FOUND"
 

@@ -11,12 +11,8 @@ import pytest
 from qualification_registry.domain.throttle import derive_keys, find_limits
 from qualification_registry.store import search_counts
 from refusals import Refusal
-from tests.support.services.qualification_registry import (
-    RunningQualificationRegistry,
-    roster,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import roster, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
 from tests.support.statements import counted_statements
 
 BIDDER, NAME = "1000000001", "株式会社渡辺組"
@@ -35,8 +31,7 @@ async def test_registration_asks_once_for_what_it_needs(registry: RunningQualifi
     password = (await registry.officer.issue(BIDDER))[BIDDER].password
     with counted_statements() as asked:
         proof = (await registry.find(BIDDER, NAME, password)).proof
-    # The try is counted, what is known of the bidder and the names of others are read, the try is taken back; here the
-    # time is the test's, elsewhere it is one more.
+    # The try is counted, what is known of the bidder and the names of others are read, the try is taken back.
     assert len(asked) == 4
     with counted_statements() as asked:
         await registry.confirm(proof, NAME)
@@ -78,5 +73,6 @@ async def test_letters_are_written_batch_by_batch(registry: RunningQualification
     await registry.officer.import_roster(roster(row(BIDDER, NAME), row("1000000002", "株式会社渡邊組"), *lines))
     with counted_statements() as asked:
         assert len(await registry.officer.issue()) == 20
-    # Who has no password; then for the batch, whose companies they are, and the hashes.
-    assert len(asked) == 3
+    # Who calls, and the challenge; who calls, the request's outcome, who has no password, and since when; for the batch
+    # the outcome, the act, its officer and that it is used up, whose companies they are, the hashes, and the entries.
+    assert len(asked) == 16

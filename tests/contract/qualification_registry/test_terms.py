@@ -8,13 +8,9 @@ import pytest
 
 from refusals import Refusal
 from tests.support.example_profile import CITY, PREFECTURE, WORKS
-from tests.support.services.qualification_registry import (
-    RunningQualificationRegistry,
-    list_questions,
-    roster,
-    row,
-    running_qualification_registry,
-)
+from tests.support.services.example_rosters import roster, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import list_questions
 from toroku.qualification.v1 import qualification_registry_pb2
 
 # The registry's clock says 2026-11-27, 10:00 in Japan.

@@ -10,17 +10,13 @@ import pytest
 from qualification_registry.operations import roster_versions
 from refusals import Refusal
 from tests.support.example_profile import CITY, PREFECTURE
+from tests.support.services.example_rosters import OTHER_WITHOUT_IDS, WITH_IDS_CP932, roster, row
 from tests.support.services.qualification_registry import (
     MORNING,
-    OTHER_WITHOUT_IDS,
-    WITH_IDS,
-    WITH_IDS_CP932,
     RunningQualificationRegistry,
-    list_questions,
-    roster,
-    row,
     running_qualification_registry,
 )
+from tests.support.services.roster_officer import WITH_IDS, list_questions
 from toroku.qualification.v1 import bidder_pb2
 from toroku.qualification.v1.bidder_pb2 import (
     LINE_KIND_GONE,

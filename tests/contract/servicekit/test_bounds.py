@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -134,6 +135,14 @@ async def test_connections_are_those_of_the_scrape(tmp_path: Path, monkeypatch: 
         for number in (0, 1, 2):
             await wait_until(partial(are_shown, number), echo.running)
             stack.callback((await connect(echo.public))[1].close)
+
+
+async def test_open_files_are_counted() -> None:
+    before = await connections.count_open_files()
+    first, second = socket.socketpair()
+    with first, second:
+        assert await connections.count_open_files() == before + 2
+    assert await connections.count_open_files() == before
 
 
 async def test_connections_at_their_bound_are_shown_and_logged_once(

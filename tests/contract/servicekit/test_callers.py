@@ -144,8 +144,8 @@ async def test_agency_may_name_only_itself_in_single_calls_and_streams(echo: Ech
 
 
 async def test_officer_needs_the_role_for_a_stream(echo: EchoService) -> None:
-    files = echo.agency_files(echo.agencies.officer("kawagoe-city/hanako", "roster"))
-    other = echo.agency_files(echo.agencies.officer("kawagoe-city/taro", "password"))
+    files = echo.agency_files(echo.officers.enrol("kawagoe-city/hanako", "roster"))
+    other = echo.agency_files(echo.officers.enrol("kawagoe-city/taro", "password"))
     async with echo_stub(echo.agency, files) as stub:
         talked = [answer.value async for answer in stub.talk(iter([request()]))]
         assert talked == ["officer kawagoe-city/hanako"]
@@ -171,7 +171,7 @@ async def test_withdrawn_fingerprint_is_refused_at_the_next_call_of_an_open_conn
 
 LISTENERS = pytest.mark.parametrize("listener", ["internal", "agency"])
 # Long enough for the first call, short enough to wait for.
-SHORT = timedelta(seconds=4)
+SHORT = timedelta(seconds=6)
 
 
 def short_lived(echo: EchoService, listener: str) -> tuple[str, CertificateFiles, str]:

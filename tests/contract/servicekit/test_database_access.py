@@ -8,14 +8,11 @@ from urllib.parse import quote
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import AsyncConnectionPool
 
-from certificate_registry.domain.verdict import LookupKey, Verdict
-from certificate_registry.operations.resolve_user import BatchedLookups
-from certificate_registry.store.lookup import LookupPool
-from refusals import Refusal
 from servicekit import job_run, jobs, migrations, schema
 from servicekit.credentials import CertificateFiles
-from servicekit.database import Database, build_connection_settings
+from servicekit.database import RECONNECTION, Database, build_connection_settings
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import MigrationSettings
 from servicekit.telemetry import Telemetry
@@ -39,7 +36,7 @@ async def port(database: str, certificate: CertificateFiles) -> AsyncIterator[in
 
 
 async def use_database(dsn: str, password_file: Path | None = None) -> None:
-    """Uses the database in every way in turn: Alembic, the services' pool, the resolver's pool, procrastinate."""
+    """Uses the database in every way in turn: Alembic, the services' pool, procrastinate."""
     migration = MigrationSettings(database=dsn, database_password_file=password_file, database_patience=0)
     await asyncio.to_thread(migrations.migrate, migration, PACKAGE)
     async with Database.open(dsn, pool=2, password_file=password_file) as database:
@@ -63,9 +60,6 @@ async def use_database(dsn: str, password_file: Path | None = None) -> None:
                 concurrency={"events": 1},
                 stop=done.wait(),
             )
-    async with BatchedLookups.open(dsn, pool=1, password_file=password_file) as lookups:
-        answer = await lookups.look_up(LookupKey("nowhere", "works", bytes(32)))
-        assert answer.verdict == Verdict.NOT_REGISTERED
 
 
 async def test_password_by_environment_variable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +104,7 @@ async def test_pool_tries_every_second_while_its_database_is_away() -> None:
     server = await asyncio.start_server(close_at_once, "127.0.0.1", 0)
     dsn = f"postgresql://nobody@127.0.0.1:{server.sockets[0].getsockname()[1]}/nothing?sslmode=disable"
     try:
-        async with LookupPool.open(dsn, pool=2, patience=1):
+        async with AsyncConnectionPool(dsn, min_size=1, open=False, **RECONNECTION):
             await wait_until(has_tried_often, seconds=15)
     finally:
         server.close()
@@ -152,9 +146,6 @@ async def test_server_certificate_of_another_name_or_ca_is_refused(
             with pytest.raises(Exception, match=r"certificate|signature failure"):
                 async with opened.read() as connection:
                     await connection.execute("SELECT 1")
-        async with BatchedLookups.open(dsn, pool=1, patience=0.5) as lookups:
-            with pytest.raises(Refusal, match="REGISTRY_UNAVAILABLE"):
-                await lookups.look_up(LookupKey("nowhere", "works", bytes(32)))
 
 
 def test_address_overrides_default_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:

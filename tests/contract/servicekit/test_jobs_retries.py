@@ -135,6 +135,41 @@ async def test_refused_batch_is_halved_until_the_bad_one_stands_alone(
     assert "was refused after 1 failed tries; it will be tried again: CARD_STATE_INVALID" in caplog.text
 
 
+async def test_job_whose_time_has_not_come_is_run_again_after_its_wait_and_has_not_failed(
+    opened: Database, dsn: str
+) -> None:
+    runs: list[float] = []
+    work = jobs.Work()
+    work.wait_for("the sealer", queue="events")
+
+    @work.task("deliver", queue="events")
+    async def deliver(arguments: dict[str, Any]) -> jobs.Later | None:
+        runs.append(asyncio.get_running_loop().time())
+        return jobs.Later(timedelta(seconds=0.4)) if len(runs) < 3 else None
+
+    async def wait_again() -> bool:
+        return len(runs) > 1 and await rows_are(opened, "priority FROM jobs.procrastinate_jobs", 0)
+
+    await enqueue(opened)
+    async with running_worker(work, dsn):
+        await wait_until(wait_again)
+        await wait_until(lambda: rows_are(opened, "count(*) FROM jobs.procrastinate_jobs", 0))
+    assert len(runs) == 3
+    assert runs[1] - runs[0] > 0.39
+
+
+async def test_delay_of_one_of_several_jobs_is_its_own(opened: Database) -> None:
+    new_jobs = [jobs.NewJob("send", "notices", {}, timedelta(seconds=60)), jobs.NewJob("deliver", "events", {})]
+    async with opened.transaction() as connection:
+        await jobs.enqueue_together(connection, new_jobs)
+        with pytest.raises(ValueError, match="3600"):
+            await jobs.enqueue_together(connection, [jobs.NewJob("send", "notices", {}, timedelta(hours=2))])
+    assert await rows(
+        opened,
+        "SELECT task_name, scheduled_at > now() + interval '50 seconds' FROM jobs.procrastinate_jobs ORDER BY id",
+    ) == [("send", True), ("deliver", None)]
+
+
 def test_batch_is_not_halved_where_its_peer_is_away() -> None:
     with pytest.raises(Refusal, match="PEER_UNREACHABLE"):
         jobs.halve_refused([1, 2], Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE))

@@ -42,6 +42,7 @@ LABELS = {
     "toroku_call_seconds_bucket": {frozenset({"method", "le"})},
     "toroku_call_seconds_count": {frozenset({"method"})},
     "toroku_call_seconds_sum": {frozenset({"method"})},
+    "toroku_broken_glass_calls_total": {frozenset()},
     "toroku_connections": {frozenset({"listener"})},
     "toroku_most_connections": {frozenset({"listener"})},
 }

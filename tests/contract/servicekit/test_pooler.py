@@ -12,8 +12,9 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from certificate_registry.domain.verdict import LookupKey, Verdict
-from certificate_registry.operations.resolve_user import PATIENCE, BatchedLookups
-from certificate_registry.store.lookup import LookupPool
+from certificate_registry.operations.resolve_user import MOST_KEYS, BatchedLookups
+from certificate_registry.store.lookup import SESSION, resolve
+from refusals import Refusal
 from servicekit import job_run, jobs, migrations, schema
 from servicekit.database import Database
 from servicekit.exceptions import CommandFailed
@@ -22,8 +23,10 @@ from servicekit.telemetry import Telemetry
 from tests.support.example_profile import BIDDER
 from tests.support.infrastructure.pooler import MOST_CONNECTIONS, Pooler, running_pooler
 from tests.support.services.card_visit import Visit
-from tests.support.services.certificate_registry import RunningCertificateRegistry, running_certificate_registry
-from tests.support.services.qualification_registry import roster, row, running_qualification_registry
+from tests.support.services.certificate_registry import RunningCertificateRegistry
+from tests.support.services.example_rosters import roster, row
+from tests.support.services.qualification_registry import running_qualification_registry
+from tests.support.services.running_certificate_registry import running_certificate_registry
 from toroku.certificate.v1 import user_lookup_pb2
 
 CALLERS = 32
@@ -71,7 +74,8 @@ async def test_concurrent_lookups_share_the_connections_of_the_pooler(registry: 
 
 async def test_pooled_sessions_keep_no_state(registry: RunningCertificateRegistry, pooler: Pooler) -> None:
     visit, _ = await registry.register_new()
-    async with BatchedLookups.open(pooler.dsn, pool=4, pooled=True) as lookups:
+    async with Database.open(pooler.dsn, pool=4, pooled=True, session=SESSION) as database:
+        lookups = BatchedLookups(database, most_queries=4)
         key = LookupKey(visit.agency, visit.category, visit.card.sha256)
         for _ in range(10):
             answers = await asyncio.gather(*(lookups.look_up(key) for _ in range(CALLERS)))
@@ -83,16 +87,18 @@ async def test_pooled_sessions_keep_no_state(registry: RunningCertificateRegistr
 
 
 async def test_lookup_is_prepared_without_a_pooler(migrated_database: Callable[[str], str]) -> None:
-    async with LookupPool.open(migrated_database("certificate_registry"), pool=1, patience=PATIENCE) as pool:
-        for _ in range(2):
-            await pool.resolve([LookupKey("nowhere", "works", bytes(32))])
-        async with pool.connections.connection() as connection:
-            found = await connection.execute(
-                "SELECT count(*), current_setting('plan_cache_mode') FROM pg_prepared_statements "
-                "WHERE statement LIKE '%AS key(%'",
-                prepare=False,
-            )
-            assert await found.fetchone() == (1, "force_generic_plan")
+    key = LookupKey("nowhere", "works", bytes(32))
+    dsn = migrated_database("certificate_registry")
+    async with Database.open(dsn, pool=1, session=SESSION) as database, database.read() as connection:
+        for count in (1, 1, 2, 3, MOST_KEYS):
+            assert len(await resolve(connection, [key] * count)) == count
+        found = await connection.execute(
+            "SELECT generic_plans, custom_plans, current_setting('plan_cache_mode') FROM pg_prepared_statements "
+            "WHERE statement LIKE '%AS verdict%' ORDER BY 1",
+            prepare=False,
+        )
+        # One statement for one key and one for any number, each planned once.
+        assert await found.fetchall() == [(2, 0, "force_generic_plan"), (3, 0, "force_generic_plan")]
 
 
 async def test_roster_is_imported_through_the_pooler(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
@@ -103,11 +109,12 @@ async def test_roster_is_imported_through_the_pooler(migrated_database: Callable
             assert (done.roster_version, done.new) == (1, 3_000)
             again = await registry.officer.import_roster(roster(*lines[:2_000]))
             assert (again.roster_version, again.gone) == (2, 1_000)
+            await (await registry.appoint("prefecture/taro")).suspend("1000000001")
             await registry.send_events()
-            assert len({bidder.bidder_id for bidder in registry.certificate_registry.recorded_bidders}) == 3_000
+            assert [state.bidder_id for state in registry.certificate_registry.recorded_bidders] == ["1000000001"] * 2
             letters = await registry.officer.issue("1000000001")
-            found = await registry.find("1000000001", "株式会社例示1", letters["1000000001"].password)
-            assert found.company.bidder_id == "1000000001"
+            with pytest.raises(Refusal, match="BIDDER_SUSPENDED"):
+                await registry.find("1000000001", "株式会社例示1", letters["1000000001"].password)
 
 
 async def test_readiness_is_checked_through_the_pooler(pooler: Pooler) -> None:
@@ -132,10 +139,14 @@ def test_worker_and_migrations_refuse_the_pooled_setting(command: str, pooler: P
         "TOROKU_DATABASE_POOLED": "true",
         **{
             f"TOROKU_{name}": unused
-            for name in ("PROFILE", "CERTIFICATE", "PRIVATE_KEY", "SERVICES_CA", "BIDDER_PROOF_PUBLIC_KEYS")
+            for name in (
+                *("PROFILE", "CERTIFICATE", "PRIVATE_KEY", "SERVICES_CA", "BIDDER_PROOF_PUBLIC_KEYS"),
+                "HISTORY_KEY",
+            )
         },
         "TOROKU_CONTACT_NOTIFICATION_ENDPOINT": "127.0.0.1:1",
         "TOROKU_AGENCY_SYNC_ENDPOINT": "127.0.0.1:1",
+        "TOROKU_QUALIFICATION_REGISTRY_ENDPOINT": "127.0.0.1:1",
     }
     done = subprocess.run(
         [sys.executable, "-m", "certificate_registry", command],

@@ -9,6 +9,8 @@ import grpc
 import pytest
 import yaml
 
+from history.entries import Chain
+from history.reading import find_newest_head
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from operator_command.topology import find_service
 from refusals.status import from_rpc_error
@@ -18,8 +20,10 @@ from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.crl_server import crl_server
 from simulators.instance_overlay import NEVER_CLOSED, card_authority
 from tests.support.example_profile import PREFECTURE, WORKS, example_profile
+from tests.support.history import get_newest_head, write_entries
 from tests.support.scrape import Scrape, find_secrets, free_address
 from tests.support.scraped_process import SECONDS, ScrapedProcess, ahead_by, connect_without_tls, scraped_process
+from tests.support.waiting import wait_until
 from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
 
 SERVICES = ("front-door", "certificate-registry", "user-lookup", "agency-sync")
@@ -36,8 +40,11 @@ OF_LISTS = {
     "toroku_cards_not_trusted",
     *(f"toroku_crl_{what}" for what in ("lists", "age_seconds", "expires_timestamp_seconds", "fetch_failures")),
 }
+OF_HISTORY = {"toroku_history_oldest_unsealed_seconds"}
 # Present only while a job waits, as scheduled jobs do for a moment.
 NOW_AND_THEN = {"toroku_jobs_oldest_waiting_seconds"}
+# Of servers that officers call.
+OF_OFFICERS = OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_DATABASES | {"toroku_broken_glass_calls_total"}
 
 
 @pytest.fixture
@@ -47,7 +54,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
         instance="example",
         services=SERVICES,
         agencies=[],
-        officers={},
+        officers=[],
         now=datetime.now(UTC),
     )
 
@@ -96,9 +103,9 @@ def _looked(found: Scrape) -> bool:
 @pytest.mark.parametrize(
     ("name", "command", "expected"),
     [
-        ("certificate-registry", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_DATABASES | OF_JUDGEMENTS),
+        ("certificate-registry", "serve", OF_OFFICERS | OF_JUDGEMENTS),
         ("user-lookup", "serve-lookup", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_DATABASES),
-        ("agency-sync", "serve", OF_ALL | OF_CALLS | OF_CONNECTIONS | OF_DATABASES),
+        ("agency-sync", "serve", OF_OFFICERS),
         ("agency-sync", "worker", OF_ALL | OF_JOBS | {"toroku_propagations_postponed"}),
     ],
 )
@@ -118,6 +125,9 @@ async def test_process_has_exactly_the_documented_metrics(
         DATABASE=migrated_database(package),
         INTERNAL_LISTEN=free_address(),
         BIDDER_PROOF_PUBLIC_KEYS=certificates.bidder_proof_public,
+        MAILED_SECRET_KEY=certificates.mailed_secret_key,
+        OFFICER_PROOF_KEY=certificates.officer_proof_private,
+        ACT_PROOF_KEY=certificates.act_proof_private,
     )
     async with scraped_process(package, command, settings) as process:
         found = await shown_when(process, lambda found: expected <= set(found.labels()) and _looked(found))
@@ -132,21 +142,35 @@ async def test_process_has_exactly_the_documented_metrics(
     assert all(record["service"] == name for record in process.log)
 
 
+async def has_head(database: Database) -> bool:
+    async with database.read() as connection:
+        return await find_newest_head(connection) is not None
+
+
 async def test_worker_reads_its_metrics_periodically(
     profile: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
 ) -> None:
-    """The list is fetched after the first reading; the next one finds it."""
+    """The list is fetched after the first reading; the next one finds it. The history is sealed beside."""
+    dsn = migrated_database("certificate_registry")
     settings = settings_of(
         "certificate-registry",
         profile,
         certificates,
-        DATABASE=migrated_database("certificate_registry"),
+        DATABASE=dsn,
         BIDDER_PROOF_PUBLIC_KEYS=certificates.bidder_proof_public,
+        HISTORY_KEY=certificates.history_private,
     )
-    async with scraped_process("certificate_registry", "worker", settings) as process:
+    async with (
+        Database.open(dsn, pool=1) as database,
+        scraped_process("certificate_registry", "worker", settings) as process,
+    ):
+        await write_entries(database, [1])
         found = await shown_when(process, lambda found: "toroku_crl_age_seconds" in found.samples)
+        await wait_until(lambda: has_head(database), seconds=SECONDS)
+        head = await get_newest_head(database)
         await process.stop()
-    assert set(found.labels()) - NOW_AND_THEN == OF_ALL | OF_JOBS | OF_LISTS
+    assert set(found.labels()) - NOW_AND_THEN == OF_ALL | OF_JOBS | OF_LISTS | OF_HISTORY
+    assert (head.chain, head.last_position) == (Chain("example", "certificate-registry").id, 1)
     assert found.value("toroku_crl_lists", authority="test-ca") == 1
     assert found.value("toroku_crl_fetch_failures", authority="test-ca") == 0
     assert found.value("toroku_job_runs_total", task="fetch_crls", outcome="OK") >= 1
@@ -163,6 +187,7 @@ async def test_worker_whose_clock_is_a_month_ahead_says_so_and_fetches_lists_at_
         certificates,
         DATABASE=dsn,
         BIDDER_PROOF_PUBLIC_KEYS=certificates.bidder_proof_public,
+        HISTORY_KEY=certificates.history_private,
     )
     async with scraped_process("certificate_registry", "worker", settings | ahead_by("30d")) as process:
         found = await shown_when(

@@ -18,8 +18,8 @@ from refusals.status import from_rpc_error
 from servicekit import schema
 from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.database import Database
+from servicekit.readiness import LIVE
 from servicekit.request_sizes import MOST_BYTES, build_size_table
-from servicekit.server import LIVE
 from tests.support.echo_service import (
     DESCRIPTOR,
     MOST_ASKED_BYTES,

@@ -140,11 +140,12 @@ def test_service_has_only_its_own_keys(instance: ComposeInstance) -> None:
     assert {mode for files in held.values() for _, mode in files} == {"600"}
     of_registries = {"tls.crt", "tls.key", "ca.crt", "database.password"}
     of_agency_listeners = of_registries | {"agency-clients-ca.crt", "callers.yaml"}
+    proofs = {"bidder-proof.pub", "officer-proof.pub", "officer-clients-ca.crt"}
     assert {service: {name for name, _ in files} for service, files in held.items()} == {
         "front-door": {"tls.crt", "tls.key", "ca.crt", "public.crt", "public.key"},
-        "qualification-registry": of_agency_listeners | {"bidder-proof.key", "bidder-proof.pub"},
-        "certificate-registry": of_registries | {"bidder-proof.pub"},
-        "certificate-registry-worker": of_registries | {"bidder-proof.pub"},
+        "qualification-registry": of_agency_listeners | proofs | {"bidder-proof.key"},
+        "certificate-registry": of_agency_listeners | proofs,
+        "certificate-registry-worker": of_agency_listeners | proofs,
         "user-lookup": of_agency_listeners,
     }
 
@@ -183,7 +184,7 @@ def test_password_of_a_database_is_changed_without_a_restart(instance: ComposeIn
 def register(instance: ComposeInstance, card: IssuedCard, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs `card-agent register` at the published front door, with a PKCS#12 file and a letter's password."""
     instance.toroku(
-        *("roster", "issue-passwords", "--category", "works", "--bidder-id", BIDDER, "--letters", "/letters"),
+        *("roster", "issue-passwords", "--category", "works", "--bidder-id", BIDDER, "--letters", "/letters", "--yes"),
     )
     letter = instance.file(f"/letters/works-{BIDDER}.txt").decode()
     contact = contact_of("土木 一郎")
@@ -219,7 +220,7 @@ def registered(
     instance: ComposeInstance, card_ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory
 ) -> IssuedCard:
     """A card registered through the front door."""
-    card = card_ca.issue(company="株式会社見本建設")
+    card = card_ca.issue(company="株式会社見本建設", holder="見本　太郎")
     done = register(instance, card, tmp_path_factory.mktemp("desk"))
     assert done.returncode == 0, done.stderr
     return card

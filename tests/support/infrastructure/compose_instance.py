@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 PORTS = (
     *("FRONT_DOOR_PORT", "INBOX_PORT", "QUALIFICATION_REGISTRY_PORT", "USER_LOOKUP_PORT"),
-    *("CONTACT_NOTIFICATION_PORT", "AGENCY_SYNC_PORT"),
+    *("CONTACT_NOTIFICATION_PORT", "AGENCY_SYNC_PORT", "CERTIFICATE_REGISTRY_PORT"),
 )
 # The images exist by then, so this bounds the start of a dozen containers on a busy machine.
 START_SECONDS = 300

@@ -48,6 +48,19 @@ class Mailbox:
     # The recipients as they were tried.
     tried: list[str] = field(default_factory=list)
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    # One for each connection that was ever opened.
+    servers: list[SMTP] = field(default_factory=list)
+
+    @property
+    def open_connections(self) -> int:
+        """Returns how many connections neither side has closed."""
+        return sum(server.transport is not None for server in self.servers)
+
+    def close_connections(self) -> None:
+        """Hangs up, as a mail server does after some time without a command."""
+        for server in self.servers:
+            if server.transport is not None:
+                server.transport.close()
 
     async def until(self, count: int) -> list[ReceivedMail]:
         """Waits until `count` mails have arrived, and returns all."""
@@ -112,14 +125,17 @@ async def mailbox(
     box = Mailbox()
 
     def connection() -> Any:
-        return SMTP(
-            box,
-            hostname="localhost",
-            tls_context=tls,
-            require_starttls=tls is not None,
-            authenticator=authenticator,
-            auth_required=authenticator is not None,
+        box.servers.append(
+            SMTP(
+                box,
+                hostname="localhost",
+                tls_context=tls,
+                require_starttls=tls is not None,
+                authenticator=authenticator,
+                auth_required=authenticator is not None,
+            )
         )
+        return box.servers[-1]
 
     server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
     box.port = server.sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-"""agency-sync as certificate-registry sees it."""
+"""agency-sync as the registries see it."""
 
 from dataclasses import dataclass, field
 
@@ -6,14 +6,16 @@ from typing_extensions import override
 
 from refusals import Code, Refusal
 from servicekit.context import Context
-from tests.support.peers.fake_peer import FakePeer
+from tests.support.peers.bidder_states import RecordedBidders
 from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
 from toroku.certificate.v1 import card_state_pb2
 
 
-@dataclass
-class AgencySyncPeer(FakePeer, agency_sync_pb2_grpc.AgencySyncServicer):
-    """Keeps the card states that it receives, in memory; `before_answer` runs in RecordCardStates."""
+@dataclass(kw_only=True)
+class AgencySyncPeer(RecordedBidders, agency_sync_pb2_grpc.AgencySyncServicer):
+    """Keeps the states of cards and bidders that it receives, in memory; `before_answer` runs in RecordCardStates and
+    RecordBidderStates.
+    """
 
     # The card states of each call.
     card_states: list[list[card_state_pb2.CardState]] = field(default_factory=list)
@@ -30,3 +32,11 @@ class AgencySyncPeer(FakePeer, agency_sync_pb2_grpc.AgencySyncServicer):
         if any(state.certificate_sha256 in self.refused_cards for state in request.card_states):
             raise Refusal("CARD_STATE_INVALID", Code.INVALID_ARGUMENT, {"certificate_sha256": "", "part": "category"})
         return agency_sync_pb2.RecordCardStatesResponse()
+
+    @override
+    async def RecordBidderStates(
+        self, request: agency_sync_pb2.RecordBidderStatesRequest, context: Context
+    ) -> agency_sync_pb2.RecordBidderStatesResponse:
+        self.keep_bidders(request.bidder_states)
+        await self.run_before_answer()
+        return agency_sync_pb2.RecordBidderStatesResponse()

@@ -1,27 +1,26 @@
-"""contact-notification as the front door and certificate-registry see it; contacts are checked by the real rules."""
+"""contact-notification as the front door and registries see it; contacts and notices are checked by the real rules."""
 
 from dataclasses import dataclass, field
 
 from google.protobuf.json_format import MessageToDict
 from typing_extensions import override
 
+from contact_notification.convert.notices import read_notices
 from instance_profile.field_rules import check_contact, check_person_in_charge, refuse_violations
-from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.context import Context
-from tests.support.peers.fake_peer import FakePeer
+from tests.support.peers.contact_changes import ContactChangesPeer
 from toroku.certificate.v1 import card_state_pb2
-from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2_grpc, contact_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 
 
 @dataclass(kw_only=True)
-class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNotificationServicer):
+class ContactNotificationPeer(ContactChangesPeer):
     """Keeps staged contacts, card states and notices in memory.
 
-    `before_answer` runs in GetStagedContacts, RecordCardStates and SendNotices.
+    `before_answer` runs in GetStagedContacts, RecordCardStates, SendNotices and CommitChange.
     """
 
-    profile: Profile
     # Staged contacts by card and request id.
     staged: dict[tuple[bytes, str], contact_notification_pb2.StageContactsRequest] = field(default_factory=dict)
     # Representative contacts by bidder and category.
@@ -103,6 +102,7 @@ class ContactNotificationPeer(FakePeer, contact_notification_pb2_grpc.ContactNot
         self, request: contact_notification_pb2.SendNoticesRequest, context: Context
     ) -> contact_notification_pb2.SendNoticesResponse:
         self.receive("SendNotices")
+        read_notices(request)
         self.notices += request.notices
         await self.run_before_answer()
         if any(notice.notice_id in self.refused_notices for notice in request.notices):

@@ -17,6 +17,7 @@ from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
 from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.jobs import register_tasks
+from agency_sync.operations.bidder_record import BidderStateRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
 from agency_sync.operations.record import CardStateRecord
@@ -40,7 +41,7 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     add_CertificateRegistryServicer_to_server,
 )
 from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
+from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2, qualification_registry_pb2
 from toroku.qualification.v1.qualification_registry_pb2_grpc import (
     QualificationRegistryStub,
     add_QualificationRegistryServicer_to_server,
@@ -61,6 +62,9 @@ def agency_registration(
     *,
     origin: card_pb2.RegistrationOrigin.ValueType = card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
     state: card_state_pb2.RegistrationState.ValueType = card_state_pb2.REGISTRATION_STATE_GOOD,
+    replaced_by: bytes = b"",
+    predecessor: bytes = b"",
+    stays_here: bool = False,
 ) -> card_state_pb2.AgencyRegistration:
     """A registration in a card's state; without an id, a new one."""
     return card_state_pb2.AgencyRegistration(
@@ -69,6 +73,9 @@ def agency_registration(
         state=state,
         origin=origin,
         registered_at=write_timestamp(MORNING),
+        replaced_by=replaced_by,
+        predecessor=predecessor,
+        stays_here=stays_here,
     )
 
 
@@ -86,6 +93,7 @@ def card_state(
     suspended: bool = False,
     password: bool = True,
     company: bidder_pb2.CompanyComparison.ValueType = bidder_pb2.COMPANY_COMPARISON_SAME,
+    holder: bidder_pb2.HolderComparison.ValueType = bidder_pb2.HOLDER_COMPARISON_CONTRACT_PARTY,
     more: Sequence[card_state_pb2.AgencyRegistration] = (),
 ) -> card_state_pb2.CardState:
     """The state of a card with one registration, and `more`; the card belongs to that registration's id."""
@@ -96,9 +104,30 @@ def card_state(
         version=Version(epoch=epoch, number=number),
         bidder_id=bidder_id,
         binding=binding,
-        proven=bidder_pb2.Proven(password=password, company=company, holder=bidder_pb2.HOLDER_COMPARISON_NOT_COMPARED),
+        proven=bidder_pb2.Proven(password=password, company=company, holder=holder),
         suspended=suspended,
         registrations=[agency_registration(agency, registration_id, origin=origin, state=state), *more],
+    )
+
+
+def bidder_state(
+    number: int = 1,
+    *,
+    epoch: int = 1,
+    bidder_id: str = BIDDER,
+    category: str = WORKS,
+    status: bidder_state_pb2.BidderStatus.ValueType = bidder_state_pb2.BIDDER_STATUS_ACTIVE,
+    suspended_agencies: Sequence[str] = (),
+    approved_cards: Sequence[bidder_state_pb2.ApprovedCard] = (),
+) -> bidder_state_pb2.BidderState:
+    """The state of a bidder at a version."""
+    return bidder_state_pb2.BidderState(
+        bidder_id=bidder_id,
+        category=category,
+        version=Version(epoch=epoch, number=number),
+        status=status,
+        suspended_agencies=suspended_agencies,
+        approved_cards=approved_cards,
     )
 
 
@@ -111,10 +140,16 @@ class RunningAgencySync:
     certificate_registry: CertificateRegistryPeer
     qualification_registry: QualificationRegistryPeer
     from_certificate_registry: "AgencySyncAsyncStub"
+    from_qualification_registry: "AgencySyncAsyncStub"
     from_front_door: "AgencySyncAsyncStub"
     from_officer: "AgencySyncAsyncStub"
     work: jobs.Work
     now: list[datetime]
+
+    async def end_claims(self) -> None:
+        """Has all claims end now."""
+        async with self.database.single_change() as connection:
+            await connection.execute("UPDATE intentions SET taken_until = now()")
 
     def pass_time(self, duration: timedelta) -> None:
         """Advances the service's clock."""
@@ -126,6 +161,12 @@ class RunningAgencySync:
             agency_sync_pb2.RecordCardStatesRequest(card_states=states)
         )
         return UUID(states[0].registrations[0].registration_id)
+
+    async def record_bidders(self, *states: bidder_state_pb2.BidderState) -> None:
+        """Delivers states of bidders as qualification-registry does. Raises Refusal."""
+        await self.from_qualification_registry.RecordBidderStates(
+            agency_sync_pb2.RecordBidderStatesRequest(bidder_states=states)
+        )
 
     async def propagate(self) -> None:
         """Runs the worker's task now."""
@@ -203,6 +244,7 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
                 propagates=profile.propagation is Propagation.AT_ONCE,
                 offering=offering,
             ),
+            bidder_state_record=BidderStateRecord(database=database),
             listing=PropagationListing(database=database, offering=offering),
         )
         propagation = PropagationRun(
@@ -218,7 +260,8 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
         callers = {
             "from_front_door": authority.service("front-door"),
             "from_certificate_registry": authority.service("certificate-registry"),
-            "from_officer": authority.officer(f"{PREFECTURE}/hanako", "registration"),
+            "from_qualification_registry": authority.service("qualification-registry"),
+            "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
         stubs = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):

@@ -1,88 +1,47 @@
 """certificate-registry in this process, with its callers, its database, a CA and the two services that it calls."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from psycopg.rows import tuple_row
 
-from certificate_registry import convert
-from certificate_registry.adapters.agency_sync import AgencySync
-from certificate_registry.adapters.contact_notification import ContactNotification
-from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
-from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.adapters.valid_cards import ValidCards
-from certificate_registry.jobs import create_work
-from certificate_registry.operations.bidders import BidderRecords
-from certificate_registry.operations.card_session import CardSessions
-from certificate_registry.operations.card_trust import CardTrust
-from certificate_registry.operations.card_validation import CardValidation
-from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Consumer, Deliveries
-from certificate_registry.operations.expiry import ExpiredRecords
-from certificate_registry.operations.notices import Notices
-from certificate_registry.operations.outcomes import RequestOutcomes
-from certificate_registry.operations.propagation import RegistrationPropagation
-from certificate_registry.operations.registration import CardRegistration
-from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
-from certificate_registry.operations.revocation import RevocationListFetch
-from certificate_registry.servicer.certificate_registry import CertificateRegistry
-from certificate_registry.servicer.user_lookup import UserLookup
+from certificate_registry.adapters.judgement_pool import JudgementPool
+from history.entries import Chain
 from instance_profile.model import Profile
 from refusals import Refusal
 from servicekit import jobs
-from servicekit.access import ListenerKind
 from servicekit.database import Database
-from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
-from servicekit.signed_statement import compute_key_id, load_verifying_keys
+from servicekit.signed_statement import SigningKey, compute_key_id
 from servicekit.telemetry import Telemetry
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
-from simulators.crl_server import crl_server
-from simulators.instance_overlay import card_authority
 from tests.support.contractor import signed
-from tests.support.example_profile import BIDDER, PREFECTURE, example_profile
-from tests.support.in_process import Authority, calling, serving
+from tests.support.example_profile import BIDDER, WORKS, example_profile
+from tests.support.history import seal_all
+from tests.support.officers import Office
 from tests.support.peers.agency_sync import AgencySyncPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
+from tests.support.services.card_officer import CardOfficer, appoint_officer
 from tests.support.services.card_visit import Visit
-from toroku.agencysync.v1 import agency_sync_pb2
-from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
+from toroku.act.v1 import signed_purpose_pb2
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2, user_lookup_pb2
-from toroku.certificate.v1.certificate_registry_pb2_grpc import (
-    CertificateRegistryStub,
-    add_CertificateRegistryServicer_to_server,
-)
-from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupStub, add_UserLookupServicer_to_server
-from toroku.contact.v1 import contact_notification_pb2
-from toroku.contact.v1.contact_notification_pb2_grpc import (
-    ContactNotificationStub,
-    add_ContactNotificationServicer_to_server,
-)
-from toroku.qualification.v1 import bidder_pb2
+from toroku.event.v1 import version_pb2
+from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2
 
 if TYPE_CHECKING:
     from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
     from toroku.certificate.v1.user_lookup_pb2_grpc import UserLookupAsyncStub
 
-CERTIFICATE_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
-CONTACTS = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
-PROPAGATIONS = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
 USER_LOOKUP = user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]
 REGISTRATION = card_pb2.OPERATION_REGISTRATION
 LINES = ("利用者登録をします。",)
-# A time-out longer than a busy machine needs.
-POOL_BOUNDS = PoolBounds(processes=1, most=16, timeout=20)
-# The callers on the internal listener; agencies have a listener of their own.
-CALLERS = ("front-door", "contact-notification", "agency-sync", "qualification-registry")
 
 
 @dataclass(slots=True)
@@ -97,12 +56,17 @@ class RunningCertificateRegistry:
     list_url: str
     published: list[bytes]
     proof_key: Ed25519PrivateKey
+    # By which act proofs are verified.
+    act_proof_key: Ed25519PublicKey
     contact_notification: ContactNotificationPeer
     agency_sync: AgencySyncPeer
     work: jobs.Work
     build_worker: Callable[[Profile], Awaitable[jobs.Work]]
     judgements: JudgementPool
+    office: Office
     now: list[datetime]
+    chain: Chain
+    history_key: SigningKey
     spans: InMemorySpanExporter
     callers: dict[str, "CertificateRegistryAsyncStub"]
     lookups: dict[str, "UserLookupAsyncStub"]
@@ -140,6 +104,7 @@ class RunningCertificateRegistry:
             "issued_at": write_timestamp(self.now[0]),
             "expires_at": write_timestamp(self.now[0] + timedelta(minutes=60)),
             "proven": visit.proven,
+            "for_renewal": visit.operation == card_pb2.OPERATION_RENEWAL,
         }
         statement = bidder_pb2.BidderStatement(**(values | changes)).SerializeToString(deterministic=True)
         signature = (key or self.proof_key).sign(b"toroku bidder proof v1\x00" + statement)
@@ -151,7 +116,8 @@ class RunningCertificateRegistry:
         """Step 1: returns the log-in to be signed."""
         return await self.stub.CreateChallenge(
             certificate_registry_pb2.CreateChallengeRequest(
-                operation=REGISTRATION,
+                operation=visit.operation,
+                role=visit.role,
                 agency=visit.agency,
                 category=visit.category,
                 certificate=visit.card.der,
@@ -160,12 +126,13 @@ class RunningCertificateRegistry:
         )
 
     async def open(
-        self, visit: Visit, log_in: card_pb2.SignedPurpose, resume: str = ""
+        self, visit: Visit, log_in: signed_purpose_pb2.SignedPurpose, resume: str = ""
     ) -> certificate_registry_pb2.OpenCardSessionResponse:
         """Step 2: opens the session."""
         return await self.stub.OpenCardSession(
             certificate_registry_pb2.OpenCardSessionRequest(
-                operation=REGISTRATION,
+                operation=visit.operation,
+                role=visit.role,
                 agency=visit.agency,
                 category=visit.category,
                 certificate=visit.card.der,
@@ -185,7 +152,7 @@ class RunningCertificateRegistry:
         """Checks the session, as the front door does."""
         values: dict[str, Any] = {
             "session_token": visit.token,
-            "operation": REGISTRATION,
+            "operation": visit.operation,
             "agency": visit.agency,
             "category": visit.category,
         }
@@ -213,9 +180,9 @@ class RunningCertificateRegistry:
             "request_sha256": visit.request_sha256,
         }
 
-    async def sign_act(self, visit: Visit) -> None:
+    async def sign_act(self, visit: Visit, **changes: Any) -> None:
         """Step 3: signs the act."""
-        visit.act = signed(visit.card, (await self.create_act(visit)).purpose)
+        visit.act = signed(visit.card, (await self.create_act(visit, **changes)).purpose)
 
     async def register(self, visit: Visit, **changes: Any) -> certificate_registry_pb2.RegisterResponse:
         """Step 4: commits, with a proof that has just been confirmed where the visit has one."""
@@ -262,14 +229,15 @@ class RunningCertificateRegistry:
         )
 
     async def propagate(
-        self, requests: Mapping[str, Sequence[str]]
+        self, requests: Mapping[str, Sequence[str]], *, taking_over: Sequence[str] = ()
     ) -> dict[tuple[str, str], certificate_registry_pb2.PropagatedRegistration]:
         """Propagates registrations to agencies, as agency-sync does; returns the results by agency and source."""
         request = certificate_registry_pb2.PropagateRegistrationsRequest(
             agencies=[
                 certificate_registry_pb2.AgencyPropagation(agency=agency, registration_ids=ids)
                 for agency, ids in requests.items()
-            ]
+            ],
+            taking_over_ids=taking_over,
         )
         response = await self.callers["agency-sync"].PropagateRegistrations(request)
         return {(found.agency, found.source_registration_id): found for found in response.results}
@@ -281,14 +249,30 @@ class RunningCertificateRegistry:
             "WHERE ended_at IS NULL"
         )
 
+    async def appoint(self, name: str, *roles: str) -> CardOfficer:
+        """Returns the client of an officer (`agency/person`) with these roles."""
+        return await appoint_officer(self.office, name, *roles)
+
     async def record_bidder(
-        self, status: "bidder_pb2.BidderStatus.ValueType", number: int, bidder_id: str = BIDDER, epoch: int = 1
+        self,
+        status: "bidder_state_pb2.BidderStatus.ValueType",
+        number: int,
+        bidder_id: str = BIDDER,
+        epoch: int = 1,
+        *,
+        category: str = WORKS,
+        suspended_agencies: Sequence[str] = (),
     ) -> None:
         """Reports a bidder's state, as the qualification registry does."""
-        bidder = bidder_pb2.Bidder(bidder_id=bidder_id, status=status)
-        bidder.version.epoch, bidder.version.number = epoch, number
-        await self.callers["qualification-registry"].RecordBidders(
-            certificate_registry_pb2.RecordBiddersRequest(bidders=[bidder])
+        state = bidder_state_pb2.BidderState(
+            bidder_id=bidder_id,
+            category=category,
+            version=version_pb2.Version(epoch=epoch, number=number),
+            status=status,
+            suspended_agencies=suspended_agencies,
+        )
+        await self.callers["qualification-registry"].RecordBidderStates(
+            certificate_registry_pb2.RecordBidderStatesRequest(bidder_states=[state])
         )
 
     async def fetch_lists(self) -> None:
@@ -316,8 +300,16 @@ class RunningCertificateRegistry:
         """Runs one task of the worker."""
         await self.work.tasks[name][0](arguments)
 
+    async def seal(self) -> None:
+        """Seals the history, as a worker does beside its jobs."""
+        await seal_all(self.database, self.history_key, self.chain)
+
     async def run_jobs(self) -> None:
-        """Runs every waiting job once, in the order of enqueueing; raises the first refusal after all of them."""
+        """Runs every waiting job once, in the order of enqueueing; raises the first refusal after all of them.
+
+        What was written before is sealed.
+        """
+        await self.seal()
         refusals: list[Refusal] = []
         for waiting in await self.rows(
             "SELECT id, task_name, queue_name, args FROM jobs.procrastinate_jobs ORDER BY id"
@@ -330,9 +322,11 @@ class RunningCertificateRegistry:
             raise refusals[0]
 
     async def _run_job(self, number: int, name: str, queue: str, arguments: dict[str, Any]) -> None:
-        replacements = await self.work.tasks[name][0](arguments["arguments"])
+        result = await self.work.tasks[name][0](arguments["arguments"])
+        if isinstance(result, jobs.Later):
+            return
         async with self.database.transaction() as connection:
-            await jobs.enqueue_each(connection, name, queue=queue, arguments=replacements or ())
+            await jobs.enqueue_each(connection, name, queue=queue, arguments=result or ())
             # As in a worker's session: the table's triggers name other tables without their schema.
             await connection.execute("SET LOCAL search_path = public, jobs")
             await connection.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [number])
@@ -351,137 +345,3 @@ class RunningCertificateRegistry:
         """Makes a change for which there is no RPC yet."""
         async with self.database.transaction() as connection:
             await connection.execute(statement.encode())
-
-
-@asynccontextmanager
-async def running_certificate_registry(
-    dsn: str,
-    folder: Path,
-    *,
-    authority_changes: dict[str, Any] | None = None,
-    further_authorities: Sequence[dict[str, Any]] = (),
-    pooled: bool = False,
-    pool_bounds: PoolBounds = POOL_BOUNDS,
-) -> AsyncIterator[RunningCertificateRegistry]:
-    """Runs the service on an empty database, with the CA's CRL fetched.
-
-    `authority_changes` change its CA's entry in the profile, `further_authorities` are additional entries. `pooled`:
-    the address is that of a transaction pooler. `pool_bounds` are those of the pool for strangers' certificates.
-    """
-    async with AsyncExitStack() as stack:
-        ca = CertificateAuthority.create(key=new_ec_key())
-        published: list[bytes] = []
-        url = stack.enter_context(
-            crl_server(lambda: published[-1] if published else ca.crl(clock[0] - timedelta(minutes=1)))
-        )
-        own = card_authority(ca, (url,)) | (authority_changes or {})
-        profile = example_profile(card_authorities=[own, *further_authorities])
-        clock = [datetime.now(UTC)]
-        authority = Authority(folder, profile.id)
-        # They implement only the RPC that this service calls.
-        contact_notification = ContactNotificationPeer(profile=profile)  # type: ignore[abstract]  # see above
-        agency_sync = AgencySyncPeer()  # type: ignore[abstract]  # see above
-        proof_key = Ed25519PrivateKey.generate()
-        pem = proof_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        database = await stack.enter_async_context(Database.open(dsn, pool=6, pooled=pooled))
-        lookups = await stack.enter_async_context(BatchedLookups.open(dsn, pool=2, pooled=pooled))
-        consumers = {
-            "contact_notification": {
-                CONTACTS: partial(add_ContactNotificationServicer_to_server, contact_notification)
-            },
-            "agency_sync": {PROPAGATIONS: partial(add_AgencySyncServicer_to_server, agency_sync)},
-        }
-        addresses = {
-            name: await stack.enter_async_context(
-                serving(authority, name.replace("_", "-"), served, instance=profile.id)
-            )
-            for name, served in consumers.items()
-        }
-        peers = await stack.enter_async_context(calling(authority.service("certificate-registry"), **addresses))
-        authorities = convert.read_card_authorities(profile)
-        trust_stores = TrustStoreCache(authorities)
-        judgements = await stack.enter_async_context(JudgementPool.open(authorities, pool_bounds))
-
-        async def read_time(_: Connection) -> datetime:
-            return clock[0]
-
-        validation = CardValidation(trust_stores=trust_stores, valid_cards=ValidCards())
-        servicer = CertificateRegistry(
-            card_sessions=CardSessions(
-                database=database, validation=validation, judgements=judgements, profile=profile, clock=read_time
-            ),
-            registration=CardRegistration(
-                database=database,
-                validation=validation,
-                instance=profile.id,
-                proof_keys=load_verifying_keys(pem),
-                read_statement=convert.read_bidder_statement,
-                clock=read_time,
-            ),
-            outcomes=RequestOutcomes(database=database, clock=read_time),
-            bidders=BidderRecords(database=database),
-            propagation=RegistrationPropagation(database=database, clock=read_time),
-        )
-        lookup = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
-        of_contacts = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
-        peer_consumers: dict[str, Consumer] = {
-            CONTACT_NOTIFICATION: of_contacts,
-            AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
-        }
-
-        async def build_worker(profile: Profile) -> jobs.Work:
-            trust_stores = TrustStoreCache(convert.read_card_authorities(profile))
-            card_trust = CardTrust(database=database, trust_stores=trust_stores, clock=read_time)
-            async with database.transaction() as connection:
-                await card_trust.adopt_rules(connection)
-            return create_work(
-                revocation_lists=RevocationListFetch(database=database, trust_stores=trust_stores, clock=read_time),
-                card_trust=card_trust,
-                deliveries=Deliveries(database=database, consumers=peer_consumers),
-                notices=Notices(database=database, sender=of_contacts),
-                expired_records=ExpiredRecords(database=database, clock=read_time),
-            )
-
-        services = {
-            "certificate-registry": {
-                CERTIFICATE_REGISTRY: partial(add_CertificateRegistryServicer_to_server, servicer)
-            },
-            "user-lookup": {USER_LOOKUP: partial(add_UserLookupServicer_to_server, lookup)},
-        }
-        stubs: dict[str, CertificateRegistryAsyncStub] = {}
-        lookup_stubs: dict[str, UserLookupAsyncStub] = {}
-        spans = InMemorySpanExporter()
-        for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
-            listening = {
-                name.replace("-", "_"): await stack.enter_async_context(
-                    serving(authority, name, served, instance=profile.id, listener=listener, spans=spans)
-                )
-                for name, served in services.items()
-            }
-            internal = listener is ListenerKind.INTERNAL
-            for name in CALLERS if internal else (PREFECTURE,):
-                files = authority.service(name) if internal else authority.agency(name)
-                caller = await stack.enter_async_context(calling(files, **listening))
-                stubs[name] = caller.stub("certificate-registry", CertificateRegistryStub)
-                lookup_stubs[name] = caller.stub("user-lookup", UserLookupStub)
-        registry = RunningCertificateRegistry(
-            dsn=dsn,
-            database=database,
-            profile=profile,
-            ca=ca,
-            list_url=url,
-            published=published,
-            proof_key=proof_key,
-            contact_notification=contact_notification,
-            agency_sync=agency_sync,
-            work=await build_worker(profile),
-            build_worker=build_worker,
-            judgements=judgements,
-            now=clock,
-            spans=spans,
-            callers=stubs,
-            lookups=lookup_stubs,
-        )
-        await registry.run_task("fetch_crls")
-        await registry.judge_cards()
-        yield registry

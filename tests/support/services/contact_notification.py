@@ -1,24 +1,30 @@
 """contact-notification in this process with its callers, database, certificate-registry and mail server."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg.rows import tuple_row
 from sqlalchemy import text
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
+from contact_notification.adapters.smtp import MailConnections
 from contact_notification.commands.worker import describe_mail_server
+from contact_notification.domain.act_proof import STATEMENT_PREFIX
 from contact_notification.domain.mail import choose_sender, read_domain
 from contact_notification.jobs import register_tasks
 from contact_notification.metrics import ContactMetrics, MailMetrics
 from contact_notification.operations.card_states import CardStates
+from contact_notification.operations.changes import ContactChanges
 from contact_notification.operations.contacts import ContactReading
 from contact_notification.operations.expiry import ExpiredRecords
 from contact_notification.operations.failed_mails import FailedMails
@@ -26,24 +32,37 @@ from contact_notification.operations.mails import MailSending
 from contact_notification.operations.notices import Notices
 from contact_notification.operations.settlement import Settlement
 from contact_notification.operations.staging import Staging
+from contact_notification.operations.takeovers import ContactTakeovers
 from contact_notification.servicer import ContactNotification
 from contact_notification.settings import Settings
+from history.entries import Chain, StoredEntry
+from history.findings import Finding
+from history.reading import find_entries
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.database_metrics import Look
 from servicekit.jobs import Work
-from servicekit.messages import write_timestamp
+from servicekit.mailed_secrets import MailedSecretKey
 from servicekit.metrics import Metrics
+from servicekit.signed_statement import SigningKey
 from servicekit.statements import Statement
-from tests.support.contractor import contact_of
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
+from tests.support.history import make_key, seal_all, verify
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.scrape import Scrape, read_registry
-from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
+from tests.support.services.contact_messages import (
+    MORNING,
+    card_owner,
+    card_state,
+    facts_of,
+    notice_to_others,
+    registration_notice,
+)
+from toroku.certificate.v1 import card_state_pb2, certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
@@ -53,167 +72,12 @@ from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
 )
-from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import bidder_pb2
 
 if TYPE_CHECKING:
     from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
 
 SERVICE = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
 CARD_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
-# A Friday, 10 o'clock in Japan.
-MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
-
-
-def card_sha256(number: int) -> bytes:
-    """Returns the SHA-256 that identifies the card of this number."""
-    return sha256(f"card {number}".encode()).digest()
-
-
-def contact_form(person: str, **changes: str) -> contact_pb2.ContactForm:
-    """Returns a contact as it is typed, valid but for `changes`."""
-    return contact_pb2.ContactForm(contact=contact_of(person, **changes))
-
-
-def staging_request(
-    number: int = 1, request_id: str = "", *, representative: bool = True, **changes: Any
-) -> contact_notification_pb2.StageContactsRequest:
-    """Returns the request to stage the contacts of card `number`; without a request id, a new one."""
-    request = contact_notification_pb2.StageContactsRequest(
-        request_id=request_id or str(uuid4()),
-        certificate_sha256=card_sha256(number),
-        agency=PREFECTURE,
-        category=WORKS,
-        company=bidder_pb2.CompanyProfile(
-            bidder_id=BIDDER,
-            name="株式会社髙﨑建設",
-            address="埼玉県",
-            grades=[bidder_pb2.Grade(kind="土木", grade="A")],
-        ),
-        card_contact=contact_form("埼玉　太郎", mail_address=f"card{number}@contractor.example"),
-        representative_contact=contact_form("代表　花子", mail_address="desk@contractor.example")
-        if representative
-        else None,
-    )
-    for key, value in changes.items():
-        if isinstance(value, str | bytes | bool):
-            setattr(request, key, value)
-        else:
-            getattr(request, key).CopyFrom(value)
-    if not request.request_sha256 and not request.validate_only:
-        request.request_sha256 = sha256(request.SerializeToString(deterministic=True)).digest()
-    return request
-
-
-def card_state(
-    staged: contact_notification_pb2.StageContactsRequest,
-    *,
-    at: datetime = MORNING,
-    number: int = 1,
-    epoch: int = 1,
-    before: card_state_pb2.CardState | None = None,
-    **changes: Any,
-) -> card_state_pb2.CardState:
-    """Returns the card's state after the registration for which these contacts were staged, which comes last in it.
-
-    `before` is the state that the registration is added to; `changes` are those of the registration.
-    """
-    state = card_state_pb2.CardState(
-        certificate_sha256=staged.certificate_sha256,
-        category=staged.category,
-        bidder_id=staged.company.bidder_id,
-        binding=card_state_pb2.BINDING_STATE_LIVE,
-    )
-    if before is not None:
-        state.CopyFrom(before)
-    state.version.CopyFrom(Version(epoch=epoch, number=number))
-    registration = card_state_pb2.AgencyRegistration(
-        registration_id=str(uuid4()),
-        agency=staged.agency,
-        state=card_state_pb2.REGISTRATION_STATE_GOOD,
-        origin=card_pb2.REGISTRATION_ORIGIN_CONTRACTOR,
-        registered_at=write_timestamp(at),
-        request_id=staged.request_id,
-        request_sha256=staged.request_sha256,
-    )
-    for key, value in changes.items():
-        setattr(registration, key, value)
-    state.registrations.append(registration)
-    return state
-
-
-def add_propagated(state: card_state_pb2.CardState, *agencies: str) -> None:
-    """Adds registrations that propagation made, without a request of a contractor."""
-    for agency in agencies:
-        state.registrations.add(
-            registration_id=str(uuid4()),
-            agency=agency,
-            state=card_state_pb2.REGISTRATION_STATE_GOOD,
-            origin=card_pb2.REGISTRATION_ORIGIN_PROPAGATION,
-            registered_at=state.registrations[0].registered_at,
-        )
-
-
-def facts_of(
-    state: card_state_pb2.CardState, *, serial_decimal: str = "4711", holder_name: str = "登録 太郎"
-) -> contact_pb2.RegistrationFacts:
-    """Returns what a notice says of the last registration of a card's state."""
-    registration = state.registrations[-1]
-    return contact_pb2.RegistrationFacts(
-        registration_id=registration.registration_id,
-        request_id=registration.request_id,
-        certificate_sha256=state.certificate_sha256,
-        serial_decimal=serial_decimal,
-        agency=registration.agency,
-        category=state.category,
-        bidder_id=state.bidder_id,
-        registered_at=registration.registered_at,
-        holder_name=holder_name,
-    )
-
-
-def card_owner(card: int | bytes, category: str = WORKS, request_id: str = "") -> contact_pb2.NoticeRecipient:
-    """Returns the owner of a card contact as a recipient."""
-    owner = contact_pb2.ContactOwner(
-        purpose=contact_pb2.CONTACT_PURPOSE_CARD,
-        category=category,
-        certificate_sha256=card_sha256(card) if isinstance(card, int) else card,
-        request_id=request_id,
-    )
-    return contact_pb2.NoticeRecipient(owner=owner)
-
-
-def bidder_owner(bidder_id: str = BIDDER, category: str = WORKS, request_id: str = "") -> contact_pb2.NoticeRecipient:
-    """Returns the owner of a representative contact as a recipient."""
-    owner = contact_pb2.ContactOwner(
-        purpose=contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE,
-        category=category,
-        bidder_id=bidder_id,
-        request_id=request_id,
-    )
-    return contact_pb2.NoticeRecipient(owner=owner)
-
-
-def registration_notice(facts: contact_pb2.RegistrationFacts, notice_id: str = "") -> contact_pb2.Notice:
-    """Returns the notice of a registration to the card's own contact."""
-    return contact_pb2.Notice(
-        notice_id=notice_id or str(uuid4()),
-        kind=contact_pb2.NOTICE_KIND_REGISTRATION,
-        recipients=[card_owner(facts.certificate_sha256, facts.category, facts.request_id)],
-        registration=facts,
-    )
-
-
-def notice_to_others(
-    facts: contact_pb2.RegistrationFacts, *recipients: contact_pb2.NoticeRecipient, notice_id: str = ""
-) -> contact_pb2.Notice:
-    """Returns the notice of a registration to the representative contact and the recipients given."""
-    return contact_pb2.Notice(
-        notice_id=notice_id or str(uuid4()),
-        kind=contact_pb2.NOTICE_KIND_REGISTRATION_NOTICE,
-        recipients=[bidder_owner(facts.bidder_id, facts.category), *recipients],
-        registration=facts,
-    )
 
 
 @dataclass(slots=True)
@@ -230,10 +94,17 @@ class RunningContactNotification:
     close_mailbox: Callable[[], Awaitable[None]]
     from_front_door: "ContactNotificationAsyncStub"
     from_certificate_registry: "ContactNotificationAsyncStub"
+    from_qualification_registry: "ContactNotificationAsyncStub"
     from_agency: "ContactNotificationAsyncStub"
     from_other_agency: "ContactNotificationAsyncStub"
     work: Work
     metrics: Metrics
+    chain: Chain
+    history_key: SigningKey
+    # That of its worker and of those who seal secrets for it.
+    mailed_secret_key: MailedSecretKey
+    # That of certificate-registry, by which it proves acts.
+    act_proof_key: SigningKey
     # What the worker reads for its metrics.
     looks: tuple[Look, ...]
     now: list[datetime] = field(default_factory=lambda: [MORNING])
@@ -323,6 +194,34 @@ class RunningContactNotification:
         async with self.database.transaction() as connection:
             await connection.change(Statement(text(statement)), **values)
 
+    async def run_command(self, *words: str) -> tuple[int | None, str, str]:
+        """Runs the service's program as an operator does; returns exit status, standard output and error."""
+        settings = {
+            f"TOROKU_{name.upper()}": str(getattr(self.settings, name))
+            for name in (
+                *("profile", "database", "certificate", "private_key", "services_ca"),
+                *("certificate_registry_endpoint", "smtp_host", "smtp_port"),
+            )
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "contact_notification", *words),
+            env={**os.environ, **settings},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+    async def find_history(self, request_id: str) -> list[StoredEntry]:
+        """Returns the entries of a request, oldest first."""
+        async with self.database.read() as connection:
+            return [*reversed(await find_entries(connection, "request_id", UUID(request_id)))]
+
+    async def verify_history(self) -> list[Finding]:
+        """Seals what there is, and returns what a verification finds."""
+        await seal_all(self.database, self.history_key, self.chain)
+        return await verify(self.database, self.history_key, chain=self.chain)
+
     async def look(self) -> Scrape:
         """Reads the metrics of the worker from the database, and returns all of them."""
         async with self.database.read() as connection:
@@ -373,6 +272,7 @@ async def running_contact_notification(
             smtp_port=box.port,
             mail_sender="no-reply@toroku.example.lg.jp",
         )
+        connections = await stack.enter_async_context(MailConnections.open(describe_mail_server(settings)))
         metrics = Metrics("contact-notification")
         mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
 
@@ -381,9 +281,16 @@ async def running_contact_notification(
 
         sender = choose_sender(profile, settings.mail_sender)
         registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-        card_states = CardStates(database=database, clock=read_time, mail_domain=read_domain(sender))
+        chain = Chain(profile.id, "contact-notification")
+        mailed_secret_key = MailedSecretKey(Ed25519PrivateKey.generate())
+        act_proof_key = SigningKey(Ed25519PrivateKey.generate(), STATEMENT_PREFIX)
+        mail_domain = read_domain(sender)
+        takeovers = ContactTakeovers(database=database, clock=read_time, chain=chain, mail_domain=mail_domain)
+        card_states = CardStates(
+            database=database, clock=read_time, chain=chain, mail_domain=mail_domain, takeovers=takeovers
+        )
         settlement = Settlement(
-            database=database, clock=read_time, certificate_registry=registry, card_states=card_states
+            database=database, clock=read_time, chain=chain, certificate_registry=registry, card_states=card_states
         )
         servicer = ContactNotification(
             staging=Staging(
@@ -394,17 +301,27 @@ async def running_contact_notification(
                 settlement=settlement,
             ),
             contacts=ContactReading(database=database, profile=profile),
+            changes=ContactChanges(
+                database=database,
+                clock=read_time,
+                profile=profile,
+                chain=chain,
+                act_proof_keys={act_proof_key.key_id: act_proof_key.public_key},
+                mail_domain=mail_domain,
+            ),
             card_states=card_states,
-            notices=Notices(database=database, clock=read_time, mail_domain=read_domain(sender)),
+            notices=Notices(database=database, clock=read_time, mail_domain=mail_domain),
         )
         tasks = register_tasks(
             mail_sending=MailSending(
                 database=database,
                 profile=profile,
-                server=describe_mail_server(settings),
+                connections=connections,
                 sender=sender,
+                mailed_secret_key=mailed_secret_key,
                 give_up_after=timedelta(days=settings.mail_give_up_after_days),
                 counts=mail_metrics,
+                registry=chain.registry,
             ),
             failed_mails=FailedMails(database=database),
             expired_records=ExpiredRecords(database=database, clock=read_time),
@@ -414,6 +331,7 @@ async def running_contact_notification(
         callers = {
             "from_front_door": authority.service("front-door"),
             "from_certificate_registry": authority.service("certificate-registry"),
+            "from_qualification_registry": authority.service("qualification-registry"),
             "from_agency": authority.agency(PREFECTURE),
             "from_other_agency": authority.agency(CITY),
         }
@@ -436,6 +354,10 @@ async def running_contact_notification(
             close_mailbox=box_stack.aclose,
             work=tasks,
             metrics=metrics,
+            chain=chain,
+            history_key=make_key(),
+            mailed_secret_key=mailed_secret_key,
+            act_proof_key=act_proof_key,
             looks=(mail_metrics.look, contact_metrics.look),
             now=clock,
             **stubs,

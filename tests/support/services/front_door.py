@@ -13,19 +13,27 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from front_door.adapters.card_renewals import CardRenewals
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
 from front_door.adapters.qualification_registry import QualificationRegistry
 from front_door.convert.instance import InstanceDescription
+from front_door.operations.advice import AdviceOperation
 from front_door.operations.card_sessions import CardSessions
+from front_door.operations.change import ChangeOperation
 from front_door.operations.entry import EntryOperation
 from front_door.operations.registration import RegistrationOperation
+from front_door.operations.renewal import RenewalOperation
+from front_door.servicer.advice import AdviceServicer
+from front_door.servicer.change import ChangeServicer
 from front_door.servicer.entry import EntryServicer
 from front_door.servicer.input_limits import compute_sizes
 from front_door.servicer.registration import RegistrationServicer
+from front_door.servicer.renewal import RenewalServicer
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile
 from servicekit.access import ListenerKind, build_access_table
+from servicekit.authorities import CallerAuthorities
 from servicekit.awaited_requests import AwaitedRequests
 from servicekit.call_counts import Counts
 from servicekit.calls import CallInterceptor
@@ -37,12 +45,14 @@ from servicekit.strangers import Strangers
 from servicekit.telemetry import Telemetry
 from servicekit.token_buckets import TokenBuckets
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
+from tests.support.changing_contractor import ChangingContractor
 from tests.support.contractor import Contractor
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
-from tests.support.in_process import Authority, calling, serving
+from tests.support.in_process import Authority, Services, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
+from tests.support.peers.qualification_registry.card_approvals import CardApprovalsPeer
 from toroku.certificate.v1 import certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
@@ -53,10 +63,14 @@ from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
 )
-from toroku.frontdoor.v1 import entry_pb2, registration_pb2
+from toroku.frontdoor.v1 import advice_pb2, change_pb2, entry_pb2, registration_pb2, renewal_pb2
+from toroku.frontdoor.v1.advice_pb2_grpc import add_AdviceServicer_to_server
+from toroku.frontdoor.v1.change_pb2_grpc import add_ChangeServicer_to_server
 from toroku.frontdoor.v1.entry_pb2_grpc import add_EntryServicer_to_server
 from toroku.frontdoor.v1.registration_pb2_grpc import add_RegistrationServicer_to_server
-from toroku.qualification.v1 import qualification_registry_pb2
+from toroku.frontdoor.v1.renewal_pb2_grpc import add_RenewalServicer_to_server
+from toroku.qualification.v1 import card_approvals_pb2, qualification_registry_pb2
+from toroku.qualification.v1.card_approvals_pb2_grpc import CardApprovalsStub, add_CardApprovalsServicer_to_server
 from toroku.qualification.v1.qualification_registry_pb2_grpc import (
     QualificationRegistryStub,
     add_QualificationRegistryServicer_to_server,
@@ -64,6 +78,7 @@ from toroku.qualification.v1.qualification_registry_pb2_grpc import (
 
 _CARDS = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
 _BIDDERS = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
+_APPROVALS = card_approvals_pb2.DESCRIPTOR.services_by_name["CardApprovals"]
 _CONTACTS = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
 # A Friday, 10 o'clock in Japan; the example instance is open from 8:30 to 20:00.
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
@@ -98,6 +113,7 @@ class RunningFrontDoor:
     channel: grpc.aio.Channel
     cards: CertificateRegistryPeer
     bidders: QualificationRegistryPeer
+    approvals: CardApprovalsPeer
     contacts: ContactNotificationPeer
     spans: InMemorySpanExporter
     ca: CertificateAuthority
@@ -117,6 +133,19 @@ class RunningFrontDoor:
         }
         return Contractor(channel=self.channel, card=card or self.card(), **values | changes)
 
+    async def register(self, contractor: Contractor) -> ChangingContractor:
+        """Registers a contractor's card, with its contacts as contact-notification then has them."""
+        receipt = await contractor.whole()
+        card = receipt.card.certificate_sha256
+        bidder_id, category = receipt.registration.bidder_id, receipt.registration.category
+        self.contacts.add_version((card, category), receipt.card_contact, brought_by=card)
+        if not self.contacts.versions.get((bidder_id, category)):
+            self.contacts.add_version((bidder_id, category), receipt.representative_contact, brought_by=card)
+            self.contacts.representatives[bidder_id, category] = receipt.representative_contact
+        return ChangingContractor(
+            channel=self.channel, card=contractor.card, agency=contractor.agency, category=contractor.category
+        )
+
     def stored_counts(self) -> tuple[int, int, int]:
         """The numbers of staged contacts, registrations and bindings at the peers."""
         return len(self.contacts.staged), len(self.cards.outcomes), len(self.cards.bindings)
@@ -132,23 +161,30 @@ async def running_front_door(
     # Each implements the methods that the front door calls.
     cards = CertificateRegistryPeer(clock=clock)
     bidders = QualificationRegistryPeer(clock=clock)  # type: ignore[abstract]  # the other methods are never called
+    approvals = CardApprovalsPeer(bidders)  # type: ignore[abstract]  # the other methods are never called
     contacts = ContactNotificationPeer(profile=profile)  # type: ignore[abstract]  # the other methods are never called
     bidders.add(BIDDER, COMPANY, PASSWORD)
     exporter = InMemorySpanExporter()
     async with AsyncExitStack() as stack:
         addresses = {
             name: await stack.enter_async_context(
-                serving(authority, name.replace("_", "-"), {service: add}, instance=profile.id)
+                serving(authority, name.replace("_", "-"), services, instance=profile.id)
             )
-            for name, service, add in (
-                ("certificate_registry", _CARDS, partial(add_CertificateRegistryServicer_to_server, cards)),
-                ("qualification_registry", _BIDDERS, partial(add_QualificationRegistryServicer_to_server, bidders)),
-                ("contact_notification", _CONTACTS, partial(add_ContactNotificationServicer_to_server, contacts)),
+            for name, services in (
+                ("certificate_registry", {_CARDS: partial(add_CertificateRegistryServicer_to_server, cards)}),
+                (
+                    "qualification_registry",
+                    {
+                        _BIDDERS: partial(add_QualificationRegistryServicer_to_server, bidders),
+                        _APPROVALS: partial(add_CardApprovalsServicer_to_server, approvals),
+                    },
+                ),
+                ("contact_notification", {_CONTACTS: partial(add_ContactNotificationServicer_to_server, contacts)}),
             )
         }
         peers = await stack.enter_async_context(calling(authority.service("front-door"), **addresses))
-        servicers = _servicers(profile, peers, clock, log_ins)
-        address, trusted = await stack.enter_async_context(_public(authority, profile, servicers, exporter))
+        services = _servicers(profile, peers, clock, log_ins)
+        address, trusted = await stack.enter_async_context(_public(authority, profile, services, exporter))
         credentials = grpc.ssl_channel_credentials(trusted)
         channel = await stack.enter_async_context(grpc.aio.secure_channel(address, credentials))
         yield RunningFrontDoor(
@@ -159,39 +195,68 @@ async def running_front_door(
             channel,
             cards,
             bidders,
+            approvals,
             contacts,
             exporter,
             CertificateAuthority.create(key=new_ec_key()),
         )
 
 
-def _servicers(
-    profile: Profile, peers: Peers, clock: Clock, log_ins: TokenBuckets | None
-) -> tuple[EntryServicer, RegistrationServicer]:
-    cards = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-    sessions = CardSessions(profile=profile, clock=clock, certificate_registry=cards, log_ins=log_ins)
-    registration = RegistrationOperation(
-        profile=profile,
-        sessions=sessions,
-        certificate_registry=cards,
-        qualification_registry=QualificationRegistry(peers.stub("qualification-registry", QualificationRegistryStub)),
-        contact_notification=ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
+def _servicers(profile: Profile, peers: Peers, clock: Clock, log_ins: TokenBuckets | None) -> Services:
+    """Returns what adds each service to a server."""
+    stub = peers.stub("certificate-registry", CertificateRegistryStub)
+    cards = CertificateRegistry(stub)
+    bidders = QualificationRegistry(
+        peers.stub("qualification-registry", QualificationRegistryStub),
+        peers.stub("qualification-registry", CardApprovalsStub),
     )
-    entry = EntryOperation(profile=profile, clock=clock, sessions=sessions)
-    return EntryServicer(entry, InstanceDescription(profile)), RegistrationServicer(registration)
+    contacts = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
+    sessions = CardSessions(profile=profile, clock=clock, certificate_registry=cards, log_ins=log_ins)
+    entry = EntryServicer(EntryOperation(profile=profile, clock=clock, sessions=sessions), InstanceDescription(profile))
+    registration = RegistrationServicer(
+        RegistrationOperation(
+            profile=profile,
+            sessions=sessions,
+            certificate_registry=cards,
+            qualification_registry=bidders,
+            contact_notification=contacts,
+        )
+    )
+    change = ChangeServicer(
+        ChangeOperation(
+            profile=profile,
+            sessions=sessions,
+            certificate_registry=cards,
+            qualification_registry=bidders,
+            contact_notification=contacts,
+        )
+    )
+    renewal = RenewalServicer(
+        RenewalOperation(
+            profile=profile, sessions=sessions, card_renewals=CardRenewals(stub), qualification_registry=bidders
+        )
+    )
+    advice = AdviceServicer(
+        AdviceOperation(profile=profile, clock=clock, sessions=sessions, qualification_registry=bidders)
+    )
+    return {
+        entry_pb2.DESCRIPTOR.services_by_name["Entry"]: partial(add_EntryServicer_to_server, entry),
+        registration_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
+            add_RegistrationServicer_to_server, registration
+        ),
+        advice_pb2.DESCRIPTOR.services_by_name["Advice"]: partial(add_AdviceServicer_to_server, advice),
+        change_pb2.DESCRIPTOR.services_by_name["Change"]: partial(add_ChangeServicer_to_server, change),
+        renewal_pb2.DESCRIPTOR.services_by_name["Renewal"]: partial(add_RenewalServicer_to_server, renewal),
+    }
 
 
 @asynccontextmanager
 async def _public(
     authority: Authority,
     profile: Profile,
-    servicers: tuple[EntryServicer, RegistrationServicer],
+    services: Services,
     exporter: InMemorySpanExporter,
 ) -> AsyncIterator[tuple[str, bytes]]:
-    services = [
-        entry_pb2.DESCRIPTOR.services_by_name["Entry"],
-        registration_pb2.DESCRIPTOR.services_by_name["Registration"],
-    ]
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     sizes = build_size_table(services, compute_sizes(services))
@@ -200,6 +265,7 @@ async def _public(
         listener=ListenerKind.PUBLIC,
         access=build_access_table(services),
         registered=RegisteredCallers(None),
+        authorities=CallerAuthorities(),
         telemetry=Telemetry(provider, 1),
         counts=Counts(),
         request_sizes=sizes,
@@ -208,9 +274,8 @@ async def _public(
     server = grpc.aio.server(
         interceptors=(interceptor,), options=(("grpc.max_receive_message_length", max(sizes.values())),)
     )
-    entry, registration = servicers
-    add_EntryServicer_to_server(entry, server)
-    add_RegistrationServicer_to_server(registration, server)
+    for add in services.values():
+        add(server)
     files = authority.service("public")
     assert files.trusted is not None
     port = server.add_secure_port("127.0.0.1:0", server_credentials(replace(files, trusted=None)))

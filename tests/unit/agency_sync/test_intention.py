@@ -1,5 +1,6 @@
-"""What the new state of a card does to its intentions."""
+"""What the new state of a card does to its own intentions."""
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,11 +9,15 @@ from agency_sync.domain.card_state import (
     AgencyRegistration,
     CardState,
     CompanyComparison,
+    HolderComparison,
     KeptState,
+    Origin,
     Proven,
     RegistrationState,
 )
-from agency_sync.domain.intention import IntentionChanges, IntentionState, KeptIntention, find_changes
+from agency_sync.domain.intention import IntentionState, KeptIntention
+from agency_sync.domain.intention_changes import IntentionChanges
+from agency_sync.domain.intention_changes import find_changes as find_changes_of_cards
 from servicekit.versions import Version
 
 CARD = (b"\x01" * 32, "works")
@@ -34,7 +39,7 @@ def card_state(
         bidder_id="1",
         is_live=is_live,
         is_suspended=is_suspended,
-        proven=Proven(True, CompanyComparison.SAME),
+        proven=Proven(True, CompanyComparison.SAME, HolderComparison.CONTRACT_PARTY),
         registrations=dict(registrations or [("city", registration(HERE))]),
     )
 
@@ -42,7 +47,11 @@ def card_state(
 def registration(
     registration_id: UUID, state: RegistrationState = RegistrationState.GOOD, *, by_propagation: bool = False
 ) -> AgencyRegistration:
-    return AgencyRegistration(registration_id, state, by_propagation)
+    return AgencyRegistration(registration_id, state, Origin.PROPAGATION if by_propagation else Origin.CONTRACTOR)
+
+
+def find_changes(state: CardState, replaced: KeptState | None, kept: Sequence[KeptIntention]) -> IntentionChanges:
+    return find_changes_of_cards({CARD: replaced}, {CARD: state}, kept)
 
 
 def intention(state: IntentionState, *, epoch: int = 1, registration_id: UUID = HERE) -> KeptIntention:

@@ -23,6 +23,7 @@ CARD = Card(
     serial_decimal=str(1 << 157),
     issuer="CN=A: B. C、D。,O=登録：試験,C=JP",
     not_after=datetime(2028, 3, 31, 23, 59, tzinfo=UTC),
+    holder_name=None,
     company_name=None,
     encoded=b"",
 )

@@ -6,7 +6,7 @@ import pytest
 
 from card_agent.console.place import Place
 from card_agent.console.words import say
-from card_agent.registration.company import list_company_rows, name_company
+from card_agent.operation.company import list_company_rows, name_company
 from toroku.frontdoor.v1 import front_door_pb2
 from toroku.qualification.v1 import bidder_pb2
 

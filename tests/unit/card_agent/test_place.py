@@ -15,7 +15,7 @@ from instance_profile.hours import determine_opening_state
 from refusals.catalogue import NEUTRAL_NAMES
 from tests.support.japanese_text import broken_rules
 from tests.support.marked_profile import AUTHORITY, marked_profile
-from toroku.frontdoor.v1 import entry_pb2, front_door_pb2, registration_pb2
+from toroku.frontdoor.v1 import entry_pb2, front_door_pb2, registration_pb2, renewal_pb2
 
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 
@@ -105,6 +105,7 @@ REQUEST_PATHS = {
     for service in (
         entry_pb2.DESCRIPTOR.services_by_name["Entry"],
         registration_pb2.DESCRIPTOR.services_by_name["Registration"],
+        renewal_pb2.DESCRIPTOR.services_by_name["Renewal"],
     )
     for method in service.methods
     for path in paths(method.input_type)

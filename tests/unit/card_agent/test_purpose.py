@@ -79,7 +79,8 @@ def test_every_value_of_a_purpose_that_the_agent_signs_is_shown() -> None:
     assert {purpose["type"] for purpose in purposes} == {"log-in", "act"}
     for purpose in purposes:
         shown = [say(value, "ja") for _, value in list_purpose_values(read_purpose(encoded(purpose)), Place())]
-        named = {"type": words.TYPE_NAMES, "operation": words.OPERATION_NAMES, "role": words.ROLE_NAMES}
+        types = {"log-in": words.CHECK_OF_THE_CARD, "act": words.OPERATION_NAMES[purpose["operation"]]}
+        named = {"type": types, "operation": words.OPERATION_NAMES, "role": words.ROLE_NAMES}
         expected = {key: named[key][value].ja if key in named else value for key, value in purpose.items()}
         expected["nonce"] = read_purpose(encoded(purpose)).content.nonce.hex()
         assert sorted(shown) == sorted(value for key, value in expected.items() if key != "lines")
@@ -128,11 +129,11 @@ def test_lines_that_are_not_half_japanese_and_half_english_are_all_shown(lines: 
 
 @pytest.mark.parametrize(
     "operation",
-    ["change", "view", "withdrawal", "toroku.qualification.v1.QualificationRegistry/CommitRoster"],
+    ["stop", "statement", "withdrawal", "toroku.qualification.v1.QualificationRegistry/CommitRoster"],
 )
 def test_operation_that_the_agent_can_not_show_is_refused_by_name(operation: str) -> None:
     values = LOG_IN_VALUES | {"operation": operation}
-    if operation.startswith("toroku"):
+    if operation == "stop" or operation.startswith("toroku"):
         values = {key: value for key, value in values.items() if key not in ("agency", "category")}
     refusal = refusal_of(encoded(values))
     assert (refusal.reason, refusal.metadata) == ("PURPOSE_OPERATION_UNKNOWN", {"operation": operation})

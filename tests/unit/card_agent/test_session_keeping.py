@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from card_agent.registration.session_keeping import SessionKeeping
+from card_agent.operation.session_keeping import SessionKeeping
 from refusals import Refusal
 
 

@@ -316,3 +316,52 @@ def test_form_values_are_texts_by_path() -> None:
     for wrong in ({"agency": 1}, {"card_contact": {"fax": None}}, {"card_contact": {"fax": ["x"]}}):
         with pytest.raises(Refusal, match="FORM_FILE_INVALID"):
             dict(flatten_form(wrong))
+
+
+def test_usual_option_stands_for_an_empty_line_and_where_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for typed, chosen in (("", "goods"), ("1", "works")):
+        terminal = Terminal(monkeypatch, typed)
+        assert terminal.person.choose("category", words.CHOOSE_CATEGORY, OPTIONS, usual="goods") == chosen
+        assert "業務区分 [物品等]: " in terminal.text
+    assert non_interactive().choose("category", words.CHOOSE_CATEGORY, OPTIONS, usual="goods") == "goods"
+    prepared = non_interactive(category="works")
+    assert prepared.choose("category", words.CHOOSE_CATEGORY, OPTIONS, usual="goods") == "works"
+
+
+def test_what_is_to_be_done_is_waited_for_only_where_somebody_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    insert = Words("ICカードを挿入してください。", "Insert the card.")
+    terminal = Terminal(monkeypatch, "", "not read")
+    terminal.person.acknowledge(insert)
+    assert insert.ja in terminal.text
+    terminal.person.assume_yes = True
+    terminal.person.acknowledge(insert)
+    non_interactive().acknowledge(insert)
+    assert terminal.person.ask(NAME) == "not read"
+
+
+def test_pin_of_the_new_card_has_a_source_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Terminal(monkeypatch, "y").person
+    person.pin_source = lambda: Pin("123456")
+    monkeypatch.setattr("card_agent.console.terminal.getpass", lambda prompt: "654321")
+    assert person.ask_pin(words.ASK_OLD_PIN).encode() == b"123456"
+    assert person.ask_pin(words.ASK_NEW_PIN, of_new_card=True).encode() == b"654321"
+    # It was typed, and so may be typed again.
+    assert person.offer_retry(Refusal("CARD_PIN_WRONG", metadata={"tries_left": "2"}))
+    nobody = non_interactive()
+    nobody.pin_source = lambda: Pin("123456")
+    with pytest.raises(Refusal) as refused:
+        nobody.ask_pin(words.ASK_NEW_PIN, of_new_card=True)
+    assert refused.value.metadata["path"] == "--new-pin-file"
+
+
+def test_what_has_no_prepared_answer_stays_as_it_is_where_nobody_is_there() -> None:
+    registered = Question("card_contact.fax", Words("FAX番号", "Fax"), Words("", ""), previous="048-000-0001")
+    assert non_interactive().ask(registered) == "048-000-0001"
+    assert non_interactive(**{"card_contact.fax": "048-000-0002"}).ask(registered) == "048-000-0002"
+
+
+def test_agreement_is_called_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal(monkeypatch, "y")
+    question = Words("この内容でよろしければ変更ボタンを押してください", "choose to change")
+    assert terminal.person.confirm(question, may_go_back=True, yes=Words("変更", "change")) is Answer.YES
+    assert "（y：変更　n：中止　b：修正）" in terminal.text

@@ -19,12 +19,20 @@ from servicekit.signed_statement import SigningKey
 NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 CARD = b"c" * 32
 PROVEN = Proven(True, CompanyComparison.SAME, HolderComparison.NOT_COMPARED)
-STATEMENT = BidderStatement("saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=60), PROVEN)
+STATEMENT = BidderStatement(
+    "saitama", "1000000001", "city", "works", CARD, NOW, NOW + timedelta(minutes=60), PROVEN, ""
+)
 
 
-def expect(statement: BidderStatement, now: datetime = NOW) -> str:
+def expect(statement: BidderStatement, now: datetime = NOW, *, for_renewal: bool = False) -> str:
     return expect_statement(
-        statement, instance="saitama", agency="city", category="works", certificate_sha256=CARD, now=now
+        statement,
+        instance="saitama",
+        agency="city",
+        category="works",
+        certificate_sha256=CARD,
+        for_renewal=for_renewal,
+        now=now,
     )
 
 
@@ -55,6 +63,14 @@ def test_bidder_is_read_from_the_statement() -> None:
 def test_statement_for_another_use_is_refused(statement: BidderStatement, reason: str) -> None:
     with pytest.raises(Refusal, match=reason):
         expect(statement)
+
+
+def test_statement_is_for_a_registration_or_a_renewal() -> None:
+    renewal = replace(STATEMENT, for_renewal=True)
+    assert expect(renewal, for_renewal=True) == "1000000001"
+    for statement in (STATEMENT, renewal):
+        with pytest.raises(Refusal, match="BIDDER_PROOF_INVALID"):
+            expect(statement, for_renewal=not statement.for_renewal)
 
 
 def test_statement_is_valid_until_it_expires() -> None:

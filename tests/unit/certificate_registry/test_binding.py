@@ -10,6 +10,7 @@ from certificate_registry.domain.binding import (
     RegistrationState,
     determine_registration_kind,
     determine_standing,
+    require_registered_here,
 )
 from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven, add_proof
 from refusals import Code, Refusal
@@ -65,11 +66,33 @@ def test_released_card_gets_a_new_binding_to_any_bidder(bidder_id: str) -> None:
 
 
 @pytest.mark.parametrize("bidder_id", ["1001", "1002"])
-@pytest.mark.parametrize("record", [CLOSED, CardRecord(1, BindingState.LIVE, "1001", RegistrationState.REPLACED)])
-def test_closed_card_and_card_replaced_here_are_refused(record: CardRecord, bidder_id: str) -> None:
-    assert _refusal(record, bidder_id).reason == "CARD_BINDING_ENDED"
-    with pytest.raises(Refusal):
-        determine_standing(record)
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (CLOSED, "CARD_BINDING_ENDED"),
+        (CardRecord(1, BindingState.LIVE, "1001", RegistrationState.ENDED), "CARD_BINDING_ENDED"),
+        (CardRecord(1, BindingState.LIVE, "1001", RegistrationState.REPLACED), "CARD_REPLACED"),
+        (CardRecord(1, BindingState.CLOSED, here=RegistrationState.REPLACED), "CARD_REPLACED"),
+    ],
+)
+def test_closed_card_and_card_replaced_here_are_refused(record: CardRecord, reason: str, bidder_id: str) -> None:
+    assert _refusal(record, bidder_id).reason == reason
+    for determine in (determine_standing, require_registered_here):
+        with pytest.raises(Refusal, match=reason):
+            determine(record)
+
+
+def test_card_is_registered_here_only_while_it_is_good_here() -> None:
+    require_registered_here(HERE)
+    for record in (NEW, RELEASED, ELSEWHERE):
+        with pytest.raises(Refusal, match="CARD_NOT_REGISTERED_HERE"):
+            require_registered_here(record)
+    for record in (
+        CardRecord(1, BindingState.LIVE, "1001", RegistrationState.SUSPENDED),
+        CardRecord(1, BindingState.LIVE, "1001", RegistrationState.GOOD, is_suspended=True),
+    ):
+        with pytest.raises(Refusal, match="CARD_SUSPENDED"):
+            require_registered_here(record)
 
 
 @pytest.mark.parametrize(

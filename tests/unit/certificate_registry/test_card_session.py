@@ -13,10 +13,11 @@ from certificate_registry.domain.card_session import (
     create_token,
     hash_token,
     require_open,
+    require_role,
     require_scope,
 )
 from refusals import Refusal
-from signed_acts.purpose import Operation
+from signed_acts.purpose import Operation, Role
 from tests.unit.certificate_registry.conftest import NOW
 
 SCOPE = SessionScope(Operation.REGISTRATION, "saitama-ken", "works")
@@ -44,6 +45,16 @@ def test_malformed_token_is_unknown(token: str) -> None:
     assert refused.value.reason == "CARD_SESSION_UNKNOWN"
 
 
+@pytest.mark.parametrize("operation", [Operation.REGISTRATION, Operation.CHANGE, Operation.RENEWAL, Operation.VIEW])
+@pytest.mark.parametrize("role", list(Role))
+def test_only_a_renewal_has_two_roles(operation: Operation, role: Role) -> None:
+    if (operation is Operation.RENEWAL) == (role is not Role.SOLE):
+        require_role(operation, role)
+    else:
+        with pytest.raises(Refusal, match="CARD_ROLE_INVALID"):
+            require_role(operation, role)
+
+
 def test_session_expires_after_ten_idle_minutes() -> None:
     require_open(SESSION, NOW + 10 * MINUTE)
     assert _reason(SESSION, 10 * MINUTE + TICK) == "CARD_SESSION_EXPIRED"
@@ -65,6 +76,7 @@ def test_ended_session_is_unknown() -> None:
     [
         ({}, None),
         ({"operation": Operation.CHANGE}, "CARD_SESSION_FOR_ANOTHER_OPERATION"),
+        ({"role": Role.OLD}, "CARD_SESSION_FOR_ANOTHER_ROLE"),
         ({"agency": "kawagoe-shi"}, "CARD_SESSION_FOR_ANOTHER_AGENCY"),
         ({"category": "goods"}, "CARD_SESSION_FOR_ANOTHER_CATEGORY"),
     ],

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.convert import read_card_authorities
+from certificate_registry.convert.registry import read_card_authorities
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, ValidatedCertificate, validate_certificate
 from certificate_registry.pki.revocation_list import parse_revocation_list

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certificate_registry.convert import read_card_authorities
+from certificate_registry.convert.registry import read_card_authorities
 from certificate_registry.pki.card_authorities import RevocationRule
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate

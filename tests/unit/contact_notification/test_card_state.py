@@ -37,7 +37,7 @@ def committed(**changes: object) -> Registration:
 
 
 def staged(request_sha256: bytes = b"\x07" * 32) -> StagedRegistration:
-    company = Company("1000000001", "例", *(None,) * 11, ())
+    company = Company("1000000001", "例", *(None,) * 12, ())
     return StagedRegistration(
         CARD, UUID(int=1), request_sha256, "city", "works", company, uuid4(), None, "", StagedState.PENDING, NOW
     )

@@ -25,7 +25,7 @@ from contact_notification.domain.staging import Company, MissingContacts, Staged
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 CARD, OTHER_CARD = b"\x01" * 32, b"\x02" * 32
 REQUEST = UUID(int=1)
-COMPANY = Company("1000000001", "例", *(None,) * 11, ())
+COMPANY = Company("1000000001", "例", *(None,) * 12, ())
 FACTS = RegistrationFacts(UUID(int=2), REQUEST, CARD, "4711", "city", "works", COMPANY.bidder_id, NOW, "")
 NOTICE = Notice(UUID(int=3), NoticeKind.REGISTRATION_NOTICE, FACTS, ())
 

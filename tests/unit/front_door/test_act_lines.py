@@ -24,6 +24,7 @@ CARD = Card(
     # Nine in the morning of the next day in Japan.
     not_after=datetime(2028, 3, 31, 23, 59, tzinfo=UTC),
     company_name=None,
+    holder_name=None,
     encoded=b"",
 )
 COMPANY = CompanyProfile(bidder_id=BIDDER, name="株式会社髙﨑建設", branch="", encoded=b"")
@@ -95,6 +96,18 @@ def test_names_keep_their_unusual_characters() -> None:
 
 def test_branch_follows_the_company_name() -> None:
     assert "株式会社髙﨑建設　大宮支店" in "\n".join(lines(company=replace(COMPANY, branch="大宮支店")))
+
+
+def test_card_before_this_one_is_named_in_both_languages_only_where_one_is_given() -> None:
+    profile = example_profile()
+    offer = require_operation(profile, PREFECTURE, WORKS, Operation.REGISTRATION)
+    act = compose_act_lines(profile, offer, CARD, COMPANY, "", "4711")
+    named = [line for line in act if "4711" in line]
+    assert named == [
+        "期限切れとなった以前のICカード：証明書シリアル番号4711",
+        "Card before this one, expired: serial number 4711",
+    ]
+    assert [line for line in act if line not in named] == lines()
 
 
 def test_person_in_charge_is_named_in_both_languages_only_where_one_is_given() -> None:

@@ -10,6 +10,7 @@ from front_door.convert.registration import read_registration_draft
 from front_door.domain.bidder import require_statement
 from refusals import Refusal
 from servicekit.messages import write_timestamp
+from toroku.act.v1 import signed_purpose_pb2
 from toroku.certificate.v1 import card_pb2
 from toroku.contact.v1.contact_pb2 import Contact, ContactForm
 from toroku.frontdoor.v1 import registration_pb2
@@ -38,7 +39,7 @@ def test_company_profile_is_passed_on_whole() -> None:
 
 
 def test_unknown_signature_algorithm_is_passed_on_to_be_refused_by_the_registry() -> None:
-    message = card_pb2.SignedPurpose.FromString(b"\x0a\x01p\x10\x63\x1a\x01s")
+    message = signed_purpose_pb2.SignedPurpose.FromString(b"\x0a\x01p\x10\x63\x1a\x01s")
     assert message.algorithm == 99
     assert write_signed_purpose(read_signed_purpose(message)) == message
 

@@ -59,14 +59,9 @@ def test_refusal_of_an_instance_with_many_agencies_fits_into_grpc_headers() -> N
     assert "ほか76機関" in caught.value.metadata["offered_by_ja"]
 
 
-@pytest.mark.parametrize("offered", [["registration"], ["registration", "renewal"]])
+@pytest.mark.parametrize("offered", [["registration"], ["registration", "change"]])
 def test_operation_that_the_category_does_not_offer_is_refused(offered: list[str]) -> None:
-    # Nor is one that the profile offers and this version does not carry out.
-    guides = [
-        {"operation": code, "name": {"ja": code, "en": code}, "what_for": {"ja": "", "en": ""}} for code in offered
-    ]
-    categories = [category | {"operations": offered} for category in example_profile().model_dump()["categories"]]
-    profile = example_profile(categories=categories, operations=guides)
+    profile = example_profile(category={"operations": offered, "receipts": []})
     with pytest.raises(Refusal) as caught:
         require_operation(profile, PREFECTURE, WORKS, Operation.RENEWAL)
     refusal = caught.value

@@ -3,11 +3,12 @@
 import pytest
 from google.protobuf.message import Message
 
+from front_door.commands.serve import ADVICE, CHANGE, ENTRY, REGISTRATION, RENEWAL
 from front_door.servicer.input_limits import check_input, compute_sizes
 from refusals import Refusal
-from toroku.certificate.v1.card_pb2 import SignedPurpose
+from toroku.act.v1.signed_purpose_pb2 import SignedPurpose
 from toroku.contact.v1.contact_pb2 import Contact, ContactForm
-from toroku.frontdoor.v1 import entry_pb2, registration_pb2
+from toroku.frontdoor.v1 import change_pb2, entry_pb2, registration_pb2
 from toroku.qualification.v1.bidder_pb2 import BidderProof
 
 
@@ -126,12 +127,40 @@ def test_size_of_each_method_has_room_for_its_largest_request() -> None:
         card_contact=form,
         representative_contact=form,
         person_in_charge=text,
+        predecessor_serial=text[:60],
     )
     check_input(prepare)
-    sizes = compute_sizes([registration_pb2.DESCRIPTOR.services_by_name["Registration"]])
+    sizes = compute_sizes([REGISTRATION])
     for name, request in (("BeginRegistration", largest), ("PrepareRegistration", prepare)):
         most = sizes[f"/toroku.frontdoor.v1.Registration/{name}"]
         # Room for what is not needed here is little.
         assert most - 5 * 1024 < request.ByteSize() < most
-    # All that a stranger may send at all.
+
+
+def test_size_of_a_change_has_room_for_its_largest_request() -> None:
+    text = "\U0002000b" * 300
+    contact = Contact(**{field.name: text for field in Contact.DESCRIPTOR.fields})
+    form = change_pb2.ChangeForm(
+        request_id=text,
+        instance=text,
+        agency=text[:40],
+        category=text[:40],
+        bidder_id=text,
+        certificate_sha256=bytes(1024),
+        card_contact=contact,
+        representative_contact=contact,
+        propagate=True,
+    )
+    act = SignedPurpose(purpose=bytes(16 * 1024), signature=bytes(1024))
+    submit = change_pb2.SubmitChangeRequest(
+        session_token=text[:64], agency=text[:40], category=text[:40], form=form, act=act
+    )
+    check_input(submit)
+    most = compute_sizes([CHANGE])["/toroku.frontdoor.v1.Change/SubmitChange"]
+    assert most - 5 * 1024 < submit.ByteSize() < most
+
+
+def test_no_stranger_may_send_more_than_a_card_has() -> None:
+    sizes = compute_sizes([ENTRY, REGISTRATION, CHANGE, RENEWAL, ADVICE])
+    assert len(sizes) == 26
     assert max(sizes.values()) < 56 * 1024

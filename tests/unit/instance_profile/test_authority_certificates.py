@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.convert import read_card_authorities
+from certificate_registry.convert.registry import read_card_authorities
 from instance_profile import ProfileError, load_profile
 from instance_profile.__main__ import main
 from instance_profile.model import CardAuthority, Profile

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instance_profile import load_draft, load_profile
-from instance_profile.characters import count_characters, find_unusable, is_full_width, is_half_width
+from instance_profile.characters import (
+    count_characters,
+    find_unusable,
+    is_full_width,
+    is_half_width,
+    is_invisible,
+    replace_invisible,
+)
 from instance_profile.field_rules import check_contact, check_search, refuse_violations
 from instance_profile.model import Category
 from refusals import Refusal, Violation
@@ -339,6 +346,13 @@ def test_any_input_is_checked_without_failure(name: str, telephone: str, mail: s
             assert find_unusable(value) == []
             assert count_characters(value) <= most
             assert field == "person_name" or is_half_width(value)
+
+
+def test_printable_characters_are_judged_like_all_others() -> None:
+    """A text of printable characters is not looked at one by one; one with a NUL is."""
+    for character in map(chr, range(1, 0x20000)):
+        assert find_unusable(character) == find_unusable(f"{character}\0")[:-1], hex(ord(character))
+        assert (replace_invisible(character, "") == "") is is_invisible(character), hex(ord(character))
 
 
 @given(TEXT)

@@ -8,7 +8,7 @@ import yaml
 
 from instance_profile import ProfileError, load_profile
 from instance_profile.__main__ import main, write_schema
-from instance_profile.model import Profile
+from instance_profile.model import HolderRule, Profile
 
 PROFILES = Path(__file__).parents[3] / "profiles"
 SAITAMA = PROFILES / "saitama.yaml"
@@ -130,7 +130,7 @@ agencies:
     name: {ja: 秩父市, en: Chichibu City}
     categories: [works]
     company_match: required
-    holder_rule: {ja: 契約者, en: contract party}
+    holder: contract_party
     new_card_during_review: false
 roster_mappings:
   - {name: saitama-goods, encoding: cp932}
@@ -283,7 +283,8 @@ def test_rules_in_one_category_are_checked(tmp_path: Path, rules: str, expected:
 def test_overlay_changes_one_key_of_an_agency_in_one_category(tmp_path: Path) -> None:
     folder = tmp_path / "base"
     folder.mkdir()
-    own = "{category: works, holder_rule: {ja: 代表者, en: head}}, {category: goods, company_match: required}"
+    works_only = "{category: works, holder: not_compared, holder_note: {ja: 代表者, en: head}}"
+    own = f"{works_only}, {{category: goods, company_match: required}}"
     before = "    new_card_during_review: true\n"
     file = changed(folder, before, f"{before}    in_category: [{own}]\n")
     overlay = overlay_of(
@@ -292,9 +293,10 @@ def test_overlay_changes_one_key_of_an_agency_in_one_category(tmp_path: Path) ->
     )
     profile = load_profile(file, overlay)
     works, goods = (profile.agencies[0].find_rules(category) for category in profile.categories)
-    assert (works.holder_rule.ja, works.search_text and works.search_text.ja) == ("代表者", "文")
+    assert (works.holder_text.ja, works.search_text and works.search_text.ja) == ("代表者", "文")
     assert (works.company_match, goods.company_match) == ("off", "required")
-    assert (goods.holder_rule, goods.search_text) == (profile.agencies[0].holder_rule, None)
+    assert (goods.holder, goods.search_text) == (HolderRule.OR_REPRESENTATIVE, None)
+    assert "「法人の代表者」名義でも" in goods.holder_text.ja
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from instance_profile import load_draft, load_profile
 from instance_profile.characters import count_characters
 from instance_profile.display import CardField, CompanyField, ContactSection, RenewalPins, SerialNumberForm
 from instance_profile.model import (
+    HolderRule,
     NameStrictness,
     Operation,
     Profile,
@@ -56,6 +57,7 @@ def columns_of(mapping: RosterMapping) -> list[str]:
         mapping.corporate_number,
         mapping.postal_code,
         mapping.representative_name,
+        mapping.contract_party_name,
         mapping.representative_title,
         mapping.telephone,
         mapping.fax,
@@ -83,9 +85,28 @@ def test_saitama_guides_explain_each_operation(saitama: Profile) -> None:
     assert [guide.name.ja for guide in saitama.operations] == ["登録", "変更", "ICカード更新"]
     renewal = guides[Operation.RENEWAL].not_for
     assert renewal is not None
-    for case in ("更新漏れ", "権限委譲", "会社の合併", "有効期限が切れ", "認証局が異なる"):
+    for case in ("更新漏れ", "権限委譲", "会社の合併", "資格の失効", "企業情報", "有効期限が切れ", "認証局が異なる"):
         assert case in renewal.ja
-    assert "どちらの操作がよいか分からないときは「登録」" in guides[Operation.RENEWAL].what_for.ja
+    assert "「登録」（または「変更」）で操作" in renewal.ja
+    assert renewal.ja.endswith("新しいICカードも使用できなくなります。")
+    what_for = guides[Operation.RENEWAL].what_for.ja
+    assert what_for.startswith("※通常は使用しない機能です。※")
+    assert what_for.endswith("どちらの操作がよいか分からないときは、ICカード更新ではなく「登録」を選んでください。")
+
+
+def test_saitama_compares_registration_and_renewal_as_the_manual_does(saitama: Profile) -> None:
+    assert [difference.aspect.ja for difference in saitama.renewal_differences] == [
+        "用途",
+        "条件（制限事項）",
+        "有効期間が残っている別のICカードが登録されている場合",
+        "操作時の担当者・連絡先の入力作業",
+        "複数の調達機関に入札参加資格がある場合",
+    ]
+    assert saitama.list_propagation_choices() == (Operation.CHANGE, Operation.RENEWAL)
+
+
+def test_nothing_is_chosen_where_nothing_propagates(saitama: Profile) -> None:
+    assert saitama.model_copy(update={"propagation": Propagation.NONE}).list_propagation_choices() == ()
 
 
 def test_saitama_follows_the_rules_of_writing() -> None:
@@ -105,9 +126,16 @@ def test_saitama_search_asks_for_name_number_and_password(saitama: Profile) -> N
 
 def test_saitama_prefecture_accepts_representatives_and_cards_under_review(saitama: Profile) -> None:
     prefecture, *municipalities = saitama.agencies
-    assert "法人の代表者」名義でも" in prefecture.holder_rule.ja
+    (category, *_) = saitama.categories
+    at_prefecture = prefecture.find_rules(category)
+    assert at_prefecture.holder is HolderRule.OR_REPRESENTATIVE
+    assert "法人の代表者」名義でも" in at_prefecture.holder_text.ja
     assert prefecture.new_card_during_review
-    assert all("確認してください" in city.holder_rule.ja and not city.new_card_during_review for city in municipalities)
+    for city in municipalities:
+        rules = city.find_rules(category)
+        assert rules.holder is HolderRule.CONTRACT_PARTY
+        assert rules.holder_text.ja.endswith("この調達機関に確認してください。")
+        assert not city.new_card_during_review
 
 
 def test_contact_sections_explain_their_purpose(saitama: Profile) -> None:
@@ -136,6 +164,8 @@ def test_saitama_mail_is_that_of_the_manual(saitama: Profile) -> None:
     assert notice is not None
     assert "追加" not in notice.subject
     assert "{bidder_id_label}で、次のICカードの利用者登録が行われました" in notice.body
+    # And shows the entry of the act.
+    assert "記録番号 : {entry_position}\n記録の指紋 : {entry_digest}\n封印 : {entry_head}\n" in notice.body
 
 
 def test_committed_profiles_trust_no_card_ca(saitama: Profile) -> None:

@@ -10,15 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from officers.words import Fact
 from operator_command.__main__ import main
 from servicekit.access import ListenerKind
 from tests.support.in_process import Authority, serving
+from tests.support.peers.officer_acts import OfficerActsPeer
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
 from tests.support.running_instance import PROFILE
+from toroku.officer.v1 import officer_acts_pb2
+from toroku.officer.v1.officer_acts_pb2_grpc import add_OfficerActsServicer_to_server
 from toroku.qualification.v1 import qualification_registry_pb2
 from toroku.qualification.v1.qualification_registry_pb2_grpc import add_QualificationRegistryServicer_to_server
 
 SERVICE = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
+ACTS = officer_acts_pb2.DESCRIPTOR.services_by_name["OfficerActs"]
 CONTENT = "商号,住所\n".encode() + "株式会社甲,岡山県\n".encode() * 60_000
 
 
@@ -63,7 +68,8 @@ class Desk:
 
     async def issue(self, *options: str) -> Result:
         named = () if "--profile" in options else ("--profile", PROFILE)
-        return await self.run("issue-passwords", "--category", "works", "--letters", self.letters, *named, *options)
+        issuing = ("issue-passwords", "--category", "works", "--letters", self.letters, "--yes")
+        return await self.run(*issuing, *named, *options)
 
 
 def _status() -> int:
@@ -79,9 +85,14 @@ async def registry_at(
     folder: Path, *roles: str, officer: str = "prefecture/officer"
 ) -> AsyncIterator[tuple[QualificationRegistryPeer, list[str]]]:
     authority = Authority(folder, "example")
-    own = authority.officer(officer, *roles)
-    registry = QualificationRegistryPeer()  # type: ignore[abstract]  # it has only the methods that the command calls
-    services = {SERVICE: partial(add_QualificationRegistryServicer_to_server, registry)}
+    own = authority.enrol(officer, *roles)
+    facts = {name: Fact("1", "1") for name in ("roster", "term", "new", "changed", "gone")}
+    acts = OfficerActsPeer("example", SERVICE, facts)
+    registry = QualificationRegistryPeer(acts=acts)  # type: ignore[abstract]  # it has what the command calls
+    services = {
+        SERVICE: partial(add_QualificationRegistryServicer_to_server, registry),
+        ACTS: partial(add_OfficerActsServicer_to_server, acts),
+    }
     name = "qualification-registry"
     async with serving(authority, name, services, instance="example", listener=ListenerKind.AGENCY) as address:
         files = {

@@ -17,7 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
+from history.heads import load_public_keys
+from history.sealing import load_sealing_key
 from operator_command.instance_certificates import (
+    ADMINISTRATORS,
     LEAF_DAYS,
     RENEW_DAYS,
     Identity,
@@ -36,7 +39,7 @@ def issue(folder: Path, now: datetime = NOW, instance: str = "saitama") -> Insta
         instance=instance,
         services=SERVICES,
         agencies=["prefecture", "city"],
-        officers={"prefecture/officer": ["roster", "password"]},
+        officers=["prefecture/officer"],
         now=now,
     )
 
@@ -94,11 +97,10 @@ def test_no_ca_validates_the_certificates_of_another(tmp_path: Path) -> None:
                     verifier.verify(certificate(identity), [])
 
 
-def test_agency_listeners_trust_only_agencies_and_officers(tmp_path: Path) -> None:
+def test_agencies_and_officers_have_authorities_of_their_own(tmp_path: Path) -> None:
     issued = issue(tmp_path)
-    bundle = x509.load_pem_x509_certificates(issued.agency_clients_authorities.read_bytes())
-    authorities = [issued.agencies["city"].authority, issued.officers["prefecture/officer"].authority]
-    assert bundle == [x509.load_pem_x509_certificate(file.read_bytes()) for file in authorities]
+    assert issued.agency_clients_authorities == issued.agencies["city"].authority
+    assert issued.officer_clients_authorities == issued.officers["prefecture/officer"].authority
 
 
 def test_callers_are_registered_by_key_fingerprint(tmp_path: Path) -> None:
@@ -107,7 +109,12 @@ def test_callers_are_registered_by_key_fingerprint(tmp_path: Path) -> None:
     key = certificate(issued.agencies["city"]).public_key()
     fingerprint = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
     assert callers["agencies"]["city"] == {"key_sha256": [fingerprint]}
-    assert callers["officers"]["prefecture/officer"]["roles"] == ["roster", "password"]
+    # Who else is an officer, the services' tables say.
+    assert {name: officer["roles"] for name, officer in callers["officers"].items()} == {
+        "operator/administrator-1": ["administrator"],
+        "operator/administrator-2": ["administrator"],
+    }
+    assert callers["officers"][ADMINISTRATORS[0]]["key_sha256"] == [issued.officers[ADMINISTRATORS[0]].key_sha256()]
 
 
 def test_every_agency_and_the_operator_have_an_officer() -> None:
@@ -160,10 +167,22 @@ def test_another_instance_gets_certificates_with_its_own_names(tmp_path: Path) -
     assert uris == ["spiffe://aomori/agency/city"]
 
 
-def test_bidder_proof_keys_are_a_pair(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["bidder_proof", "act_proof", "history"])
+def test_keys_of_statements_are_pairs(tmp_path: Path, name: str) -> None:
     issued = issue(tmp_path)
-    private = load_pem_private_key(issued.bidder_proof_private.read_bytes(), None)
-    public = load_pem_public_key(issued.bidder_proof_public.read_bytes())
+    private = load_pem_private_key(getattr(issued, f"{name}_private").read_bytes(), None)
+    public = load_pem_public_key(getattr(issued, f"{name}_public").read_bytes())
     assert isinstance(private, Ed25519PrivateKey)
     assert isinstance(public, Ed25519PublicKey)
-    public.verify(private.sign(b"proof"), b"proof")
+    public.verify(private.sign(b"statement"), b"statement")
+
+
+def test_public_key_of_a_replaced_key_is_kept(tmp_path: Path) -> None:
+    issued = issue(tmp_path)
+    before = load_public_keys(issued.history_public.read_bytes())
+    assert load_public_keys(issue(tmp_path).history_public.read_bytes()).keys() == before.keys()
+    issued.history_private.unlink()
+    issue(tmp_path)
+    key_id = load_sealing_key(issued.history_private.read_bytes()).key_id
+    after = load_public_keys(issued.history_public.read_bytes())
+    assert [*after] == [*before, key_id]

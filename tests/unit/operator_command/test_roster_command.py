@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from refusals import Code, Refusal
+from tests.support.in_process import Authority
 from tests.support.japanese_text import find_other_language
 from tests.support.terminal_dialogue import terminal_dialogue
 from tests.unit.operator_command.desk import CONTENT, Desk, open_desk, registry_at
@@ -221,11 +222,17 @@ async def test_operators_officer_names_the_agency(
 
 
 async def test_certificate_of_no_officer_names_no_agency(desk: Desk, tmp_path: Path) -> None:
+    files = Authority(tmp_path, "example").named("nobody")
+    desk.options[desk.options.index("--client-certificate") + 1] = str(files.certificate)
+    desk.options[desk.options.index("--client-key") + 1] = str(files.private_key)
+    result = await desk.issue()
+    assert result.status == 1
+    assert "--agency" in result.err
     (tmp_path / "broken.pem").write_text("nothing")
     desk.options[desk.options.index("--client-certificate") + 1] = str(tmp_path / "broken.pem")
     result = await desk.issue()
     assert result.status == 1
-    assert "--agency" in result.err
+    assert "broken.pem" in result.err
 
 
 async def test_only_the_named_bidder_gets_a_password(desk: Desk) -> None:
@@ -305,7 +312,7 @@ async def test_letters_need_a_profile_before_a_password_is_issued(desk: Desk) ->
 
 @pytest.mark.parametrize(("answer", "status", "imported"), [("y", 0, 1), ("ｙ", 0, 1), ("はい", 0, 1), ("n", 1, 0)])
 async def test_officer_is_asked_at_a_terminal(desk: Desk, answer: str, status: int, imported: int) -> None:
-    assert await import_at_a_terminal(desk, answer, "この内容で取り込みますか") == status
+    assert await import_at_a_terminal(desk, answer, "署名して実行しますか") == status
     assert len(desk.registry.imported) == imported
     assert len(desk.registry.cancelled) == 1 - imported
 
@@ -324,13 +331,13 @@ async def test_only_yes_or_no_answers_and_only_after_the_question(desk: Desk) ->
         with terminal_dialogue(*import_command(desk), module="operator_command") as dialogue:
             # What is typed while the file is read must not consent to an import that nobody has seen.
             dialogue.type("y")
-            dialogue.answer("この内容で取り込みますか（y：はい　n：いいえ）", "ok")
+            dialogue.answer("署名して実行しますか（y：はい　n：いいえ）", "ok")
             dialogue.answer("yまたはnで答えてください。", "n")
             return dialogue.wait_for_end(), dialogue.transcript
 
     status, transcript = await asyncio.to_thread(import_it)
     assert status == 1
-    assert "中止しました。何も取り込んでいません。" in transcript
+    assert "中止しました。何も変更していません。" in transcript
     assert not desk.registry.commits
 
 

@@ -159,7 +159,8 @@ def test_new_and_gone_bidders_are_shown_with_their_address() -> None:
 
 def test_every_field_of_a_line_has_a_name() -> None:
     named = {field.name for field in CompanyProfile.DESCRIPTOR.fields} - {"bidder_id", "grades"}
-    assert FIELDS.keys() == named | {"grade", "agencies", "valid_from", "valid_until"}
+    further = {"grade", "agencies", "valid_from", "valid_until", "predecessor", "predecessor_kind"}
+    assert FIELDS.keys() == named | further
     assert set(KINDS) == set(LineKind.values()) - {0}
 
 

@@ -66,7 +66,7 @@ async def test_term_is_sent_with_the_file(desk: Desk) -> None:
 @pytest.mark.parametrize(("answers", "confirmed"), [("yyy", [MANY_GONE, SEEN]), ("yn", None)])
 async def test_every_question_is_asked_at_a_terminal(desk: Desk, answers: str, confirmed: list[str] | None) -> None:
     command = ["roster", "import", str(desk.roster), "--mapping", "works-list", *desk.options, "--language", "ja"]
-    questions = ("30件（50%）がこのファイルにありません。", "取り込まれています。", "この内容で取り込みますか")
+    questions = ("30件（50%）がこのファイルにありません。", "取り込まれています。", "署名して実行しますか")
 
     def import_it() -> int:
         with terminal_dialogue(*command, module="operator_command") as dialogue:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from operator_command.client.call import INTERFACES, find_interface, list_methods, list_request_fields
+from operator_command.client.call import INTERFACES, find_methods, list_methods, list_request_fields
 from operator_command.instance_certificates import InstanceCertificates, issue_instance_certificates
 from operator_command.topology import (
     SERVICES,
@@ -29,7 +29,7 @@ def certificates(tmp_path: Path) -> InstanceCertificates:
         instance="saitama",
         services=[service.name for service in SERVICES],
         agencies=["city"],
-        officers={},
+        officers=[],
         now=datetime.now(UTC),
     )
 
@@ -39,13 +39,13 @@ def test_every_listener_has_an_address_of_its_own(tmp_path: Path) -> None:
     assert len(set(addresses.values())) == len(addresses)
     assert all(address.startswith("127.0.0.1:") for address in addresses.values())
     assert {"front-door public", "user-lookup agency", "agency-sync worker", "inbox smtp"} <= set(addresses)
-    assert not {"front-door worker", "user-lookup worker", "certificate-registry agency"} & set(addresses)
+    assert not {"front-door worker", "user-lookup worker", "front-door agency"} & set(addresses)
 
 
 def test_unknown_listener_is_refused_with_its_service(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="LISTENER_UNKNOWN") as refused:
-        choose_addresses(tmp_path).of("certificate-registry", "agency")
-    assert refused.value.metadata == {"service": "certificate-registry", "listener": "agency"}
+        choose_addresses(tmp_path).of("front-door", "agency")
+    assert refused.value.metadata == {"service": "front-door", "listener": "agency"}
 
 
 def test_second_start_reuses_the_addresses(tmp_path: Path) -> None:
@@ -87,6 +87,10 @@ def test_settings_name_listeners_peers_and_files(
     }
     for name in ("CERTIFICATE", "PRIVATE_KEY", "SERVICES_CA", "AGENCY_CLIENTS_CA", "CALLERS"):
         assert Path(settings[f"TOROKU_{name}"]).is_file()
+    officers_ca = settings.get("TOROKU_OFFICER_CLIENTS_CA")
+    assert officers_ca == (
+        None if service.name in ("user-lookup", "front-door") else str(certificates.officer_clients_authorities)
+    )
     assert settings["TOROKU_TRACE_SAMPLING"] == "1"
     assert ("TOROKU_DATABASE" in settings) == (service.name != "front-door")
 
@@ -106,7 +110,7 @@ def test_lookups_share_program_and_database_with_their_registry_but_no_identity(
     assert not lookup.keeps_database
     # No RPC admits it: who takes its key can call nobody.
     for name in INTERFACES:
-        for method in find_interface(name).methods:
+        for method in find_methods(name):
             assert lookup.name not in method.GetOptions().Extensions[access_pb2.access].services
 
 
@@ -122,20 +126,28 @@ def test_worker_listens_on_its_health_port_only(tmp_path: Path, certificates: In
         database="postgresql://x",
         further={},
     )
-    settings = build_worker_settings(registry, server_settings, addresses)
+    settings = build_worker_settings(registry, server_settings, addresses, certificates)
     assert [name for name in settings if name.endswith("_LISTEN")] == ["TOROKU_HEALTH_LISTEN"]
     assert settings["TOROKU_HEALTH_LISTEN"] != server_settings["TOROKU_HEALTH_LISTEN"]
     assert settings["TOROKU_DATABASE"] == "postgresql://x"
 
 
-def test_only_the_signer_has_the_private_key_of_bidder_proofs(
-    tmp_path: Path, certificates: InstanceCertificates
+@pytest.mark.parametrize(
+    ("key", "holder"),
+    [
+        ("bidder_proof_private", "qualification-registry"),
+        ("officer_proof_private", "certificate-registry"),
+        ("act_proof_private", "certificate-registry"),
+    ],
+)
+def test_only_the_signer_has_the_private_key_of_proofs(
+    tmp_path: Path, certificates: InstanceCertificates, key: str, holder: str
 ) -> None:
     addresses = choose_addresses(tmp_path)
     holders = [
         service.name
         for service in SERVICES
-        if str(certificates.bidder_proof_private)
+        if str(getattr(certificates, key))
         in build_settings(
             service,
             profile=tmp_path,
@@ -146,7 +158,35 @@ def test_only_the_signer_has_the_private_key_of_bidder_proofs(
             further={},
         ).values()
     ]
-    assert holders == ["qualification-registry"]
+    assert holders == [holder]
+
+
+def test_only_workers_with_a_history_have_the_key_that_seals_it(
+    tmp_path: Path, certificates: InstanceCertificates
+) -> None:
+    """And only who seals or opens secrets that are mailed has the key of these."""
+    addresses = choose_addresses(tmp_path)
+    sealers, key = [], ("TOROKU_HISTORY_KEY", str(certificates.history_private))
+    of_secrets, secret_key = [], ("TOROKU_MAILED_SECRET_KEY", str(certificates.mailed_secret_key))
+    for service in SERVICES:
+        server_settings = build_settings(
+            service,
+            profile=tmp_path,
+            overlay=None,
+            addresses=addresses,
+            certificates=certificates,
+            database=None,
+            further={},
+        )
+        assert key[0] not in server_settings
+        assert key[1] not in server_settings.values()
+        of_secrets += [service.name] if secret_key in server_settings.items() else []
+        if service.keeps_database:
+            settings = build_worker_settings(service, server_settings, addresses, certificates)
+            sealers += [service.name] if key in settings.items() else []
+            of_secrets += [f"{service.name} worker"] if secret_key in settings.items() else []
+    assert of_secrets == ["certificate-registry", "contact-notification worker"]
+    assert sealers == ["qualification-registry", "certificate-registry", "contact-notification"]
 
 
 def test_methods_open_to_an_agency_are_listed_with_their_fields() -> None:

@@ -7,7 +7,8 @@ from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_lines import LINE_FIELDS, LineReader, Lines
 from qualification_registry.domain.roster_source import open_roster
-from tests.support.services.qualification_registry import WITH_IDS, roster_profile
+from tests.support.services.example_rosters import roster_profile
+from tests.support.services.roster_officer import WITH_IDS
 
 PROFILE = roster_profile()
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from qualification_registry.domain.roster_records import BLOCK_ROWS
 from refusals import Refusal
 from refusals.catalogue import catalogue
-from tests.support.services.qualification_registry import HEADER, WITH_IDS, WITH_IDS_CP932, WITHOUT_IDS, roster, row
+from tests.support.services.example_rosters import HEADER, WITH_IDS_CP932, WITHOUT_IDS, roster, row
+from tests.support.services.roster_officer import WITH_IDS
 from tests.unit.qualification_registry.reading import read
 
 ID, NAME, ADDRESS, AGENCIES = "業者番号", "商号", "所在地", "調達機関"

@@ -64,7 +64,7 @@ def test_escaped_cells_unescape_to_the_original(cells: list[str]) -> None:
 
 def test_agencies_are_read_by_code_or_name_in_any_order() -> None:
     agencies = Agencies(example_profile().agencies, WORKS, "、")
-    assert agencies["例示市、例示県"] == agencies[f" {PREFECTURE} 、{CITY}、"] == f"{{{PREFECTURE},{CITY}}}"
+    assert agencies["例示市、例示県"] == agencies[f" {PREFECTURE} 、{CITY}、"] == f"{PREFECTURE} {CITY}"
     assert agencies[""] == agencies["、"] == agencies["例示市,例示県"] == ""
 
 

@@ -41,7 +41,7 @@ def test_mapping_of_the_page_reads_its_file() -> None:
     assert errors.count == 0
     assert [key for block in lines for key in block.keys] == ["1100000101", "1100000102"]
     first, second = (dict(zip(LINE_FIELDS, line.split("\t"), strict=True)) for block in lines for line in block.lines)
-    assert first["agencies"] == "{saitama-prefecture,kawagoe-city}"
+    assert first["agencies"] == "saitama-prefecture kawagoe-city"
     assert (first["valid_from"], first["valid_until"], first["grades"]) == ("2026-04-01", "2028-03-31", '["A",""]')
     assert (second["corporate_number"], second["name"]) == (NULL, "見本清掃有限会社")
 

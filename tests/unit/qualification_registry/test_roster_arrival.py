@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -17,7 +18,8 @@ from qualification_registry.domain.roster_source import open_roster
 from qualification_registry.domain.roster_text import RosterText
 from refusals import Refusal
 from tests.support.rosters import corporate_number
-from tests.support.services.qualification_registry import HEADER, WITH_IDS, roster, roster_profile, row
+from tests.support.services.example_rosters import HEADER, roster, roster_profile, row
+from tests.support.services.roster_officer import WITH_IDS
 
 PROFILE = roster_profile()
 MAPPING = PROFILE.mapping(WITH_IDS)
@@ -117,3 +119,29 @@ def test_what_the_whole_file_shows_says_more_than_its_records() -> None:
     reader = RosterReader(PROFILE, MAPPING, content, grade_kinds=1)
     with pytest.raises(Refusal, match="ROSTER_ENCODING_WRONG"):
         reader.read_ahead()
+
+
+def test_repeated_bidders_name_their_first_rows_wherever_these_are() -> None:
+    ids = [1_000_000_000 + number for number in range(4000)]
+    for row_number, first_row in ((1500, 2), (2800, 1600), (2900, 2), (3900, 3800)):
+        ids[row_number - 2] = ids[first_row - 2]
+    reader = RosterReader(PROFILE, MAPPING, RosterContent.of(roster(*(row(f"{each}") for each in ids))), grade_kinds=1)
+    reader.read_ahead()
+    assert [(error.row, error.reason, error.metadata["first_row"]) for error in reader.errors.first] == [
+        (1500, "ROSTER_BIDDER_TWICE", "2"),
+        (2800, "ROSTER_BIDDER_TWICE", "1600"),
+        (2900, "ROSTER_BIDDER_TWICE", "2"),
+        (3900, "ROSTER_BIDDER_TWICE", "3800"),
+    ]
+
+
+def test_reading_makes_no_copy_of_the_whole_file() -> None:
+    content = RosterContent.of(whole := roster(*(row(f"{1000000000 + number}") for number in range(60_000))))
+    tracemalloc.start()
+    try:
+        rows = sum(len(block.numbers) for block in open_roster(content, MAPPING, RosterErrors()).read_blocks())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert rows == 60_000
+    assert most < len(whole) / 2

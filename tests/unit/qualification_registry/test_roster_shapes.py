@@ -10,7 +10,7 @@ from qualification_registry.domain.roster_cells import NULL
 from qualification_registry.domain.roster_records import BLOCK_ROWS
 from refusals import Refusal
 from tests.support.example_profile import CITY, PREFECTURE
-from tests.support.services.qualification_registry import HEADER, mapping, roster, row
+from tests.support.services.example_rosters import HEADER, mapping, roster, row
 from tests.unit.qualification_registry.reading import read
 
 GOOD = row("1000000001")
@@ -149,7 +149,7 @@ def test_rows_for_each_trade_are_one_line() -> None:
         ("1000000001", '["A","B"]'),
         ("1000000002", '["","○"]'),
     ]
-    assert [line["agencies"] for line in content.values] == [f"{{{PREFECTURE},{CITY}}}", f"{{{PREFECTURE}}}"]
+    assert [line["agencies"] for line in content.values] == [f"{PREFECTURE} {CITY}", PREFECTURE]
     # The preview counts bidders.
     assert content.rows == 2
 

@@ -135,12 +135,12 @@ def test_shown_errors_are_those_of_the_first_rows() -> None:
 
 def test_changes_are_counted_by_the_most_important_field_that_differs() -> None:
     def line(**changes: str) -> str:
-        values = dict.fromkeys(LINE_FIELDS, r"\N") | {"name": "例示", "agencies": "{city}", "grades": "[]"}
+        values = dict.fromkeys(LINE_FIELDS, r"\N") | {"name": "例示", "agencies": "city", "grades": "[]"}
         return "\t".join((values | changes).values())
 
     after = {
         LineKind.IDENTITY_CHANGED: [{"name": "二"}, {"address": "二", "grades": "[1]"}, {"representative_name": "二"}],
-        LineKind.CHANGED: [{"telephone": "2"}, {"agencies": "{town}", "grades": "[1]"}, {"valid_until": "2027-03-31"}],
+        LineKind.CHANGED: [{"telephone": "2"}, {"agencies": "town", "grades": "[1]"}, {"valid_until": "2027-03-31"}],
         LineKind.GRADES_CHANGED: [{"grades": "[1]"}, {"grade_kinds": "2"}],
     }
     lines = [line(**changes) for kind in after.values() for changes in kind]

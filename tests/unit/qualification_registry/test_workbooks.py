@@ -9,7 +9,8 @@ from instance_profile.roster_mapping import RosterMapping
 from qualification_registry.domain.roster_cells import NULL
 from qualification_registry.domain.workbook_cells import NumberFormats
 from refusals import Refusal
-from tests.support.services.qualification_registry import HEADER, WITH_IDS, roster, row
+from tests.support.services.example_rosters import HEADER, roster, row
+from tests.support.services.roster_officer import WITH_IDS
 from tests.support.workbooks import build_archive, build_workbook, write_workbook
 from tests.unit.qualification_registry.reading import PROFILE, read
 

@@ -1,6 +1,7 @@
 """The access option: by default nobody may call a method."""
 
 import itertools
+from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -34,12 +35,20 @@ def officers_access(scope: "access_pb2.OfficerScope.ValueType", *, own_agency_fi
     return access_pb2.Access(officer_roles=["roster"], officer_scope=scope, own_agency_field=own_agency_field)
 
 
-def service_with(access: access_pb2.Access, *, client_streaming: bool = False) -> ServiceDescriptor:
-    """Returns a service with one method that has this option and a request with the field `agency`."""
+def service_with(
+    access: access_pb2.Access, *, client_streaming: bool = False, request: str = "certificate.v1.ResolveUserRequest"
+) -> ServiceDescriptor:
+    """Returns a service with one method that has this option and a request; the usual one has the field `agency`."""
     name = f"tests.pour{next(_numbers)}"
     file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package=name, syntax="proto3")
-    file.dependency.extend(["toroku/access/v1/access.proto", "toroku/certificate/v1/user_lookup.proto"])
-    request = ".toroku.certificate.v1.ResolveUserRequest"
+    file.dependency.extend(
+        [
+            "toroku/access/v1/access.proto",
+            "toroku/certificate/v1/user_lookup.proto",
+            "toroku/officer/v1/proposals.proto",
+        ]
+    )
+    request = f".toroku.{request}"
     method = file.service.add(name="Open").method.add(
         name="Pour", input_type=request, output_type=request, client_streaming=client_streaming
     )
@@ -157,3 +166,42 @@ def test_agency_may_name_only_itself() -> None:
     check_own_agency(access, AGENCY, user_lookup_pb2.ResolveUserRequest(agency="saitama-city"))
     with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):
         check_own_agency(access, AGENCY, user_lookup_pb2.ResolveUserRequest(agency="kawagoe-city"))
+
+
+SIGNED = "officer.v1.ApproveProposalRequest"
+
+
+@pytest.mark.parametrize(
+    ("changes", "request_type", "is_stream", "problem"),
+    [
+        ({"act": True}, "certificate.v1.ResolveUserRequest", False, "its request has no field act of the type toroku"),
+        ({"act": True}, SIGNED, True, "an act is not signed for a stream of requests"),
+        ({"act": True, "officer_roles": [], "officer_scope": 0, "agencies": True}, SIGNED, False, "it is for none"),
+        ({"four_eyes": True}, SIGNED, False, "four_eyes needs act"),
+        ({"unregistered_officers": True, "anyone": True}, SIGNED, False, "unregistered_officers and anyone"),
+    ],
+)
+def test_option_of_an_act_that_could_not_be_kept_prevents_the_start(
+    changes: dict[str, Any], request_type: str, is_stream: bool, problem: str
+) -> None:
+    values: dict[str, Any] = {"officer_roles": ["roster"], "officer_scope": RESPONSIBLE_AGENCY} | changes
+    service = service_with(access_pb2.Access(**values), client_streaming=is_stream, request=request_type)
+    with pytest.raises(LookupError, match=problem):
+        build_access_table([service])
+
+
+def test_acts_of_officers_and_of_persons_not_registered_are_accepted() -> None:
+    officers = officers_access(RESPONSIBLE_AGENCY)
+    officers.act = officers.four_eyes = True
+    newcomers = access_pb2.Access(unregistered_officers=True, act=True)
+    for access in (officers, newcomers):
+        assert build_access_table([service_with(access, request=SIGNED)])
+    newcomer = Caller(Kind.UNREGISTERED, "unregistered/00")
+    assert allowed(newcomers, ListenerKind.AGENCY, newcomer)
+    assert allowed(newcomers, ListenerKind.AGENCY, OFFICER)
+    for access, listener, caller in (
+        (officers, ListenerKind.AGENCY, newcomer),
+        (newcomers, ListenerKind.INTERNAL, newcomer),
+        (newcomers, ListenerKind.PUBLIC, newcomer),
+    ):
+        assert not allowed(access, listener, caller)

@@ -3,12 +3,13 @@
 import hashlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from instance_profile.base import OPERATOR as RESERVED_IN_PROFILES
 from refusals import Code, Refusal
-from servicekit.identity import ANYONE, OPERATOR, Caller, Kind, RegisteredCallers, identify, require_acts_for
+from servicekit.identity import ANYONE, OPERATOR, Caller, Kind, RegisteredCallers, identify, read_peer, require_acts_for
 
 OFFICER = "spiffe://saitama/officer/saitama-prefecture/hanako"
 NOW = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
@@ -46,7 +47,7 @@ def connection(*uris: str) -> tuple[dict[str, list[bytes]], str]:
 
 def test_service_is_identified_by_its_only_uri() -> None:
     context, _ = connection("spiffe://saitama/service/agency-sync")
-    assert identify(context, "saitama", RegisteredCallers(None), NOW) == Caller(Kind.SERVICE, "agency-sync")
+    assert identify(read_peer(context), "saitama", RegisteredCallers(None), NOW) == Caller(Kind.SERVICE, "agency-sync")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_service_is_identified_by_its_only_uri() -> None:
 def test_other_names_are_refused(uris: tuple[str, ...]) -> None:
     context, _ = connection(*uris)
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        identify(context, "saitama", RegisteredCallers(None), NOW)
+        identify(read_peer(context), "saitama", RegisteredCallers(None), NOW)
 
 
 def test_caller_acts_for_its_own_agency_and_the_operators_officers_for_all() -> None:
@@ -91,17 +92,45 @@ def test_operators_code_is_the_same_in_profiles_and_in_certificates() -> None:
     assert OPERATOR == RESERVED_IN_PROFILES
 
 
+def write_officers(keys: Mapping[str, Sequence[str]], *roles: str) -> str:
+    """Returns a file of callers with officers; an agency in it is admitted whatever they are."""
+    officers = {name: {"roles": list(roles) or ["administrator"], "key_sha256": [*of]} for name, of in keys.items()}
+    return yaml.safe_dump({"agencies": {"kawagoe-city": {"key_sha256": ["0" * 64]}}, "officers": officers})
+
+
+@pytest.mark.parametrize(
+    ("others", "roles"),
+    [(0, ["roster"]), (0, ["administrator", "roster"]), (2, ["administrator"])],
+    ids=["another role", "a further role", "three administrators"],
+)
+def test_file_of_callers_has_two_administrators_and_no_other_officers(
+    tmp_path: Path, others: int, roles: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    context, key_sha256 = connection(OFFICER)
+    of_agency, agency_key = connection("spiffe://saitama/agency/kawagoe-city")
+    file = tmp_path / "callers.yaml"
+    further = {f"operator/person-{number}": ["0" * 64] for number in range(others)}
+    text = write_officers({"saitama-prefecture/hanako": [key_sha256], **further}, *roles)
+    file.write_text(text.replace("0" * 64, agency_key, 1))
+    registered = RegisteredCallers(file)
+    with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
+        identify(read_peer(context), "saitama", registered, NOW)
+    assert "administrators" in caplog.text
+    assert identify(read_peer(of_agency), "saitama", registered, NOW).name == "kawagoe-city"
+
+
 def test_officer_is_admitted_until_the_fingerprint_is_removed(tmp_path: Path) -> None:
     context, key_sha256 = connection(OFFICER)
     file = tmp_path / "callers.yaml"
-    file.write_text(f"officers:\n  saitama-prefecture/hanako:\n    roles: [roster]\n    key_sha256: [{key_sha256}]\n")
+    file.write_text(write_officers({"saitama-prefecture/hanako": [key_sha256]}))
     registered = RegisteredCallers(file)
-    found = identify(context, "saitama", registered, NOW)
-    assert (found.kind, found.name, found.roles) == (Kind.OFFICER, "saitama-prefecture/hanako", frozenset({"roster"}))
+    found = identify(read_peer(context), "saitama", registered, NOW)
+    assert (found.kind, found.name) == (Kind.OFFICER, "saitama-prefecture/hanako")
+    assert found.roles == frozenset({"administrator"})
 
     file.write_text("officers: {}\n")
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        identify(context, "saitama", registered, NOW)
+        identify(read_peer(context), "saitama", registered, NOW)
 
 
 @pytest.mark.parametrize("second", [-1, VALID_UNTIL.timestamp() - NOW.timestamp() + 1], ids=["before", "after"])
@@ -109,9 +138,9 @@ def test_certificate_outside_of_its_validity_is_refused_with_both_ends(second: f
     context, _ = connection("spiffe://saitama/service/agency-sync")
     registered = RegisteredCallers(None)
     for within in (NOW, VALID_UNTIL):
-        assert identify(context, "saitama", registered, within).name == "agency-sync"
+        assert identify(read_peer(context), "saitama", registered, within).name == "agency-sync"
     with pytest.raises(Refusal, match="CALLER_CERTIFICATE_NOT_VALID") as refused:
-        identify(context, "saitama", registered, NOW + timedelta(seconds=second))
+        identify(read_peer(context), "saitama", registered, NOW + timedelta(seconds=second))
     assert refused.value.code is Code.UNAUTHENTICATED
     assert refused.value.metadata == {
         "caller": "service agency-sync",
@@ -138,20 +167,20 @@ def test_malformed_callers_file_refuses_everyone_and_is_read_and_logged_once(
     good = f"agencies:\n  kawagoe-city:\n    key_sha256: [{key_sha256}]\n"
     file.write_text(good)
     registered = RegisteredCallers(file)
-    assert identify(context, "saitama", registered, NOW).agency == "kawagoe-city"
+    assert identify(read_peer(context), "saitama", registered, NOW).agency == "kawagoe-city"
 
     for times in (1, 2):
         file.write_bytes(content + b"\n" * times)
         with count_reads(file) as count:
             for _ in range(5):
                 with pytest.raises(Refusal, match="CALLERS_UNREADABLE") as refused:
-                    identify(context, "saitama", registered, NOW)
+                    identify(read_peer(context), "saitama", registered, NOW)
                 assert refused.value.code is Code.UNAVAILABLE
             assert count() == 1
         assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == times
 
     file.write_text(good)
-    assert identify(context, "saitama", registered, NOW).agency == "kawagoe-city"
+    assert identify(read_peer(context), "saitama", registered, NOW).agency == "kawagoe-city"
 
 
 def test_missing_callers_file_refuses_everyone_until_it_is_there_and_is_logged_once(
@@ -162,15 +191,17 @@ def test_missing_callers_file_refuses_everyone_until_it_is_there_and_is_logged_o
     registered = RegisteredCallers(file)
     for _ in range(5):
         with pytest.raises(Refusal, match="CALLERS_UNREADABLE"):
-            identify(context, "saitama", registered, NOW)
+            identify(read_peer(context), "saitama", registered, NOW)
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
     file.write_text(f"agencies:\n  kawagoe-city:\n    key_sha256: [{key_sha256}]\n")
-    assert identify(context, "saitama", registered, NOW).agency == "kawagoe-city"
+    assert identify(read_peer(context), "saitama", registered, NOW).agency == "kawagoe-city"
 
 
 def test_services_do_not_need_the_callers_file(tmp_path: Path) -> None:
     context, _ = connection("spiffe://saitama/service/agency-sync")
-    assert identify(context, "saitama", RegisteredCallers(tmp_path / "missing.yaml"), NOW).name == "agency-sync"
+    assert (
+        identify(read_peer(context), "saitama", RegisteredCallers(tmp_path / "missing.yaml"), NOW).name == "agency-sync"
+    )
 
 
 @contextmanager
@@ -197,4 +228,4 @@ def test_registered_key_does_not_admit_another_name(tmp_path: Path) -> None:
     file = tmp_path / "callers.yaml"
     file.write_text(f"agencies:\n  saitama-city:\n    key_sha256: [{key_sha256}]\n")
     with pytest.raises(Refusal, match="CALLER_UNKNOWN"):
-        identify(context, "saitama", RegisteredCallers(file), NOW)
+        identify(read_peer(context), "saitama", RegisteredCallers(file), NOW)

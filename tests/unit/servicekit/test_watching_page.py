@@ -14,8 +14,10 @@ from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBoun
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
 from contact_notification.metrics import ContactMetrics, MailMetrics
+from history.metrics import SealMetrics
 from qualification_registry.metrics import RosterMetrics
 from servicekit import jobs
+from servicekit.broken_glass import BrokenGlass
 from servicekit.call_counts import Counts
 from servicekit.connections import ConnectionWatch
 from servicekit.database import Database
@@ -45,10 +47,12 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
         CardTrustMetrics(metrics, TrustStoreCache([]))
         JudgementMetrics(metrics, JudgementPool([], PoolBounds(processes=1, most=1, timeout=1)))
         metrics.registry.register(ConnectionWatch({}))
+        BrokenGlass(metrics)
         RosterMetrics(metrics, example_profile())
         MailMetrics(metrics)
         ContactMetrics(metrics)
         PropagationMetrics(metrics)
+        SealMetrics(metrics)
         metrics.registry.register(Counts())
         async with (
             Database.open("postgresql://127.0.0.1:9/nobody", pool=1) as nowhere,

@@ -12,8 +12,8 @@ from tests.support.waiting import wait_until
 from tools.requirement_marks import MarkedTest, find_marked_tests
 from tools.requirement_table import ROOT
 from tools.row_faults.fault import Fault
-from tools.row_faults.faults import FAULTS
-from tools.row_faults.rules import list_problems
+from tools.row_faults.faults import FAULTS, MODEL_FAULTS
+from tools.row_faults.rules import list_model_problems, list_problems
 from tools.row_faults.tree_copy import copy_tree
 from tools.row_faults.trial import Verdict, run_tests, try_faults
 
@@ -78,6 +78,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_faults_of_the_repository_fit_its_rows_files_and_tests() -> None:
     assert list_problems(FAULTS, find_marked_tests(ROOT), ROOT) == []
+    assert list_model_problems(MODEL_FAULTS, ROOT) == []
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,13 @@ def test_fault_that_does_not_fit_is_a_problem(root: Path, faults: list[Fault], p
 
 def test_fault_that_fits_is_no_problem(root: Path) -> None:
     assert list_problems([PRICE], MARKED, root) == []
+
+
+def test_fault_of_no_row_fits_its_file_and_its_test(root: Path) -> None:
+    assert list_model_problems([PRICE], root) == []
+    [no_text, no_test] = list_model_problems([replace(PRICE, old="PRICE = 4", test=f"{PRICE.test}s")], root)
+    assert "has the text to replace 0 times" in no_text
+    assert "there is no such test" in no_test
 
 
 async def test_each_fault_is_found_by_its_test_or_reported_with_the_reason(root: Path) -> None:

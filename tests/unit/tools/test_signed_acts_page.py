@@ -23,7 +23,7 @@ def test_page_with_another_table_is_outdated() -> None:
 
 @pytest.mark.parametrize(("row", "type_", "role"), RULES, ids=lambda part: str(part).replace("/", "."))
 def test_comment_of_signed_purpose_lists_the_keys_of_every_row(row: str, type_: str, role: str) -> None:
-    comment = (ROOT / "protos/toroku/certificate/v1/card.proto").read_text("utf-8")
+    comment = (ROOT / "protos/toroku/act/v1/signed_purpose.proto").read_text("utf-8")
     name = "an RPC" if row == OFFICER else row
     block = re.search(rf"^//   {name}  .*(?:\n//    .*)*", comment, re.MULTILINE)
     assert block is not None

@@ -14,7 +14,7 @@ FAULTS = (
     Fault(
         row="CRD-02",
         breaks="What is typed while the card is busy answers the next question.",
-        file="card-agent/card_agent/command.py",
+        file="card-agent/card_agent/commands/surroundings.py",
         old="keyboard=open_keyboard(sys.stdin.fileno()) if is_interactive else None,",
         new="keyboard=None,",
         test="tests/integration/test_terminal_dialogue.py::test_nothing_typed_ahead_answers_a_question_or_agrees",
@@ -37,6 +37,15 @@ FAULTS = (
         test="tests/contract/certificate_registry/test_card_session.py::test_invalid_card_gets_no_challenge",
     ),
     Fault(
+        row="CRD-06",
+        breaks="A card whose binding was undone can't register anew.",
+        file="services/certificate-registry/certificate_registry/store/suspensions.py",
+        old="ended_as = '{BindingState.RELEASED.value}'",
+        new="ended_as = '{BindingState.CLOSED.value}'",
+        test="tests/contract/certificate_registry/test_binding_undo.py"
+        "::test_card_whose_binding_was_undone_registers_for_another_bidder",
+    ),
+    Fault(
         row="CRD-07",
         breaks="Of several cards of a bidder only one is good.",
         file="services/certificate-registry/certificate_registry/store/lookup.py",
@@ -55,5 +64,13 @@ FAULTS = (
         old='if is_present else Refusal("CARD_REMOVED", Code.ABORTED)',
         new='if is_present else Refusal("CARD_UNREADABLE", Code.ABORTED)',
         test="tests/integration/test_card_reader_trouble.py::test_card_removed_at_any_command_is_refused",
+    ),
+    Fault(
+        row="CRD-10",
+        breaks="A representative's card passes where the contract party's alone is taken.",
+        file="services/qualification-registry/qualification_registry/domain/card_approval.py",
+        old="    HolderRule.CONTRACT_PARTY: {HolderComparison.CONTRACT_PARTY},\n",
+        new="    HolderRule.CONTRACT_PARTY: {HolderComparison.CONTRACT_PARTY, HolderComparison.REPRESENTATIVE},\n",
+        test="tests/contract/qualification_registry/test_card_approvals.py::test_holder_passes_or_is_for_an_officer_by_the_rule_of_the_agency",
     ),
 )

@@ -22,7 +22,7 @@ FAULTS = (
     Fault(
         row="REG-10",
         breaks="An e-bidding system gets the representative contact, whatever purpose it names.",
-        file="services/contact-notification/contact_notification/operations/contacts.py",
+        file="services/contact-notification/contact_notification/store/contacts.py",
         old="if query.certificate_sha256 is None:",
         new="if query.bidder_id:",
         test="tests/contract/contact_notification/test_registrations.py::test_agency_gets_contacts_by_purpose",

@@ -3,12 +3,15 @@
 from functools import partial
 
 from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.operations.bidder_record import BidderStateRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
 from instance_profile.model import Propagation
+from officers.directory import StoredOfficers
+from officers.servicer import offer_directory
 from servicekit import schema, server
 from servicekit.database import Database
 from servicekit.database_clock import read_time
@@ -36,6 +39,7 @@ async def run() -> None:
                 propagates=profile.propagation is Propagation.AT_ONCE,
                 offering=offering,
             ),
+            bidder_state_record=BidderStateRecord(database=database),
             listing=PropagationListing(database=database, offering=offering),
         )
         await server.serve(
@@ -44,8 +48,10 @@ async def run() -> None:
             services={
                 agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]: partial(
                     agency_sync_pb2_grpc.add_AgencySyncServicer_to_server, servicer
-                )
+                ),
+                **offer_directory(database),
             },
+            officers=StoredOfficers(database),
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,

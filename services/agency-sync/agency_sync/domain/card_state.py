@@ -29,6 +29,15 @@ class CompanyComparison(StrEnum):
     DIFFERENT = "different"
 
 
+class HolderComparison(StrEnum):
+    """The holder of a certificate, held against the roster's persons (CRD-10)."""
+
+    CONTRACT_PARTY = "contract party"
+    REPRESENTATIVE = "representative"
+    UNREADABLE = "unreadable"
+    DIFFERENT = "different"
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """What was proven about a bidder and its card, which every agency holds against its own rule."""
@@ -36,15 +45,31 @@ class Proven:
     # Whether the bidder's password was entered, and right.
     password: bool
     company: CompanyComparison
+    holder: HolderComparison
+
+
+class Origin(StrEnum):
+    """Who made a registration: the contractor at this agency, by 登録 or ICカード更新, or propagation."""
+
+    CONTRACTOR = "contractor"
+    RENEWAL = "renewal"
+    PROPAGATION = "propagation"
 
 
 @dataclass(frozen=True, slots=True)
 class AgencyRegistration:
-    """The registration of a card at one agency."""
+    """The registration of a card at one agency.
+
+    `replaced_by` is the card that took its place there, `predecessor` the one whose place it took (SHA-256 of the
+    certificate, 32 bytes). `stays_here`: the contractor chose that the other agencies do not follow.
+    """
 
     registration_id: UUID
     state: RegistrationState
-    by_propagation: bool
+    origin: Origin
+    replaced_by: bytes | None = None
+    predecessor: bytes | None = None
+    stays_here: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +91,30 @@ class CardState:
     def key(self) -> CardKey:
         """The card in its category."""
         return self.certificate_sha256, self.category
+
+    def list_predecessors(self) -> Mapping[str, CardKey]:
+        """Returns the cards whose places it took by renewals, by the agency of the renewal."""
+        return {
+            agency: (registration.predecessor, self.category)
+            for agency, registration in self.registrations.items()
+            if registration.origin is Origin.RENEWAL and registration.predecessor is not None
+        }
+
+    def list_successors(self) -> Mapping[str, CardKey]:
+        """Returns the cards that took its place, by agency."""
+        return {
+            agency: (registration.replaced_by, self.category)
+            for agency, registration in self.registrations.items()
+            if registration.state is RegistrationState.REPLACED and registration.replaced_by is not None
+        }
+
+    def list_good_agencies(self) -> Set[str]:
+        """Returns the agencies at which it is registered and good."""
+        return frozenset(
+            agency
+            for agency, registration in self.registrations.items()
+            if registration.state is RegistrationState.GOOD
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
-"""The intentions to propagate registrations: when, and what a card's state does to them."""
+"""The intentions to propagate registrations and renewals: to which agencies, and when."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from agency_sync.domain.card_state import AgencyRegistration, CardKey, CardState, KeptState, Proven, RegistrationState
+from agency_sync.domain.bidder_state import BidderState
+from agency_sync.domain.card_state import AgencyRegistration, CardKey, Origin, Proven
 from servicekit.versions import Version
 
 
@@ -15,16 +16,34 @@ class IntentionState(StrEnum):
 
     # To be carried out.
     OPEN = "open"
-    # Judged again when a newer state of the card says that it is good: the card or its registration is suspended, or
-    # certificate-registry found the card not good.
+    # Judged again when a newer state of the card says that it is good, since the card or its registration is suspended
+    # or certificate-registry found the card not good; or with a newer state of the bidder, which is suspended.
     WAITING = "waiting"
-    # Carried out, or void because the registration ended. A restore of certificate-registry opens it again.
+    # Carried out, or void because the registration ended. A restore of certificate-registry opens it again, and so does
+    # a state of the bidder by which an agency takes what it refused.
     DONE = "done"
+
+
+class IntentionKind(StrEnum):
+    """To which agencies it goes."""
+
+    # All others.
+    REGISTRATION = "registration"
+    # Those where the card is registered and good whose place its card took.
+    RENEWAL = "renewal"
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The card whose place another one took: the version of its state, and the agencies at which it is good."""
+
+    version: Version
+    good_at: Set[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intention:
-    """A registration to propagate to all other agencies, with what is known of its card.
+    """A registration to propagate to other agencies, with what is known of its card.
 
     Which agencies those are is decided when it is carried out.
     """
@@ -39,8 +58,50 @@ class Intention:
     card_version: Version
     proven: Proven
     registrations: Mapping[str, AgencyRegistration]
+    certificate_sha256: bytes
+    # The bidder's state that it is judged by; None where none was ever reported.
+    bidder: BidderState | None
     # Whether a registry refused it before, alone.
     was_refused: bool = False
+    kind: IntentionKind = IntentionKind.REGISTRATION
+    # The card whose place its card took at the agency, or which an officer linked to it.
+    predecessor: Predecessor | None = None
+
+    @property
+    def is_renewal(self) -> bool:
+        """Whether a renewal made the registration, so that its card takes another one's place where that is good."""
+        source = self.registrations.get(self.agency)
+        return source is not None and source.origin is Origin.RENEWAL
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether it is of a renewal, and takes over what was intended for the card whose place it took."""
+        return self.is_renewal and self.kind is IntentionKind.REGISTRATION
+
+    def replaces_at(self, agency: str) -> bool:
+        """Returns whether its card takes another one's place at an agency."""
+        return self.is_renewal and self.predecessor is not None and agency in self.predecessor.good_at
+
+    def concerns(self, agency: str) -> bool:
+        """Returns whether it goes to an agency, its own left out."""
+        return agency != self.agency and (self.kind is IntentionKind.REGISTRATION or self.replaces_at(agency))
+
+    @property
+    def is_bidder_suspended(self) -> bool:
+        """Whether the bidder is suspended in the whole instance, or at the registration's agency."""
+        return self.bidder is not None and self.bidder.is_suspended_at(self.agency)
+
+    def is_bidder_suspended_at(self, agency: str) -> bool:
+        """Returns whether the bidder is suspended at an agency."""
+        return self.bidder is not None and self.bidder.is_suspended_at(agency)
+
+    def has_approved_company(self, agency: str) -> bool:
+        """Returns whether an agency's officer approved the company of the card."""
+        return self.bidder is not None and self.bidder.has_approved_company(agency, self.certificate_sha256)
+
+    def has_approved_holder(self, agency: str) -> bool:
+        """Returns whether an agency's officer approved the holder of the card."""
+        return self.bidder is not None and self.bidder.has_approved_holder(agency, self.certificate_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,73 +113,26 @@ class KeptIntention:
     agency: str
     epoch: int
     state: IntentionState
+    kind: IntentionKind = IntentionKind.REGISTRATION
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedIntention:
-    """What the planned propagations of a registration are shown from, until its intention is done."""
+    """What the planned propagations of a registration are shown from, until its intention is done.
+
+    `followed` are the agencies at which the card is good whose place its card took.
+    """
 
     agency: str
     category: str
     state: IntentionState
     planned_at: datetime
-    # For which reason a registry refused it, so that it waits for its next try; otherwise empty.
+    # For which reason a registry refused it, so that it waits for its next try, or the bidder's suspension has it wait;
+    # otherwise empty.
     refused_for: str
+    kind: IntentionKind = IntentionKind.REGISTRATION
+    followed: Set[str] = frozenset()
 
-
-@dataclass(frozen=True, slots=True)
-class IntentionChanges:
-    """What the new state of a card does to its intentions: those opened, also anew, and others with their new state."""
-
-    opened: Sequence[KeptIntention]
-    changed: Sequence[KeptIntention]
-
-
-def find_changes(state: CardState, before: KeptState | None, kept: Iterable[KeptIntention]) -> IntentionChanges:
-    """Returns what the new state of a card does to its intentions.
-
-    `before` is the state that it replaces, None for a new card; `kept` are the card's intentions. A contractor's
-    registration that is new opens an intention, once; after a restore of certificate-registry (a higher epoch) each
-    opens it again, because its registrations at other agencies may be gone. A registration made by propagation is not
-    propagated again, or propagation would never end.
-    """
-    remaining = {intention.registration_id: intention for intention in kept}
-    opened: list[KeptIntention] = []
-    changed: list[KeptIntention] = []
-    for agency, registration in state.registrations.items():
-        if registration.by_propagation:
-            continue
-        intention = remaining.pop(registration.registration_id, None)
-        wanted = _judge_source(state, registration)
-        if _is_new(state, registration, before, intention):
-            opened.append(KeptIntention(registration.registration_id, state.key, agency, state.version.epoch, wanted))
-        elif intention is not None and intention.state not in (wanted, IntentionState.DONE):
-            changed.append(replace(intention, state=wanted))
-    # The registration of an earlier binding, which ended.
-    changed += [
-        replace(intention, state=IntentionState.DONE)
-        for intention in remaining.values()
-        if intention.state is not IntentionState.DONE
-    ]
-    return IntentionChanges(opened, changed)
-
-
-def _is_new(
-    state: CardState, registration: AgencyRegistration, before: KeptState | None, intention: KeptIntention | None
-) -> bool:
-    if intention is not None:
-        return intention.epoch < state.version.epoch
-    return (
-        before is None
-        or before.version.epoch < state.version.epoch
-        or registration.registration_id not in before.registration_ids
-    )
-
-
-def _judge_source(state: CardState, registration: AgencyRegistration) -> IntentionState:
-    """Returns the state of the intention of a registration whose card is in this state, before it is carried out."""
-    if not state.is_live or registration.state in (RegistrationState.REPLACED, RegistrationState.ENDED):
-        return IntentionState.DONE
-    if state.is_suspended or registration.state is RegistrationState.SUSPENDED:
-        return IntentionState.WAITING
-    return IntentionState.OPEN
+    def concerns(self, agency: str) -> bool:
+        """Returns whether it goes to an agency, its own left out."""
+        return agency != self.agency and (self.kind is IntentionKind.REGISTRATION or agency in self.followed)

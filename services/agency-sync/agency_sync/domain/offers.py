@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from instance_profile.model import CompanyMatch, Profile, SearchField
+from instance_profile.model import CompanyMatch, HolderRule, Profile, SearchField
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class AgencyRule:
     # Whether its search asks for the bidder's password.
     requires_password: bool
     company_match: CompanyMatch
+    holder: HolderRule
 
 
 # The rules of the agencies that offer each category, by the category's code.
@@ -25,7 +26,12 @@ def list_rules_by_category(profile: Profile) -> Offering:
     """Returns the rules of the agencies that offer each category (ENT-03), in the profile's order."""
     return {
         category.code: [
-            AgencyRule(agency.code, SearchField.PASSWORD in rules.required_search_fields, rules.company_match)
+            AgencyRule(
+                agency.code,
+                SearchField.PASSWORD in rules.required_search_fields,
+                rules.company_match,
+                rules.holder,
+            )
             for agency in profile.agencies
             if category.code in agency.categories
             for rules in (agency.find_rules(category),)

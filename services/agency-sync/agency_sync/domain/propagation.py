@@ -7,10 +7,16 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
-from agency_sync.domain.card_state import AgencyRegistration, CompanyComparison, Proven, RegistrationState
-from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention
+from agency_sync.domain.bidder_state import (
+    BIDDER_SUSPENDED,
+    COMPANY_NEEDS_OFFICER,
+    HOLDER_NEEDS_OFFICER,
+    JUDGED_BY_BIDDER,
+)
+from agency_sync.domain.card_state import CompanyComparison, HolderComparison, Proven, RegistrationState
+from agency_sync.domain.intention import Intention, IntentionKind, IntentionState, KeptIntention, ListedIntention
 from agency_sync.domain.offers import AgencyRule, Offering
-from instance_profile.model import CompanyMatch
+from instance_profile.model import CompanyMatch, HolderRule
 
 
 class PropagationState(StrEnum):
@@ -39,7 +45,6 @@ class Propagation:
 NOT_QUALIFIED = "BIDDER_NOT_QUALIFIED"
 PASSWORD_NOT_PROVEN = "PASSWORD_NOT_PROVEN"  # noqa: S105  # a reason
 COMPANY_DIFFERS = "COMPANY_DIFFERS_FROM_CARD"
-COMPANY_NEEDS_OFFICER = "COMPANY_NEEDS_OFFICER"
 CARD_NOT_GOOD = "CARD_NOT_GOOD"
 REGISTRATION_UNKNOWN = "REGISTRATION_UNKNOWN"
 # The reason of a planned one whose intention waits.
@@ -47,6 +52,12 @@ SUSPENDED = "PROPAGATION_SUSPENDED"
 # The reason of a planned one whose intention a registry refused. What the registry said is in the log and the table:
 # its words may have other placeholders.
 POSTPONED = "PROPAGATION_POSTPONED"
+
+_ACCEPTED_HOLDERS = {
+    HolderRule.CONTRACT_PARTY: {HolderComparison.CONTRACT_PARTY},
+    HolderRule.OR_REPRESENTATIVE: {HolderComparison.CONTRACT_PARTY, HolderComparison.REPRESENTATIVE},
+    HolderRule.NOT_COMPARED: set(HolderComparison),
+}
 
 # A registration and a further agency.
 Pair: TypeAlias = tuple[UUID, str]
@@ -68,6 +79,9 @@ class Plan:
     requested: Mapping[str, Sequence[UUID]]
     # What is refused by the agency's rule, and where the card is registered already.
     settled: Mapping[Pair, Answer]
+    # Those of the requested registrations, made by renewals, that go also where the card is not registered whose place
+    # was taken.
+    taking_over: Sequence[UUID]
 
 
 def make_plan(
@@ -76,54 +90,74 @@ def make_plan(
     offering: Offering,
     qualified: Mapping[tuple[str, str], Collection[str]],
 ) -> Plan:
-    """Returns the plan of a batch of intentions, for all other agencies (SYN-01), each by its own rule.
+    """Returns the plan of a batch of intentions, for the agencies that each concerns (SYN-01), each by its own rule.
 
     `qualified` has the agencies where each (category, bidder) is qualified. The registration's own agency is left out,
     and so is every agency that does not offer the category.
     """
+    intentions = list(intentions)
     requested: dict[str, list[UUID]] = {}
     settled: dict[Pair, Answer] = {}
     for intention in intentions:
         qualified_at = qualified.get((intention.category, intention.bidder_id), ())
         for rule in offering.get(intention.category, ()):
-            if rule.agency == intention.agency:
+            if not intention.concerns(rule.agency):
                 continue
-            answer = (
-                _settle(rule, intention.proven, intention.registrations.get(rule.agency))
-                if rule.agency in qualified_at
-                else Answer(NOT_QUALIFIED, None)
-            )
+            answer = _settle(rule, intention, is_qualified=rule.agency in qualified_at)
             if answer is None:
                 requested.setdefault(rule.agency, []).append(intention.registration_id)
             else:
                 settled[intention.registration_id, rule.agency] = answer
-    return Plan(requested, settled)
+    asked = {registration_id for registration_ids in requested.values() for registration_id in registration_ids}
+    taking_over = [each.registration_id for each in intentions if each.takes_over and each.registration_id in asked]
+    return Plan(requested, settled, taking_over)
 
 
-def _settle(rule: AgencyRule, proven: Proven, existing: AgencyRegistration | None) -> Answer | None:
+def _settle(rule: AgencyRule, intention: Intention, *, is_qualified: bool) -> Answer | None:
     """Returns what is known without asking certificate-registry; None where the registration is to be made.
 
-    A card that is registered at the agency has passed its rule, or was accepted there by an officer.
+    A card that is registered at the agency has passed its rule, or was accepted there by an officer; where it is good,
+    it may still have to take another one's place.
     """
+    existing = intention.registrations.get(rule.agency)
+    if existing is None and intention.is_bidder_suspended_at(rule.agency):
+        return Answer(BIDDER_SUSPENDED, None)
+    if not is_qualified:
+        return Answer(NOT_QUALIFIED, None)
     if existing is not None:
+        if existing.state is RegistrationState.GOOD and intention.replaces_at(rule.agency):
+            return None
         if existing.state in (RegistrationState.GOOD, RegistrationState.SUSPENDED):
             return Answer("", existing.registration_id)
         return Answer(CARD_NOT_GOOD, None)
-    reason = find_refusal(rule, proven)
+    reason = find_refusal(
+        rule,
+        intention.proven,
+        is_company_approved=intention.has_approved_company(rule.agency),
+        is_holder_approved=intention.has_approved_holder(rule.agency),
+    )
     return Answer(reason, None) if reason else None
 
 
-def find_refusal(rule: AgencyRule, proven: Proven) -> str:
+def find_refusal(
+    rule: AgencyRule, proven: Proven, *, is_company_approved: bool = False, is_holder_approved: bool = False
+) -> str:
     """Returns the reason why an agency's own rule refuses a card of which this was proven; empty if it accepts it.
 
     As at a registration at the agency itself (CRD-10, QUA-03): a password that is asked has to be proven; where
-    companies are compared, one that is not the roster's is refused, and one that can't be read needs an officer.
+    the roster's company is required, another one is refused; any other that is not the roster's, and a holder whom the
+    agency does not take by itself, need an officer, unless one of the agency approved them.
     """
     if rule.requires_password and not proven.password:
         return PASSWORD_NOT_PROVEN
-    if rule.company_match is CompanyMatch.OFF or proven.company is CompanyComparison.SAME:
-        return ""
-    return COMPANY_DIFFERS if proven.company is CompanyComparison.DIFFERENT else COMPANY_NEEDS_OFFICER
+    if rule.company_match is CompanyMatch.REQUIRED and proven.company is CompanyComparison.DIFFERENT:
+        return COMPANY_DIFFERS
+    is_same = rule.company_match is CompanyMatch.OFF or proven.company is CompanyComparison.SAME
+    if not is_same and not is_company_approved:
+        return COMPANY_NEEDS_OFFICER
+    if proven.holder not in _ACCEPTED_HOLDERS[rule.holder] and not is_holder_approved:
+        return HOLDER_NEEDS_OFFICER
+    return ""
 
 
 def judge_pairs(plan: Plan, answers: Mapping[Pair, Answer], now: datetime) -> Sequence[Propagation]:
@@ -158,6 +192,21 @@ def select_answered(intentions: Iterable[Intention], plan: Plan, answers: Mappin
     return [intention for intention in intentions if intention.registration_id not in unanswered]
 
 
+def select_judged_by_bidder(intentions: Iterable[Intention], plan: Plan) -> Sequence[Intention]:
+    """Returns those of the intentions that the state of their bidder decided about at some agency of the plan."""
+    judged = {pair[0] for pair, answer in plan.settled.items() if answer.reason in JUDGED_BY_BIDDER}
+    return [intention for intention in intentions if intention.registration_id in judged]
+
+
+def select_suspended(intentions: Iterable[Intention], answers: Mapping[Pair, Answer]) -> Sequence[Intention]:
+    """Returns the intentions whose bidder certificate-registry found suspended where it is not by the state kept here.
+
+    One of the two has yet to hear of a newer state; which one, nobody can tell.
+    """
+    suspended = {pair[0] for pair, answer in answers.items() if answer.reason == BIDDER_SUSPENDED}
+    return [intention for intention in intentions if intention.registration_id in suspended]
+
+
 def split_stopped(
     answered: Iterable[Intention], answers: Mapping[Pair, Answer]
 ) -> tuple[Sequence[Intention], Sequence[Intention]]:
@@ -173,10 +222,17 @@ def split_stopped(
     return finished, stopped
 
 
-def refuse_void(intentions: Iterable[KeptIntention], *, offering: Offering, now: datetime) -> Sequence[Propagation]:
-    """Returns the refused propagations of the intentions that are void, for all other agencies of their categories.
+def refuse_void(
+    intentions: Iterable[KeptIntention],
+    *,
+    followed: Mapping[UUID, Collection[str]],
+    offering: Offering,
+    now: datetime,
+) -> Sequence[Propagation]:
+    """Returns the refused propagations of the intentions that are void, for the other agencies that they concern.
 
-    `intentions` are changed by a state of their cards; those that are then done are void.
+    `intentions` are changed by a state of their cards; those that are then done are void. `followed` has the agencies
+    of renewals, as far as they are known.
     """
     return [
         Propagation(intention.registration_id, rule.agency, PropagationState.REFUSED, CARD_NOT_GOOD, None, now)
@@ -184,6 +240,7 @@ def refuse_void(intentions: Iterable[KeptIntention], *, offering: Offering, now:
         if intention.state is IntentionState.DONE
         for rule in offering.get(intention.card[1], ())
         if rule.agency != intention.agency
+        and (intention.kind is IntentionKind.REGISTRATION or rule.agency in followed.get(intention.registration_id, ()))
     ]
 
 
@@ -196,16 +253,16 @@ def add_planned(
 ) -> Sequence[Propagation]:
     """Returns the propagations of a registration as a person sees them (SYN-05), ordered by agency.
 
-    Those recorded, and until the intention is done, PLANNED for every other agency that offers the category. Where a
+    Those recorded, and until the intention is done, PLANNED for every other agency that it concerns. Where a
     registry refused the intention and no agency is known to offer its category, the refusal is shown at its own agency.
     """
     shown = {propagation.agency: propagation for propagation in propagations}
     if intention.state is not IntentionState.DONE:
         reason = POSTPONED if intention.refused_for else ""
         if intention.state is IntentionState.WAITING:
-            reason = SUSPENDED
+            reason = intention.refused_for or SUSPENDED
         for rule in offering.get(intention.category, ()):
-            if rule.agency != intention.agency and rule.agency not in shown:
+            if intention.concerns(rule.agency) and rule.agency not in shown:
                 shown[rule.agency] = Propagation(
                     registration_id, rule.agency, PropagationState.PLANNED, reason, None, intention.planned_at
                 )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,10 +11,18 @@ from uuid import UUID
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.domain.bidder_state import BIDDER_SUSPENDED
 from agency_sync.domain.intention import Intention
 from agency_sync.domain.offers import Offering
-from agency_sync.domain.propagation import judge_pairs, make_plan, select_answered, split_stopped
-from agency_sync.store import intentions, propagations
+from agency_sync.domain.propagation import (
+    judge_pairs,
+    make_plan,
+    select_answered,
+    select_judged_by_bidder,
+    select_suspended,
+    split_stopped,
+)
+from agency_sync.store import bidder_states, held_intentions, intentions, propagations
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.breaker import MOST_FAILURES, PEER_AWAY, PEER_FAILS
@@ -52,17 +60,24 @@ class PropagationRun:
         """Carries out all open intentions, batch by batch, until none is free.
 
         An agency gets a registration only where its own rule accepts what was proven about the card. An intention whose
-        card certificate-registry finds not good waits for the card's next state.
+        card certificate-registry finds not good waits for the card's next state, one whose bidder is suspended for the
+        bidder's.
 
         A crash loses nothing: a claim that nobody renews ends soon, certificate-registry reports existing
         registrations as done, and the states are recorded in the transaction that closes the intentions.
         An intention that a registry refuses waits alone for its next try, with the reason, and the others are carried
         out. Raises PEER_UNREACHABLE, PEER_FAILED; then the batch is free again.
         """
-        while claimed := await self._claim():
+        may_have_more = True
+        while may_have_more:
+            # What becomes free later has a job of its own.
+            async with self.database.single_change() as connection:
+                claimed, may_have_more = await intentions.claim_open(connection, limit=BATCH, duration=CLAIM)
+            if not claimed:
+                return
             try:
                 async with self._keep_claimed(claimed):
-                    await self._carry_out_each(claimed)
+                    has_stopped = await self._carry_out_each(claimed)
             except BaseException:
                 # BaseException, for a job that is cancelled by its time-out: its next try must not wait for the claim
                 # to expire.
@@ -70,13 +85,8 @@ class PropagationRun:
                     await intentions.lock_claimed(connection, claimed)
                     await intentions.release(connection, claimed)
                 raise
-
-    async def _claim(self) -> Sequence[Intention]:
-        """Claims the next batch; where there is none, one intention that was refused before and is due again."""
-        async with self.database.transaction() as connection:
-            now = await self.clock(connection)
-            claimed = await intentions.claim_open(connection, limit=BATCH, now=now, duration=CLAIM)
-            return claimed or await intentions.claim_open(connection, limit=1, now=now, duration=CLAIM, refused=True)
+            # One whose card has a newer state already is free again.
+            may_have_more = may_have_more or has_stopped
 
     @asynccontextmanager
     async def _keep_claimed(self, claimed: Sequence[Intention]) -> AsyncIterator[None]:
@@ -100,16 +110,20 @@ class PropagationRun:
                 return
             async with self.database.transaction() as connection:
                 await intentions.lock_claimed(connection, claimed)
-                await intentions.renew(connection, claimed, until=await self.clock(connection) + CLAIM)
+                await intentions.renew(connection, claimed, duration=CLAIM)
 
-    async def _carry_out_each(self, claimed: Sequence[Intention]) -> None:
-        """Carries out a batch; halves it where a registry refuses it, until what is refused stands alone and waits."""
+    async def _carry_out_each(self, claimed: Sequence[Intention]) -> bool:
+        """Carries out a batch; halves it where a registry refuses it, until what is refused stands alone and waits.
+
+        Returns whether certificate-registry found a card not good.
+        """
+        has_stopped = False
         parts, refused = [claimed], dict[UUID, Refusal]()
         is_answered = claimed[0].was_refused
         while parts:
             part = parts.pop()
             try:
-                await self._carry_out(part)
+                has_stopped = await self._carry_out(part) or has_stopped
                 is_answered = True
             except Refusal as refusal:
                 if len(part) > 1:
@@ -124,6 +138,7 @@ class PropagationRun:
         for intention in claimed:
             if intention.registration_id in refused:
                 await self._postpone(intention, refused[intention.registration_id])
+        return has_stopped
 
     async def _postpone(self, intention: Intention, refusal: Refusal) -> None:
         log.error("ALERT a registry refused to propagate registration %s: %s", intention.registration_id, refusal)
@@ -131,21 +146,32 @@ class PropagationRun:
             await intentions.lock_claimed(connection, [intention])
             await intentions.postpone(connection, intention, refusal.reason)
 
-    async def _carry_out(self, claimed: Sequence[Intention]) -> None:
-        plan = make_plan(claimed, offering=self.offering, qualified=await self._list_qualified(claimed))
+    async def _carry_out(self, claimed: Sequence[Intention]) -> bool:
+        suspended = [intention for intention in claimed if intention.is_bidder_suspended]
+        active = [intention for intention in claimed if not intention.is_bidder_suspended]
+        plan = make_plan(active, offering=self.offering, qualified=await self._list_qualified(active))
         answers = (
             await self.certificate_registry.propagate_registrations(plan, deadline=DEADLINE) if plan.requested else {}
         )
-        answered = select_answered(claimed, plan, answers)
-        if len(answered) < len(claimed):
-            log.error("%s registrations got no answer and will be propagated again", len(claimed) - len(answered))
+        answered = select_answered(active, plan, answers)
+        if len(answered) < len(active):
+            log.error("%s registrations got no answer and will be propagated again", len(active) - len(answered))
         finished, stopped = split_stopped(answered, answers)
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
             await intentions.lock_claimed(connection, claimed)
+            outdated = await _find_outdated(connection, [*suspended, *select_judged_by_bidder(active, plan)])
             await propagations.record_propagations(connection, judge_pairs(plan, answers, now), now=now)
-            await intentions.wait(connection, stopped)
-            await intentions.close(connection, finished, now=now)
+            if outdated:
+                await intentions.release(connection, [each for each in claimed if each.registration_id in outdated])
+            await held_intentions.wait_for_bidder(connection, _leave_out(suspended, outdated))
+            disputed = select_suspended(answered, answers)
+            for intention in _leave_out(disputed, outdated):
+                await intentions.postpone(connection, intention, BIDDER_SUSPENDED)
+            held = outdated | {intention.registration_id for intention in disputed}
+            await intentions.wait(connection, _leave_out(stopped, held))
+            await intentions.close(connection, _leave_out(finished, held), now=now)
+        return bool(stopped or outdated)
 
     async def _list_qualified(self, claimed: Sequence[Intention]) -> Mapping[tuple[str, str], Collection[str]]:
         """Returns the agencies where each (category, bidder) is qualified now, by one call for each category."""
@@ -159,6 +185,27 @@ class PropagationRun:
             )
             qualified |= {(category, bidder_id): codes for bidder_id, codes in agencies.items()}
         return qualified
+
+
+async def _find_outdated(connection: Connection, judged: Sequence[Intention]) -> Set[UUID]:
+    """Returns the intentions that were judged by another state of their bidder than the one that is kept now.
+
+    Requires `lock_claimed`: who records a newer state from now on waits, and then sees what became of them.
+    """
+    if not judged:
+        return frozenset()
+    keys = {(intention.bidder_id, intention.category) for intention in judged}
+    versions = await bidder_states.read_versions(connection, keys)
+    return {
+        intention.registration_id
+        for intention in judged
+        if versions.get((intention.bidder_id, intention.category))
+        != (None if intention.bidder is None else intention.bidder.version)
+    }
+
+
+def _leave_out(judged: Sequence[Intention], left_out: Set[UUID]) -> Sequence[Intention]:
+    return [intention for intention in judged if intention.registration_id not in left_out]
 
 
 async def enqueue_propagation(connection: Connection) -> None:

@@ -1,12 +1,13 @@
 """Records the states of cards, with the intentions to propagate their new registrations."""
 
 import logging
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from agency_sync.domain.card_state import CardKey, CardState, select_newest
-from agency_sync.domain.intention import IntentionState, KeptIntention, find_changes
+from agency_sync.domain.intention import IntentionKind, IntentionState, KeptIntention
+from agency_sync.domain.intention_changes import find_changes
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
 from agency_sync.operations.propagate import enqueue_propagation
@@ -14,6 +15,7 @@ from agency_sync.store import card_states, intentions, propagations
 from refusals import Refusal
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -32,32 +34,30 @@ class CardStateRecord:
     async def record(self, states: Sequence[CardState], unreadable: Sequence[Refusal] = ()) -> None:
         """Replaces the states of cards by newer ones, and applies them to the cards' intentions, in one transaction.
 
-        A new registration of a contractor opens an intention, once; the end of a registration makes its intention
-        void; a suspension has it wait. One that can be carried out gets a job. The number of statements does not depend
-        on the number of states.
+        A new registration of a contractor opens an intention, once, and so does a renewal; the end of a registration
+        makes its intention void; a suspension has it wait. What was intended for a card whose place another one took is
+        that one's. One that can be carried out gets a job. The number of statements does not depend on the number of
+        states.
         Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
         """
         newest = select_newest(states)
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
-            before = await card_states.lock_states(connection, newest.keys())
-            written = await card_states.write_states(connection, list(newest.values()))
-            kept: dict[CardKey, list[KeptIntention]] = defaultdict(list)
-            for intention in await intentions.lock_by_card(connection, written):
-                kept[intention.card].append(intention)
-            opened: list[KeptIntention] = []
-            changed: list[KeptIntention] = []
-            for key in written:
-                changes = find_changes(newest[key], before.get(key), kept[key])
-                opened += changes.opened
-                changed += changes.changed
+            written = await card_states.replace_states(connection, list(newest.values()))
+            known = await _read_related(connection, {key: newest[key] for key in written})
+            kept = await intentions.lock_by_card(connection, known.keys())
+            changes = find_changes(written, known, kept)
+            opened, changed = list(changes.opened), changes.changed
             if not self.propagates:
                 opened.clear()
             else:
-                await propagations.forget_propagations(connection, [intention.registration_id for intention in opened])
+                kept_ids = {intention.registration_id for intention in kept}
+                opened_anew = kept_ids.intersection(intention.registration_id for intention in opened)
+                await propagations.forget_propagations(connection, opened_anew)
                 await intentions.open_intentions(connection, opened, now=now)
             await intentions.change_states(connection, changed, now=now)
-            refused = refuse_void([*opened, *changed], offering=self.offering, now=now)
+            void = [*opened, *changed]
+            refused = refuse_void(void, followed=_list_followed(void, known), offering=self.offering, now=now)
             await propagations.record_propagations(connection, refused, now=now)
             if self.propagates and any(intention.state is IntentionState.OPEN for intention in (*opened, *changed)):
                 await enqueue_propagation(connection)
@@ -65,3 +65,25 @@ class CardStateRecord:
             log.error("ALERT the state of a card was not recorded: %s", refusal)
         if unreadable:
             raise unreadable[0]
+
+
+async def _read_related(connection: Connection, written: Mapping[CardKey, CardState]) -> Mapping[CardKey, CardState]:
+    """Returns these states, and what is kept of the cards before and after them."""
+    related = {
+        key
+        for state in written.values()
+        for keys in (state.list_predecessors(), state.list_successors())
+        for key in keys.values()
+    } - written.keys()
+    return {**written, **(await card_states.read_states(connection, related) if related else {})}
+
+
+def _list_followed(void: Iterable[KeptIntention], known: Mapping[CardKey, CardState]) -> Mapping[UUID, Collection[str]]:
+    """Returns the agencies that renewals concern: where the card is good whose place was taken."""
+    followed: dict[UUID, Collection[str]] = {}
+    for intention in void:
+        state = known.get(intention.card)
+        predecessor = None if state is None else state.list_predecessors().get(intention.agency)
+        if intention.kind is IntentionKind.RENEWAL and predecessor is not None and predecessor in known:
+            followed[intention.registration_id] = known[predecessor].list_good_agencies()
+    return followed

@@ -1,88 +1,116 @@
 """The states of cards, the newest version of each."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from agency_sync.domain.card_state import AgencyRegistration, CardKey, CardState, KeptState, RegistrationState
+from agency_sync.domain.card_state import (
+    AgencyRegistration,
+    CardKey,
+    CardState,
+    CompanyComparison,
+    HolderComparison,
+    KeptState,
+    Origin,
+    Proven,
+    RegistrationState,
+)
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 from servicekit.versions import Version
 
-_LOCK = Statement(
+# What is new is judged by the kept states, which are all locked before any is replaced: the question for their number
+# sees to it. So are those of the cards whose places these took, whose intentions they may take over. A row that another
+# transaction has inserted meanwhile is locked before versions are compared, so of two concurrent deliveries the newer
+# one remains.
+_REPLACE = Statement(
     text(
         """
+        WITH before AS (
+            SELECT certificate_sha256, category, version_epoch, version_number, registrations
+            FROM card_states
+            WHERE (certificate_sha256, category) IN (
+                SELECT * FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[]))
+                UNION ALL
+                SELECT * FROM unnest(CAST(:predecessors AS bytea[]), CAST(:predecessor_categories AS text[]))
+            )
+            ORDER BY certificate_sha256, category
+            FOR UPDATE
+        ), written AS (
+            INSERT INTO card_states AS kept (
+                certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
+                proven_password, proven_company, proven_holder, registrations
+            )
+            SELECT certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
+                proven_password, proven_company, proven_holder, CAST(registrations AS jsonb)
+            FROM unnest(
+                CAST(:certificates AS bytea[]), CAST(:categories AS text[]), CAST(:epochs AS bigint[]),
+                CAST(:numbers AS bigint[]), CAST(:bidder_ids AS text[]), CAST(:live AS boolean[]),
+                CAST(:suspended AS boolean[]), CAST(:passwords AS boolean[]), CAST(:companies AS text[]),
+                CAST(:holders AS text[]), CAST(:registrations AS text[])
+            ) AS state (
+                certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
+                proven_password, proven_company, proven_holder, registrations
+            )
+            WHERE (SELECT count(*) FROM before) >= 0
+            ORDER BY certificate_sha256, category
+            ON CONFLICT (certificate_sha256, category) DO UPDATE
+            SET version_epoch = excluded.version_epoch, version_number = excluded.version_number,
+                bidder_id = excluded.bidder_id, is_live = excluded.is_live, is_suspended = excluded.is_suspended,
+                proven_password = excluded.proven_password, proven_company = excluded.proven_company,
+                proven_holder = excluded.proven_holder,
+                registrations = excluded.registrations
+            WHERE (kept.version_epoch, kept.version_number) < (excluded.version_epoch, excluded.version_number)
+            RETURNING certificate_sha256, category
+        )
         SELECT certificate_sha256, category, version_epoch, version_number, registrations
+        FROM written LEFT JOIN before USING (certificate_sha256, category)
+        """
+    )
+)
+
+
+_READ = Statement(
+    text(
+        """
+        SELECT certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
+            proven_password, proven_company, proven_holder, registrations
         FROM card_states
         WHERE (certificate_sha256, category) IN (
             SELECT * FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[]))
         )
-        ORDER BY certificate_sha256, category
-        FOR UPDATE
-        """
-    )
-)
-
-# The conflicting row is locked before versions are compared, so of two concurrent deliveries the newer one remains.
-_WRITE = Statement(
-    text(
-        """
-        INSERT INTO card_states AS kept (
-            certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
-            proven_password, proven_company, registrations
-        )
-        SELECT certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
-            proven_password, proven_company, CAST(registrations AS jsonb)
-        FROM unnest(
-            CAST(:certificates AS bytea[]), CAST(:categories AS text[]), CAST(:epochs AS bigint[]),
-            CAST(:numbers AS bigint[]), CAST(:bidder_ids AS text[]), CAST(:live AS boolean[]),
-            CAST(:suspended AS boolean[]), CAST(:passwords AS boolean[]), CAST(:companies AS text[]),
-            CAST(:registrations AS text[])
-        ) AS state (
-            certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
-            proven_password, proven_company, registrations
-        )
-        ORDER BY certificate_sha256, category
-        ON CONFLICT (certificate_sha256, category) DO UPDATE
-        SET version_epoch = excluded.version_epoch, version_number = excluded.version_number,
-            bidder_id = excluded.bidder_id, is_live = excluded.is_live, is_suspended = excluded.is_suspended,
-            proven_password = excluded.proven_password, proven_company = excluded.proven_company,
-            registrations = excluded.registrations
-        WHERE (kept.version_epoch, kept.version_number) < (excluded.version_epoch, excluded.version_number)
-        RETURNING certificate_sha256, category
         """
     )
 )
 
 
-async def lock_states(connection: Connection, keys: Collection[CardKey]) -> Mapping[CardKey, KeptState]:
-    """Locks the kept states of cards until the caller's transaction ends, and returns what is new is judged by."""
+async def read_states(connection: Connection, keys: Collection[CardKey]) -> Mapping[CardKey, CardState]:
+    """Returns the states of cards as they are kept now; a card of which none is kept has none."""
     rows = await connection.fetch_rows(
-        _LOCK,
+        _READ,
         certificates=[certificate_sha256 for certificate_sha256, _ in keys],
         categories=[category for _, category in keys],
     )
-    return {
-        (certificate_sha256, category): KeptState(
-            Version(epoch, number),
-            frozenset(registration.registration_id for registration in read_registrations(registrations).values()),
-        )
-        for certificate_sha256, category, epoch, number, registrations in rows
-    }
+    return {(row.certificate_sha256, row.category): _read_state(row) for row in rows}
 
 
-async def write_states(connection: Connection, states: Sequence[CardState]) -> Set[CardKey]:
+async def replace_states(connection: Connection, states: Sequence[CardState]) -> Mapping[CardKey, KeptState | None]:
     """Replaces the states of cards by these, one for each card, unless the same or a higher version is kept.
 
-    Returns the cards whose state was written. It is one statement whatever their number.
+    Returns, by the cards whose state was written, the one that it replaced: what is new is judged by it. It is one
+    statement whatever their number; the rows stay locked until the caller's transaction ends, with those of the cards
+    whose places these took.
     """
+    predecessors = [key for state in states for key in state.list_predecessors().values()]
     rows = await connection.fetch_rows(
-        _WRITE,
+        _REPLACE,
         certificates=[state.certificate_sha256 for state in states],
         categories=[state.category for state in states],
+        predecessors=[certificate_sha256 for certificate_sha256, _ in predecessors],
+        predecessor_categories=[category for _, category in predecessors],
         epochs=[state.version.epoch for state in states],
         numbers=[state.version.number for state in states],
         bidder_ids=[state.bidder_id for state in states],
@@ -90,9 +118,37 @@ async def write_states(connection: Connection, states: Sequence[CardState]) -> S
         suspended=[state.is_suspended for state in states],
         passwords=[state.proven.password for state in states],
         companies=[str(state.proven.company) for state in states],
+        holders=[str(state.proven.holder) for state in states],
         registrations=[json.dumps(_write_registrations(state.registrations)) for state in states],
     )
-    return {(certificate_sha256, category) for certificate_sha256, category in rows}
+    return {(row.certificate_sha256, row.category): _read_kept(row) for row in rows}
+
+
+def _read_state(row: Any) -> CardState:
+    return CardState(
+        certificate_sha256=row.certificate_sha256,
+        category=row.category,
+        version=Version(row.version_epoch, row.version_number),
+        bidder_id=row.bidder_id,
+        is_live=row.is_live,
+        is_suspended=row.is_suspended,
+        proven=read_proven(row),
+        registrations=read_registrations(row.registrations),
+    )
+
+
+def read_proven(row: Any) -> Proven:
+    """Returns what was proven, from a row with these columns of `card_states`."""
+    return Proven(row.proven_password, CompanyComparison(row.proven_company), HolderComparison(row.proven_holder))
+
+
+def _read_kept(row: Any) -> KeptState | None:
+    if row.version_epoch is None:
+        return None
+    return KeptState(
+        Version(row.version_epoch, row.version_number),
+        frozenset(registration.registration_id for registration in read_registrations(row.registrations).values()),
+    )
 
 
 def _write_registrations(registrations: Mapping[str, AgencyRegistration]) -> dict[str, Any]:
@@ -100,10 +156,21 @@ def _write_registrations(registrations: Mapping[str, AgencyRegistration]) -> dic
         agency: {
             "registration_id": str(registration.registration_id),
             "state": str(registration.state),
-            "by_propagation": registration.by_propagation,
+            "origin": str(registration.origin),
+            **({"stays_here": True} if registration.stays_here else {}),
+            **_write_cards(registration),
         }
         for agency, registration in registrations.items()
     }
+
+
+def _write_cards(registration: AgencyRegistration) -> dict[str, str]:
+    cards = {"replaced_by": registration.replaced_by, "predecessor": registration.predecessor}
+    return {name: card.hex() for name, card in cards.items() if card is not None}
+
+
+def _read_card(value: str | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value)
 
 
 def read_registrations(column: Mapping[str, Mapping[str, Any]]) -> Mapping[str, AgencyRegistration]:
@@ -112,7 +179,10 @@ def read_registrations(column: Mapping[str, Mapping[str, Any]]) -> Mapping[str, 
         agency: AgencyRegistration(
             UUID(registration["registration_id"]),
             RegistrationState(registration["state"]),
-            registration["by_propagation"],
+            Origin(registration["origin"]),
+            replaced_by=_read_card(registration.get("replaced_by")),
+            predecessor=_read_card(registration.get("predecessor")),
+            stays_here=registration.get("stays_here", False),
         )
         for agency, registration in column.items()
     }

@@ -1,16 +1,25 @@
 """Intentions: opened with a registration, claimed in batches, closed when they are carried out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, TextClause, Uuid, any_, bindparam, func, or_, select, text, update
+from sqlalchemy import Uuid, any_, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from agency_sync.domain.card_state import CardKey, CompanyComparison, Proven
-from agency_sync.domain.intention import Intention, IntentionState, KeptIntention, ListedIntention
-from agency_sync.store.card_states import read_registrations
-from agency_sync.store.tables import card_states, intentions
+from agency_sync.domain.card_state import CardKey, RegistrationState
+from agency_sync.domain.intention import (
+    Intention,
+    IntentionKind,
+    IntentionState,
+    KeptIntention,
+    ListedIntention,
+    Predecessor,
+)
+from agency_sync.store.bidder_states import STATE_COLUMNS, read_kept_state
+from agency_sync.store.card_states import read_proven, read_registrations
+from agency_sync.store.tables import intentions
 from servicekit.database_clock import LEEWAY
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
@@ -22,7 +31,7 @@ LONGEST_WAIT = timedelta(hours=1)
 _LOCK_BY_CARD = Statement(
     text(
         """
-        SELECT registration_id, certificate_sha256, category, agency, epoch, state
+        SELECT registration_id, certificate_sha256, category, agency, epoch, state, kind
         FROM intentions
         WHERE (certificate_sha256, category) IN (
             SELECT * FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[]))
@@ -37,17 +46,17 @@ _OPEN = Statement(
     text(
         """
         INSERT INTO intentions (
-            registration_id, certificate_sha256, category, agency, state, epoch, planned_at, done_at
+            registration_id, certificate_sha256, category, agency, kind, state, epoch, planned_at, done_at
         )
-        SELECT registration_id, certificate_sha256, category, agency, state, epoch, :now,
+        SELECT registration_id, certificate_sha256, category, agency, kind, state, epoch, :now,
             CASE WHEN state = 'done' THEN CAST(:now AS timestamptz) END
         FROM unnest(
             CAST(:registration_ids AS uuid[]), CAST(:certificates AS bytea[]), CAST(:categories AS text[]),
-            CAST(:agencies AS text[]), CAST(:epochs AS bigint[]), CAST(:states AS text[])
-        ) AS opened (registration_id, certificate_sha256, category, agency, epoch, state)
+            CAST(:agencies AS text[]), CAST(:epochs AS bigint[]), CAST(:states AS text[]), CAST(:kinds AS text[])
+        ) AS opened (registration_id, certificate_sha256, category, agency, epoch, state, kind)
         ORDER BY registration_id
         ON CONFLICT (registration_id) DO UPDATE
-        SET state = excluded.state, epoch = excluded.epoch, planned_at = excluded.planned_at,
+        SET kind = excluded.kind, state = excluded.state, epoch = excluded.epoch, planned_at = excluded.planned_at,
             taken_until = NULL, done_at = excluded.done_at, refusals = 0, refused_for = '', due_at = NULL
         """
     )
@@ -57,17 +66,13 @@ _CHANGE = Statement(
     text(
         """
         UPDATE intentions
-        SET state = changed.state, taken_until = NULL, due_at = NULL, refused_for = '',
+        SET kind = changed.kind, state = changed.state, taken_until = NULL, due_at = NULL, refused_for = '',
             done_at = CASE WHEN changed.state = 'done' THEN CAST(:now AS timestamptz) END
-        FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:states AS text[])) AS changed (registration_id, state)
+        FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:states AS text[]), CAST(:kinds AS text[]))
+            AS changed (registration_id, state, kind)
         WHERE intentions.registration_id = changed.registration_id
         """
     )
-)
-
-# The database's clock says what is due; a time that is further ahead than any wait comes from one that was wrong.
-_IS_DUE = text("(due_at IS NULL OR due_at NOT BETWEEN now() AND now() + make_interval(secs => :longest))").bindparams(
-    longest=LONGEST_WAIT.total_seconds()
 )
 
 _POSTPONE = Statement(
@@ -81,21 +86,30 @@ _POSTPONE = Statement(
     ).bindparams(longest=LONGEST_WAIT.total_seconds())
 )
 
-# A newer state of the card than the one that was judged may have come meanwhile: then the intention stays open, and
-# is free to be judged by that one.
+# A newer state than the one that was judged may have come meanwhile, of the card or of the one whose place it took:
+# then the intention stays open, and is free to be judged by that one.
 _WAIT = Statement(
     text(
         """
         UPDATE intentions
         SET taken_until = NULL,
             state = CASE
-                WHEN (card.version_epoch, card.version_number) = (judged.card_epoch, judged.card_number) THEN 'waiting'
+                WHEN (card.version_epoch, card.version_number) = (judged.card_epoch, judged.card_number)
+                    AND NOT EXISTS (
+                        SELECT FROM card_states AS old
+                        WHERE old.certificate_sha256 =
+                                decode(card.registrations -> intentions.agency ->> 'predecessor', 'hex')
+                            AND old.category = card.category
+                            AND (old.version_epoch, old.version_number)
+                                IS DISTINCT FROM (judged.old_epoch, judged.old_number)
+                    )
+                THEN 'waiting'
                 ELSE intentions.state
             END
         FROM unnest(
             CAST(:registration_ids AS uuid[]), CAST(:epochs AS bigint[]), CAST(:card_epochs AS bigint[]),
-            CAST(:card_numbers AS bigint[])
-        ) AS judged (registration_id, epoch, card_epoch, card_number), card_states AS card
+            CAST(:card_numbers AS bigint[]), CAST(:old_epochs AS bigint[]), CAST(:old_numbers AS bigint[])
+        ) AS judged (registration_id, epoch, card_epoch, card_number, old_epoch, old_number), card_states AS card
         WHERE intentions.registration_id = judged.registration_id AND intentions.epoch = judged.epoch
             AND intentions.state = 'open'
             AND card.certificate_sha256 = intentions.certificate_sha256 AND card.category = intentions.category
@@ -111,57 +125,58 @@ _LOCK_CLAIMED = Statement(
 )
 
 _RENEW = Statement(
-    update(intentions).where(_ARE_CLAIMED, intentions.c.taken_until.is_not(None)).values(taken_until=bindparam("until"))
+    text(
+        "UPDATE intentions SET taken_until = now() + CAST(:duration AS interval) "
+        "WHERE registration_id = any(:registration_ids) AND taken_until IS NOT NULL"
+    ).bindparams(bindparam("registration_ids", type_=ARRAY(Uuid)))
 )
 
 _RELEASE = Statement(update(intentions).where(_ARE_CLAIMED).values(taken_until=None))
 
-
-def _write_claim(*which: ColumnElement[bool] | TextClause) -> Statement:
-    """Returns the statement that claims the oldest open and free intentions of these."""
-    instant = DateTime(timezone=True)
-    free = (
-        select(intentions.c.registration_id)
-        .where(
-            intentions.c.state == IntentionState.OPEN,
-            or_(
-                intentions.c.taken_until.is_(None),
-                intentions.c.taken_until <= bindparam("now", type_=instant),
-                intentions.c.taken_until > bindparam("latest", type_=instant),
-            ),
-            *which,
+# The database's clock says what is free and due; a time that is further ahead than any claim or wait comes from one
+# that was wrong. Those that a registry refused are looked for only where the others are no whole batch.
+_CLAIM = Statement(
+    text(
+        f"""
+        WITH fresh AS (
+            SELECT registration_id FROM intentions
+            WHERE state = 'open' AND refused_for = ''
+                AND (taken_until IS NULL OR taken_until NOT BETWEEN now() AND now() + CAST(:longest_claim AS interval))
+            ORDER BY planned_at LIMIT :most
+            FOR UPDATE SKIP LOCKED
+        ), refused AS (
+            SELECT registration_id FROM intentions
+            WHERE state = 'open' AND refused_for <> ''
+                AND (taken_until IS NULL OR taken_until NOT BETWEEN now() AND now() + CAST(:longest_claim AS interval))
+                AND (due_at IS NULL OR due_at NOT BETWEEN now() AND now() + make_interval(secs => :longest_wait))
+                AND (SELECT count(*) FROM fresh) < :most
+            ORDER BY planned_at LIMIT 1
+            FOR UPDATE SKIP LOCKED
+        ), chosen AS (
+            SELECT registration_id FROM fresh
+            UNION ALL
+            SELECT registration_id FROM refused WHERE NOT EXISTS (SELECT FROM fresh)
         )
-        .order_by(intentions.c.planned_at)
-        .limit(bindparam("most"))
-        .with_for_update(skip_locked=True)
-        .cte("free")
-    )
-    return Statement(
-        update(intentions)
-        .where(
-            intentions.c.registration_id == free.c.registration_id,
-            card_states.c.certificate_sha256 == intentions.c.certificate_sha256,
-            card_states.c.category == intentions.c.category,
-        )
-        .values(taken_until=bindparam("until"))
-        .returning(
-            intentions.c.registration_id,
-            intentions.c.agency,
-            intentions.c.category,
-            intentions.c.epoch,
-            intentions.c.refused_for,
-            card_states.c.version_epoch,
-            card_states.c.version_number,
-            card_states.c.bidder_id,
-            card_states.c.proven_password,
-            card_states.c.proven_company,
-            card_states.c.registrations,
-        )
-    )
-
-
-_CLAIM = _write_claim(intentions.c.refused_for == "")
-_CLAIM_REFUSED = _write_claim(intentions.c.refused_for != "", _IS_DUE)
+        UPDATE intentions SET taken_until = now() + CAST(:duration AS interval)
+        FROM chosen, card_states AS card
+        LEFT JOIN bidder_states AS bidder ON bidder.bidder_id = card.bidder_id AND bidder.category = card.category
+        WHERE intentions.registration_id = chosen.registration_id
+            AND card.certificate_sha256 = intentions.certificate_sha256 AND card.category = intentions.category
+        RETURNING intentions.registration_id, intentions.agency, intentions.category, intentions.epoch,
+            intentions.kind, intentions.refused_for, (
+                SELECT json_build_object(
+                    'version', ARRAY[version_epoch, version_number], 'registrations', registrations
+                )
+                FROM card_states AS old
+                WHERE old.certificate_sha256 =
+                        decode(card.registrations -> intentions.agency ->> 'predecessor', 'hex')
+                    AND old.category = card.category
+            ) AS predecessor, card.version_epoch, card.version_number, card.bidder_id, card.proven_password,
+            card.proven_company, card.proven_holder, card.registrations, card.certificate_sha256, {STATE_COLUMNS},
+            EXISTS (SELECT FROM refused) AS has_refused
+        """  # noqa: S608  # constants
+    ).bindparams(longest_wait=LONGEST_WAIT.total_seconds())
+)
 
 _COUNT_REFUSED = Statement(
     select(func.count()).where(intentions.c.state == IntentionState.OPEN, intentions.c.refused_for != "")
@@ -176,13 +191,17 @@ _CLOSE = Statement(
 )
 
 _FIND = Statement(
-    select(
-        intentions.c.agency,
-        intentions.c.category,
-        intentions.c.state,
-        intentions.c.planned_at,
-        intentions.c.refused_for,
-    ).where(intentions.c.registration_id == bindparam("registration_id"), intentions.c.agency == bindparam("agency"))
+    text(
+        """
+        SELECT intentions.agency, intentions.category, intentions.kind, intentions.state, intentions.planned_at,
+            intentions.refused_for, old.registrations AS of_predecessor
+        FROM intentions
+        JOIN card_states AS card USING (certificate_sha256, category)
+        LEFT JOIN card_states AS old ON old.category = card.category
+            AND old.certificate_sha256 = decode(card.registrations -> intentions.agency ->> 'predecessor', 'hex')
+        WHERE intentions.registration_id = :registration_id AND intentions.agency = :agency
+        """
+    )
 )
 
 
@@ -194,8 +213,15 @@ async def lock_by_card(connection: Connection, keys: Collection[CardKey]) -> Seq
         categories=[category for _, category in keys],
     )
     return [
-        KeptIntention(registration_id, (certificate_sha256, category), agency, epoch, IntentionState(state))
-        for registration_id, certificate_sha256, category, agency, epoch, state in rows
+        KeptIntention(
+            row.registration_id,
+            (row.certificate_sha256, row.category),
+            row.agency,
+            row.epoch,
+            IntentionState(row.state),
+            IntentionKind(row.kind),
+        )
+        for row in rows
     ]
 
 
@@ -216,6 +242,7 @@ async def open_intentions(connection: Connection, opened: Sequence[KeptIntention
             agencies=[intention.agency for intention in opened],
             epochs=[intention.epoch for intention in opened],
             states=[str(intention.state) for intention in opened],
+            kinds=[str(intention.kind) for intention in opened],
         )
 
 
@@ -227,30 +254,18 @@ async def change_states(connection: Connection, changed: Sequence[KeptIntention]
             now=now,
             registration_ids=[intention.registration_id for intention in changed],
             states=[str(intention.state) for intention in changed],
+            kinds=[str(intention.kind) for intention in changed],
         )
 
 
-async def claim_open(
-    connection: Connection,
-    *,
-    limit: int,
-    now: datetime,
-    duration: timedelta,
-    refused: bool = False,
-) -> Sequence[Intention]:
+async def claim_open(connection: Connection, *, limit: int, duration: timedelta) -> tuple[Sequence[Intention], bool]:
     """Claims the oldest open intentions, at most `limit`, for `duration`; until then other workers skip them.
 
-    Those that a registry refused are claimed for themselves (`refused`), when they are due. A claim that ends later
-    than any could is wrong, and holds nobody up.
+    Where all of these are claimed, one that a registry refused alone, if it is due. Also returns whether there may be
+    more to claim. A claim that ends later than any could is wrong, and holds nobody up.
     """
-    rows = await connection.fetch_rows(
-        _CLAIM_REFUSED if refused else _CLAIM,
-        now=now,
-        until=now + duration,
-        latest=now + duration + LEEWAY,
-        most=limit,
-    )
-    return [
+    rows = await connection.fetch_rows(_CLAIM, duration=duration, longest_claim=duration + LEEWAY, most=limit)
+    claimed = [
         Intention(
             registration_id=row.registration_id,
             agency=row.agency,
@@ -258,17 +273,23 @@ async def claim_open(
             bidder_id=row.bidder_id,
             epoch=row.epoch,
             card_version=Version(row.version_epoch, row.version_number),
-            proven=Proven(row.proven_password, CompanyComparison(row.proven_company)),
+            kind=IntentionKind(row.kind),
+            proven=read_proven(row),
             registrations=read_registrations(row.registrations),
+            certificate_sha256=row.certificate_sha256,
+            bidder=read_kept_state(row.bidder_id, row.category, row),
             was_refused=row.refused_for != "",
+            predecessor=_read_predecessor(row.predecessor),
         )
         for row in rows
     ]
+    return claimed, len(rows) == limit or any(row.has_refused for row in rows)
 
 
-async def renew(connection: Connection, claimed: Sequence[Intention], *, until: datetime) -> None:
+async def renew(connection: Connection, claimed: Sequence[Intention], *, duration: timedelta) -> None:
     """Prolongs the claim on these intentions, which the caller has locked; one that has ended already stays ended."""
-    await connection.change(_RENEW, registration_ids=[intention.registration_id for intention in claimed], until=until)
+    registration_ids = [intention.registration_id for intention in claimed]
+    await connection.change(_RENEW, registration_ids=registration_ids, duration=duration)
 
 
 async def release(connection: Connection, claimed: Sequence[Intention]) -> None:
@@ -310,6 +331,8 @@ async def wait(connection: Connection, stopped: Sequence[Intention]) -> None:
             epochs=[intention.epoch for intention in stopped],
             card_epochs=[intention.card_version.epoch for intention in stopped],
             card_numbers=[intention.card_version.number for intention in stopped],
+            old_epochs=[each.predecessor and each.predecessor.version.epoch for each in stopped],
+            old_numbers=[each.predecessor and each.predecessor.version.number for each in stopped],
         )
 
 
@@ -318,4 +341,26 @@ async def find_intention(connection: Connection, registration_id: UUID, agency: 
     row = await connection.fetch_row(_FIND, registration_id=registration_id, agency=agency)
     if row is None:
         return None
-    return ListedIntention(row.agency, row.category, IntentionState(row.state), row.planned_at, row.refused_for)
+    return ListedIntention(
+        agency=row.agency,
+        category=row.category,
+        kind=IntentionKind(row.kind),
+        state=IntentionState(row.state),
+        planned_at=row.planned_at,
+        refused_for=row.refused_for,
+        followed=_find_good_agencies(row.of_predecessor or {}),
+    )
+
+
+def _read_predecessor(column: Mapping[str, Any] | None) -> Predecessor | None:
+    if column is None:
+        return None
+    return Predecessor(Version(*column["version"]), _find_good_agencies(column["registrations"]))
+
+
+def _find_good_agencies(registrations: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(
+        agency
+        for agency, registration in read_registrations(registrations).items()
+        if registration.state is RegistrationState.GOOD
+    )

@@ -1,6 +1,6 @@
 """The states of registrations at further agencies."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -59,10 +59,10 @@ async def record_propagations(connection: Connection, states: Sequence[Propagati
         )
 
 
-async def forget_propagations(connection: Connection, registration_ids: Sequence[UUID]) -> None:
+async def forget_propagations(connection: Connection, registration_ids: Collection[UUID]) -> None:
     """Forgets the states of registrations at further agencies, which are decided anew."""
     if registration_ids:
-        await connection.change(_FORGET, registration_ids=registration_ids)
+        await connection.change(_FORGET, registration_ids=list(registration_ids))
 
 
 async def list_propagations(connection: Connection, registration_id: UUID) -> Sequence[Propagation]:

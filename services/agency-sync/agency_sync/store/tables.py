@@ -1,6 +1,6 @@
 """The tables. None of them holds personal data: bidders and cards are ids and hashes here (docs/erasure.md)."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -19,11 +19,27 @@ card_states = Table(
     Column("is_suspended", Boolean, nullable=False),
     Column("proven_password", Boolean, nullable=False),
     Column("proven_company", Text, nullable=False),
-    # By agency: an object with registration_id, state and by_propagation.
+    Column("proven_holder", Text, nullable=False),
+    # By agency: an object with registration_id, state and origin; where set, replaced_by, predecessor (hexadecimal) and
+    # stays_here.
     Column("registrations", JSONB, nullable=False),
 )
 
-# One per contractor's registration: the intention to propagate it to the other agencies.
+# A bidder in a category; without a row it is suspended nowhere.
+bidder_states = Table(
+    "bidder_states",
+    metadata,
+    Column("bidder_id", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("version_epoch", BigInteger, nullable=False),
+    Column("version_number", BigInteger, nullable=False),
+    Column("is_suspended", Boolean, nullable=False),
+    Column("suspended_agencies", ARRAY(Text), nullable=False),
+    # A list of objects with agency, certificate_sha256 (hexadecimal), company and holder.
+    Column("approved_cards", JSONB, nullable=False),
+)
+
+# One per contractor's registration or renewal: the intention to propagate it to the other agencies.
 intentions = Table(
     "intentions",
     metadata,
@@ -39,10 +55,13 @@ intentions = Table(
     # A worker has claimed it until then; if that worker dies, another one may claim it afterwards.
     Column("taken_until", _INSTANT),
     Column("done_at", _INSTANT),
-    # How often it was refused when it was carried out alone, the last reason, and when it is tried again.
+    # How often it was refused when it was carried out alone, the last reason, and when it is tried again. The reason of
+    # one that waits for its bidder's suspension to end is BIDDER_SUSPENDED.
     Column("refusals", Integer, nullable=False),
     Column("refused_for", Text, nullable=False),
     Column("due_at", _INSTANT),
+    # Whether it goes to all other agencies, or to those where the card is good whose place its card took.
+    Column("kind", Text, nullable=False),
 )
 
 propagations = Table(

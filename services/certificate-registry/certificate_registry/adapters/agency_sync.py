@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certificate_registry import convert
+from certificate_registry.convert import registry as convert
 from certificate_registry.domain.card_state import CardState
 from toroku.agencysync.v1 import agency_sync_pb2
 

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certificate_registry import convert
+from certificate_registry.convert import notices as notice_messages
+from certificate_registry.convert import officers as officer_messages
+from certificate_registry.convert import registry as convert
 from certificate_registry.domain.card_state import CardState
 from certificate_registry.domain.notice import Notice
+from certificate_registry.domain.officer_notice import OfficerNotice
 from toroku.contact.v1 import contact_notification_pb2
 
 if TYPE_CHECKING:
@@ -26,5 +29,10 @@ class ContactNotification:
 
     async def send_notices(self, notices: Sequence[Notice]) -> None:
         """Hands notices over; raises Refusal if the service is unreachable or refuses one, and then takes none."""
-        messages = [convert.write_notice(notice) for notice in notices]
+        messages = [notice_messages.write_notice(notice) for notice in notices]
+        await self.stub.SendNotices(contact_notification_pb2.SendNoticesRequest(notices=messages))
+
+    async def send_officer_notices(self, notices: Sequence[OfficerNotice]) -> None:
+        """Hands notices to officers over; raises as `send_notices`."""
+        messages = [officer_messages.write_notice(notice) for notice in notices]
         await self.stub.SendNotices(contact_notification_pb2.SendNoticesRequest(notices=messages))

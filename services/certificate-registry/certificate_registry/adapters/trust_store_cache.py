@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
-from certificate_registry.convert import read_card_authorities
+from certificate_registry.convert.registry import read_card_authorities
 from certificate_registry.pki.card_authorities import CardAuthority, RevocationRule, hash_rules
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list
@@ -31,7 +31,8 @@ class TrustStoreCache:
 
         `parsed` is a CRL that was just written: it is not parsed, nor its signature verified, a second time.
         """
-        return await self.adopt(connection, await revocation_lists.read_versions(connection), parsed=parsed)
+        versions, _ = await revocation_lists.read_versions(connection)
+        return await self.adopt(connection, versions, parsed=parsed)
 
     async def adopt(
         self, connection: Connection, versions: Mapping[bytes, bytes], *, parsed: RevocationList | None = None

@@ -1,10 +1,12 @@
 """The command serve-lookup: answers UserLookup."""
 
+import gc
 from functools import partial
 
 from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
 from certificate_registry.servicer.user_lookup import UserLookup
 from certificate_registry.settings import LOOKUP, PACKAGE, LookupSettings
+from certificate_registry.store.lookup import SESSION
 from instance_profile.load import load_for_service
 from servicekit import schema, server
 from servicekit.database import Database
@@ -19,13 +21,21 @@ async def run() -> None:
     settings = LookupSettings.read()
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(LOOKUP, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
-    dsn, password_file, pooled = settings.database, settings.database_password_file, settings.database_pooled
     async with (
         Metrics.open(LOOKUP, settings) as metrics,
-        Database.open(dsn, pool=1, password_file=password_file, pooled=pooled, read_only=True) as database,
+        Database.open(
+            settings.database,
+            pool=settings.database_pool + 1,
+            password_file=settings.database_password_file,
+            pooled=settings.database_pooled,
+            session=SESSION,
+        ) as database,
         keep_refreshed(metrics, database),
-        BatchedLookups.open(dsn, pool=settings.database_pool, password_file=password_file, pooled=pooled) as lookups,
     ):
+        lookups = BatchedLookups(database, most_queries=settings.database_pool)
+        # What exists by now stays. Left to the collector, it is searched again and again, which holds up all lookups.
+        gc.collect()
+        gc.freeze()
         servicer = UserLookup(resolver=UserResolver(profile=profile, lookups=lookups))
         await server.serve(
             server.build_private_listeners(settings),

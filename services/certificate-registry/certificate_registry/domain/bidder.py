@@ -1,5 +1,6 @@
-"""The bidders' states as the qualification registry reports them, and which bidders may act (QUA-10)."""
+"""The states of bidders as the qualification registry reports them, and which bidders may act (QUA-10, LIF-04)."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,16 +17,28 @@ class BidderStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bidder:
-    """The state of a bidder, as reported by the qualification registry."""
+class BidderState:
+    """The state of a bidder in a category; each of `suspended_agencies` suspended it for itself."""
 
     bidder_id: str
-    status: BidderStatus
+    category: str
     version: Version
+    status: BidderStatus
+    suspended_agencies: Sequence[str]
+
+
+def select_newest(states: Iterable[BidderState]) -> Sequence[BidderState]:
+    """Returns one state for each bidder and category, since a list may have an older one beside it; in their order."""
+    newest: dict[tuple[str, str], BidderState] = {}
+    for state in states:
+        key = (state.bidder_id, state.category)
+        if key not in newest or newest[key].version < state.version:
+            newest[key] = state
+    return [newest[key] for key in sorted(newest)]
 
 
 def require_may_act(status: BidderStatus | None) -> None:
-    """Raises BIDDER_SUSPENDED or BIDDER_ENDED.
+    """Raises BIDDER_SUSPENDED or BIDDER_ENDED. `status` is the one at the agency where the bidder acts.
 
     A bidder without a reported state may act: the bidder proof, just confirmed, shows that it exists and may.
     """

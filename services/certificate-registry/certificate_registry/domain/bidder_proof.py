@@ -18,7 +18,11 @@ CONFIRMED_WITHIN = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class BidderStatement:
-    """The content of a proof, valid until `expires_at` and only for the card with `certificate_sha256` (32 bytes)."""
+    """The content of a proof, valid until `expires_at` and only for the card with `certificate_sha256` (32 bytes).
+
+    `card_approval` is the number of the officer's approval by which the agency takes the card; empty where none was
+    needed. `for_renewal`: nobody searched, since an old card named the bidder.
+    """
 
     instance: str
     bidder_id: str
@@ -28,6 +32,8 @@ class BidderStatement:
     issued_at: datetime
     expires_at: datetime
     proven: Proven
+    card_approval: str
+    for_renewal: bool = False
 
 
 def verify_proof(proof: BidderProof, keys: VerifyingKeys) -> None:
@@ -36,14 +42,23 @@ def verify_proof(proof: BidderProof, keys: VerifyingKeys) -> None:
 
 
 def expect_statement(
-    statement: BidderStatement, *, instance: str, agency: str, category: str, certificate_sha256: bytes, now: datetime
+    statement: BidderStatement,
+    *,
+    instance: str,
+    agency: str,
+    category: str,
+    certificate_sha256: bytes,
+    for_renewal: bool,
+    now: datetime,
 ) -> str:
     """Returns the bidder of a verified statement if it is for this card, agency and category, and valid now.
 
-    Raises BIDDER_PROOF_INVALID (another instance, no bidder, from the future), BIDDER_PROOF_FOR_ANOTHER_CARD,
-    BIDDER_PROOF_FOR_ANOTHER_AGENCY, BIDDER_PROOF_FOR_ANOTHER_CATEGORY, BIDDER_PROOF_EXPIRED.
+    One for a renewal proves no search, and so no registration, and the other way round: only a renewal's says that the
+    bidder has no successor. Raises BIDDER_PROOF_INVALID (another instance, no bidder, for the other operation, from the
+    future), BIDDER_PROOF_FOR_ANOTHER_CARD, BIDDER_PROOF_FOR_ANOTHER_AGENCY, BIDDER_PROOF_FOR_ANOTHER_CATEGORY,
+    BIDDER_PROOF_EXPIRED.
     """
-    if statement.instance != instance or not statement.bidder_id:
+    if statement.instance != instance or not statement.bidder_id or statement.for_renewal is not for_renewal:
         raise refuse_proof()
     expired = _refuse_expired(statement.expires_at)
     check_period(statement.issued_at, statement.expires_at, now, invalid=refuse_proof(), expired=expired)

@@ -14,6 +14,10 @@ class BindingState(StrEnum):
     CLOSED = "closed"
 
 
+# Why a binding was closed whose card another one replaced, and why its registrations were: a word of the history.
+ENDED_BY_RENEWAL = "renewal"
+
+
 class RegistrationState(StrEnum):
     """Whether a registration is good at its agency.
 
@@ -46,7 +50,8 @@ class CardRecord:
     """The newest binding of one card in one category, seen from one agency.
 
     `number` and `state` are those of the newest binding, 0 and None where there was none; `bound_to` is its bidder
-    while it is live, and `here` the state of its registration at this agency. `is_suspended`: in the whole instance.
+    while it is live, and `here` the state of its registration at this agency: of one that is closed only REPLACED, also
+    where a renewal closed it from another agency. `is_suspended`: in the whole instance.
     """
 
     number: int = 0
@@ -59,16 +64,27 @@ class CardRecord:
 def determine_standing(record: CardRecord) -> CardStanding:
     """Returns the standing of a card, before any search for a bidder.
 
-    Raises CARD_BINDING_ENDED if its newest binding was closed, or its registration here was replaced: only officers can
-    bind it again. Raises CARD_SUSPENDED if it is suspended here or in the whole instance.
+    Raises CARD_REPLACED if another card took its place here, CARD_BINDING_ENDED if its newest binding was closed
+    otherwise: only officers can bind it again. Raises CARD_SUSPENDED if it is suspended here or in the whole instance.
     """
-    if record.state is BindingState.CLOSED or record.here in (RegistrationState.REPLACED, RegistrationState.ENDED):
+    if record.here is RegistrationState.REPLACED:
+        raise Refusal("CARD_REPLACED", Code.FAILED_PRECONDITION)
+    if record.state is BindingState.CLOSED or record.here is RegistrationState.ENDED:
         raise Refusal("CARD_BINDING_ENDED", Code.FAILED_PRECONDITION)
     if record.is_suspended or record.here is RegistrationState.SUSPENDED:
         raise Refusal("CARD_SUSPENDED", Code.FAILED_PRECONDITION)
     if record.bound_to is None:
         return CardStanding.NEW
     return CardStanding.REGISTERED_ELSEWHERE if record.here is None else CardStanding.REGISTERED_HERE
+
+
+def require_registered_here(record: CardRecord) -> None:
+    """Checks that a card is registered and good at this agency and category.
+
+    Raises CARD_NOT_REGISTERED_HERE if it is registered at other agencies only, or nowhere; and as `determine_standing`.
+    """
+    if determine_standing(record) is not CardStanding.REGISTERED_HERE:
+        raise Refusal("CARD_NOT_REGISTERED_HERE", Code.FAILED_PRECONDITION)
 
 
 def determine_registration_kind(record: CardRecord, bidder_id: str) -> RegistrationKind:

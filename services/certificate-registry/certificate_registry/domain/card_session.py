@@ -9,7 +9,7 @@ from hashlib import sha256
 from certificate_registry.domain.binding import CardStanding
 from certificate_registry.domain.card import Card
 from refusals import Code, Refusal
-from signed_acts.purpose import Operation
+from signed_acts.purpose import Operation, Role
 
 IDLE = timedelta(minutes=10)
 LONGEST = timedelta(minutes=60)
@@ -22,11 +22,12 @@ _TOKEN_LENGTH = 43
 
 @dataclass(frozen=True, slots=True)
 class SessionScope:
-    """What a session is valid for: one operation at one agency in one category."""
+    """What a session is valid for: one operation at one agency in one category, with the card in one role."""
 
     operation: Operation
     agency: str
     category: str
+    role: Role = Role.SOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,17 @@ class OpenedSession:
     token: str = field(repr=False)
     session: CardSession
     card: Card
-    standing: CardStanding
+    # None in a session that may be opened whatever it is.
+    standing: CardStanding | None
 
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedSession:
-    """A session that is valid now, and its card."""
+    """A session, its card, and the instant at which both were read."""
 
     session: CardSession
     card: Card
+    at: datetime
 
 
 def create_token() -> str:
@@ -74,6 +77,14 @@ def hash_token(token: str) -> bytes:
     if len(token) != _TOKEN_LENGTH or not token.isascii():
         raise Refusal("CARD_SESSION_UNKNOWN", Code.UNAUTHENTICATED)
     return sha256(token.encode()).digest()
+
+
+def find_token_hash(token: str) -> bytes | None:
+    """Returns what `hash_token` returns; None for a malformed token, which no session has."""
+    try:
+        return hash_token(token)
+    except Refusal:
+        return None
 
 
 def require_open(session: CardSession, now: datetime) -> None:
@@ -90,11 +101,12 @@ def require_open(session: CardSession, now: datetime) -> None:
 def require_scope(session: CardSession, scope: SessionScope) -> None:
     """Checks that a session was opened for this scope; a refusal names the difference.
 
-    Raises CARD_SESSION_FOR_ANOTHER_OPERATION, …_AGENCY, …_CATEGORY.
+    Raises CARD_SESSION_FOR_ANOTHER_OPERATION, …_ROLE, …_AGENCY, …_CATEGORY.
     """
     opened_for = session.scope
     differences = (
         ("OPERATION", opened_for.operation.value, scope.operation.value),
+        ("ROLE", opened_for.role.value, scope.role.value),
         ("AGENCY", opened_for.agency, scope.agency),
         ("CATEGORY", opened_for.category, scope.category),
     )
@@ -102,6 +114,20 @@ def require_scope(session: CardSession, scope: SessionScope) -> None:
         if opened != requested:
             metadata = {"found": opened, "asked": requested}
             raise Refusal(f"CARD_SESSION_FOR_ANOTHER_{what}", Code.FAILED_PRECONDITION, metadata)
+
+
+def require_role(operation: Operation, role: Role) -> None:
+    """Checks that a card can have this role in an operation: the old or the new one in a renewal, else the sole one.
+
+    Raises CARD_ROLE_INVALID.
+    """
+    if (operation is Operation.RENEWAL) == (role is Role.SOLE):
+        raise refuse_role()
+
+
+def refuse_role() -> Refusal:
+    """Returns the refusal of a role that no card has in the operation."""
+    return Refusal("CARD_ROLE_INVALID", Code.INVALID_ARGUMENT)
 
 
 def require_writable(session: CardSession) -> None:

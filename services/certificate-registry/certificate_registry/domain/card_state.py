@@ -24,7 +24,11 @@ class CardKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AgencyRegistration:
-    """One registration of a card's newest binding; `request` is None if propagation made it."""
+    """One registration of a card's newest binding; `request` is None if propagation made it.
+
+    `replaced_by` and `predecessor` are the cards after and before this one at the agency (SHA-256); `stays_here` says
+    that the contractor chose not to have it propagated.
+    """
 
     registration_id: UUID
     agency: str
@@ -33,6 +37,9 @@ class AgencyRegistration:
     origin: Origin
     registered_at: datetime
     request: RequestReference | None
+    replaced_by: bytes | None
+    predecessor: bytes | None
+    stays_here: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""The outcome of a request to register a card: a registration, a tombstone, or neither yet."""
+"""The outcome of a request to register or renew a card: a registration, a tombstone, or neither yet."""
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
@@ -10,6 +11,13 @@ from certificate_registry.domain.card_session import SessionScope
 from certificate_registry.domain.card_state import CardState
 from certificate_registry.domain.registration import Registration
 from refusals import Code, Refusal
+
+
+class Method(StrEnum):
+    """What was requested: each has request ids of its own. A renewal is requested of its new card."""
+
+    REGISTER = "register"
+    RENEW = "renew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +36,24 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredOutcome:
-    """What a request made: a registration, and the card and its state as they are now."""
+class CommittedRequest:
+    """What a request made: a registration, its card, and the digest of its entry in the history."""
 
     registration: Registration
-    card_state: CardState
     card: Card
+    history_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredOutcome:
+    """What a request made, with the card and its state as they are now.
+
+    `history_receipt` proves that the entry is in the history, as JSON; empty until it is sealed.
+    """
+
+    committed: CommittedRequest
+    card_state: CardState
+    history_receipt: str
 
 
 @dataclass(frozen=True, slots=True)

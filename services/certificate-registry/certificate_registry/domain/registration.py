@@ -11,10 +11,11 @@ from signed_acts.purpose import SignedPurpose
 
 
 class Origin(StrEnum):
-    """Who made a registration: a contractor at this agency, or propagation from another one."""
+    """What made a registration: a contractor's registration or renewal here, or propagation of one of them."""
 
     CONTRACTOR = "contractor"
     PROPAGATION = "propagation"
+    RENEWAL = "renewal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,14 @@ class ActRequest:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRequest:
-    """A session, a bidder proof and a signed act: everything that a registration needs."""
+    """A session, a bidder proof and a signed act: everything that a registration needs.
+
+    `predecessor_serial` (big-endian, unsigned) is that of the card that this one comes after, where one is named.
+    """
 
     token: str = field(repr=False)
     scope: SessionScope
     proof: BidderProof
     request_id: UUID
     act: SignedPurpose
+    predecessor_serial: bytes | None = None

@@ -151,6 +151,11 @@ def hash_grounds(
     return sha256(b"".join(sha256(part).digest() for part in parts)).digest()
 
 
+def index_lists(trust_store: TrustStore) -> Mapping[bytes, Sequence[RevocationList]]:
+    """Returns the CRLs of a trust store by the hash of their issuer."""
+    return {hash_issuer_key(issuer): lists for issuer, lists in trust_store.lists.items()}
+
+
 def has_listed_authority(path: TrustPath, lists: Mapping[bytes, Sequence[RevocationList]]) -> bool:
     """Returns whether a CA of the path is on a stored CRL (by the hash of its issuer)."""
     return bool(_find_listings(path, lists))

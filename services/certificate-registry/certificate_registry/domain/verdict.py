@@ -4,6 +4,8 @@ from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
 
+SHA256_BYTES = 32
+
 
 class Verdict(IntEnum):
     """Whether a card may log in: only with GOOD; every other verdict names the obstacle.
@@ -23,10 +25,11 @@ class Verdict(IntEnum):
     # Nothing answers it yet: it waits for users taken over from an older system.
     CERTIFICATE_NEEDED = 10
     CERTIFICATE_NOT_TRUSTED = 11
+    CARD_REPLACED = 12
 
 
 class LookupKey(NamedTuple):
-    """A card at an agency in a category; no text contains NUL, `certificate_sha256` has 32 bytes."""
+    """A card at an agency in a category: codes of the profile, and SHA256_BYTES bytes."""
 
     agency: str
     category: str
@@ -37,9 +40,12 @@ class Resolution(NamedTuple):
     """A verdict (its number), the bidder that the card is bound to, the database's time of the lookup.
 
     `revocation_as_of` is the earliest thisUpdate of the CRLs that the card's path rests on, None where there is none.
+    `replaced_by` is the card that took its place there, `predecessor` the one whose place it took (SHA-256).
     """
 
     verdict: int
     bidder_id: str | None
     as_of: datetime
     revocation_as_of: datetime | None
+    replaced_by: bytes | None
+    predecessor: bytes | None

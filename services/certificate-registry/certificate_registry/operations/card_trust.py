@@ -12,24 +12,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
-from certificate_registry.domain.history import HistoryAction, HistoryEntry
+from certificate_registry.domain.history import HistoryAction
 from certificate_registry.domain.trust import (
     Judgement,
     StoredPath,
+    TrustLimits,
+    TrustPath,
     assess_limits,
     has_listed_authority,
     hash_grounds,
-    hash_issuer_key,
+    index_lists,
     judge_card,
 )
 from certificate_registry.pki.revocation_list import RevocationList
 from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import cards, trust
-from certificate_registry.store.history import write_history
+from history.entries import Chain, Entry
+from history.writing import write_history
 from servicekit import jobs
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
+from servicekit.telemetry import find_trace_id
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +58,29 @@ async def enqueue_refresh(connection: Connection) -> None:
 
 def describe_trust(
     certificate_sha256: bytes, before: str | None, after: str | None, *, who: str, now: datetime
-) -> HistoryEntry:
+) -> Entry:
     """Returns the history entry of a card that is no longer trusted, for another reason, or trusted again."""
-    return HistoryEntry(
+    return Entry(
         happened_at=now,
         who=who,
         what=HistoryAction.TRUSTED_AGAIN if after is None else HistoryAction.DISTRUSTED,
+        trace_id=find_trace_id(),
         certificate_sha256=certificate_sha256,
         before={"distrusted_because": before},
         after={"distrusted_because": after},
     )
+
+
+def ground_path(
+    path: TrustPath, limits: TrustLimits, trust_stores: TrustStoreCache, trust_store: TrustStore, now: datetime
+) -> StoredPath:
+    """Returns the path of a card that was just found valid by this trust store, to be stored where it is new.
+
+    With what it was judged by: that the path is new is no reason to judge its cards again.
+    """
+    rule = trust_stores.revocation_rule(path.authority)
+    grounds = hash_grounds(path, limits, index_lists(trust_store), rule, trust_stores.rules_sha256, now)
+    return StoredPath(path, limits, grounds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +89,7 @@ class CardTrust:
 
     database: Database
     trust_stores: TrustStoreCache
+    chain: Chain
     clock: DatabaseClock
 
     async def adopt_rules(self, connection: Connection) -> None:
@@ -90,7 +108,7 @@ class CardTrust:
             await self.trust_stores.current(connection)
             stored_paths = await trust.lock_paths(connection)
             trust_store = await self.trust_stores.current(connection)
-            lists = _index_lists(trust_store)
+            lists = index_lists(trust_store)
             assessed = [self._assess(stored, lists, now) for stored in stored_paths]
             pairs = list(zip(stored_paths, assessed, strict=True))
             await trust.update_paths(connection, [new for old, new in pairs if new != old])
@@ -166,6 +184,7 @@ class CardTrust:
         restored = await trust.restore_covered(connection, covered)
         await write_history(
             connection,
+            self.chain,
             [
                 *(describe_trust(card, None, _UNKNOWN, who=_WHO, now=now) for card in distrusted),
                 *(describe_trust(card, _UNKNOWN, None, who=_WHO, now=now) for card in restored),
@@ -177,6 +196,7 @@ class CardTrust:
         newly_revoked = await cards.set_revoked(connection, revoked) if revoked else frozenset()
         await write_history(
             connection,
+            self.chain,
             [
                 *(_describe_revoked(card, now) for card in sorted(newly_revoked)),
                 *_describe_changes(saved, now),
@@ -184,26 +204,23 @@ class CardTrust:
         )
 
 
-def _describe_changes(judgements: Iterable[Judgement], now: datetime) -> Iterable[HistoryEntry]:
+def _describe_changes(judgements: Iterable[Judgement], now: datetime) -> Iterable[Entry]:
     for judged in judgements:
         before, after = judged.stored.distrusted_because, judged.distrusted_because
         if before != after:
             yield describe_trust(judged.stored.certificate_sha256, before, after, who=_WHO, now=now)
 
 
-def _describe_revoked(certificate_sha256: bytes, now: datetime) -> HistoryEntry:
-    return HistoryEntry(
+def _describe_revoked(certificate_sha256: bytes, now: datetime) -> Entry:
+    return Entry(
         happened_at=now,
         who=_WHO,
         what=HistoryAction.REVOKED,
+        trace_id=find_trace_id(),
         certificate_sha256=certificate_sha256,
         before={},
         after={"revoked_at": now.isoformat()},
     )
-
-
-def _index_lists(trust_store: TrustStore) -> Mapping[bytes, Sequence[RevocationList]]:
-    return {hash_issuer_key(issuer): lists for issuer, lists in trust_store.lists.items()}
 
 
 async def _enqueue_judging(

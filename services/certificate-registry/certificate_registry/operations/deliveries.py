@@ -1,5 +1,6 @@
 """Tells other services the states of cards, by jobs that the transaction enqueues which changes them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,11 +13,16 @@ from servicekit.database import Database
 
 DELIVER_CARD_STATE = "deliver_card_state"
 DELIVER_CARD_STATES = "deliver_card_states"
+DELIVER_STOP = "deliver_stop"
 CONTACT_NOTIFICATION = "contact-notification"
 AGENCY_SYNC = "agency-sync"
 # The queue of each consumer for single states, and for those of many cards.
 QUEUES = {CONTACT_NOTIFICATION: "states_to_contact_notification", AGENCY_SYNC: "states_to_agency_sync"}
 BULK_QUEUES = {CONTACT_NOTIFICATION: "bulk_to_contact_notification", AGENCY_SYNC: "bulk_to_agency_sync"}
+# Of states by which a card is stopped, for which nothing else waits.
+CARD_STOP_QUEUES = {CONTACT_NOTIFICATION: "stop_to_contact_notification", AGENCY_SYNC: "stop_to_agency_sync"}
+# Seconds that an officer waits for the consumers after a stop, at most; then the jobs alone go on.
+PATIENCE = 2.0
 
 
 class Consumer(Protocol):
@@ -26,10 +32,18 @@ class Consumer(Protocol):
         """Hands over at most `MOST_STATES` states."""
 
 
-def deliver_state(key: CardKey) -> Sequence[jobs.NewJob]:
-    """Returns one job per consumer that delivers the state of a card whose number was just raised."""
+def deliver_state(*keys: CardKey) -> Sequence[jobs.NewJob]:
+    """Returns one job per consumer that delivers the states of one act's cards, whose numbers were just raised."""
     return [
-        jobs.NewJob(DELIVER_CARD_STATE, queue, _write_arguments(consumer, [key])) for consumer, queue in QUEUES.items()
+        jobs.NewJob(DELIVER_CARD_STATE, queue, _write_arguments(consumer, keys)) for consumer, queue in QUEUES.items()
+    ]
+
+
+def deliver_stop(key: CardKey) -> Sequence[jobs.NewJob]:
+    """Returns the same for a state by which the card is stopped."""
+    return [
+        jobs.NewJob(DELIVER_STOP, queue, _write_arguments(consumer, [key]))
+        for consumer, queue in CARD_STOP_QUEUES.items()
     ]
 
 
@@ -57,6 +71,7 @@ class Deliveries:
 
     database: Database
     consumers: Mapping[str, Consumer]
+    patience: float = PATIENCE
 
     async def deliver(self, consumer: str, keys: Sequence[CardKey]) -> jobs.Replacements:
         """Hands the states of these cards, as they are now, to one consumer in one message.
@@ -74,3 +89,21 @@ class Deliveries:
             halves = jobs.halve_refused(keys, refusal)
             return [_write_arguments(consumer, half) for half in halves]
         return []
+
+    async def tell_at_once(self, key: CardKey) -> Sequence[str]:
+        """Hands the state of a card to all consumers, right after the commit that stopped it, beside the jobs.
+
+        Returns the names of those that did not take it in time.
+        """
+        async with self.database.read() as connection:
+            states = await card_states.read_states(connection, [key])
+        told = await asyncio.gather(*(self._tell(consumer, states) for consumer in self.consumers.values()))
+        return sorted(name for name, is_told in zip(self.consumers, told, strict=True) if not is_told)
+
+    async def _tell(self, consumer: Consumer, states: Sequence[CardState]) -> bool:
+        try:
+            async with asyncio.timeout(self.patience):
+                await consumer.record_card_states(states)
+        except (Refusal, TimeoutError):
+            return False
+        return True

@@ -4,14 +4,16 @@ contact-notification, which knows the addresses, sends the mails. It takes each 
 over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from certificate_registry.domain.notice import MOST_RECIPIENTS, Notice, NoticeKind
+from certificate_registry.domain.notice import MOST_RECIPIENTS, CardAct, Notice, NoticeKind, ReversedRenewal
 from certificate_registry.store import notices
+from history.sealed_entry import NEXT_LOOK, USUAL_WAIT
+from history.writing import WrittenEntry
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
@@ -28,14 +30,53 @@ class NoticeSender(Protocol):
         """Hands notices over, all of them or none."""
 
 
-async def write_notices(connection: Connection, registration_id: UUID, now: datetime) -> jobs.NewJob:
-    """Writes the two notices of a registration; returns the job that hands them over, which holds their ids only."""
-    kinds = {uuid4(): kind for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE)}
-    await notices.insert_notices(connection, kinds, registration_id, now)
-    return jobs.NewJob(SEND_NOTICES, NOTICES_QUEUE, _write_arguments(list(kinds)))
+def create_notices() -> Mapping[UUID, NoticeKind]:
+    """Returns the ids of the two notices of a registration."""
+    return {uuid4(): kind for kind in (NoticeKind.REGISTRATION, NoticeKind.REGISTRATION_NOTICE)}
 
 
-def _write_arguments(notice_ids: Sequence[UUID]) -> dict[str, Any]:
+def create_renewal_notices() -> Mapping[UUID, NoticeKind]:
+    """Returns the ids of the two notices of a renewal."""
+    return {uuid4(): kind for kind in (NoticeKind.RENEWAL, NoticeKind.RENEWAL_NOTICE)}
+
+
+def send_notices(notice_ids: Iterable[UUID]) -> jobs.NewJob:
+    """Returns the job that hands over notices of one act, which holds their ids only.
+
+    It begins when the act's entry is usually sealed.
+    """
+    return jobs.NewJob(SEND_NOTICES, NOTICES_QUEUE, _write_arguments(notice_ids), USUAL_WAIT)
+
+
+async def tell_of_card(
+    connection: Connection, kind: NoticeKind, act: CardAct, entry: WrittenEntry, *, now: datetime
+) -> None:
+    """Has all contacts of a bidder told, in the act's transaction, what an officer did to its card."""
+    notice_id = uuid4()
+    await notices.insert_notice(connection, notice_id, kind, act, history_number=entry.number, now=now)
+    await jobs.enqueue_together(connection, [send_notices([notice_id])])
+
+
+async def tell_of_reversals(
+    connection: Connection, reversals: Sequence[ReversedRenewal], entry: WrittenEntry, *, now: datetime
+) -> None:
+    """Has all contacts of a bidder told, in the act's transaction, which renewals officers took back."""
+    notice_ids = []
+    for reversal in reversals:
+        notice_ids.append(uuid4())
+        await notices.insert_notice(
+            connection,
+            notice_ids[-1],
+            NoticeKind.REGISTRATION_REOPENED,
+            reversal.act,
+            registration_id=reversal.registration_id,
+            history_number=entry.number,
+            now=now,
+        )
+    await jobs.enqueue_together(connection, [send_notices(notice_ids)])
+
+
+def _write_arguments(notice_ids: Iterable[UUID]) -> dict[str, Any]:
     return {"notice_ids": [str(notice_id) for notice_id in notice_ids]}
 
 
@@ -46,9 +87,10 @@ class Notices:
     database: Database
     sender: NoticeSender
 
-    async def send(self, notice_ids: Sequence[UUID]) -> jobs.Replacements:
+    async def send(self, notice_ids: Sequence[UUID]) -> jobs.Result:
         """Hands notices over, but those with which that is done. The bidder's cards are those of now.
 
+        They wait until the entry of their act is sealed, a minute at most.
         Returns the arguments of two jobs for the halves where they are refused for what they contain, so that what is
         refused comes to stand alone; raises the refusal of a single notice.
         """
@@ -57,6 +99,8 @@ class Notices:
             unsent = await notices.list_unsent_notices(connection, notice_ids, most_cards=MOST_RECIPIENTS - 1)
         if not unsent:
             return []
+        if any(notice.waits for notice in unsent):
+            return jobs.Later(NEXT_LOOK)
         try:
             await self.sender.send_notices(unsent)
         except Refusal as refusal:

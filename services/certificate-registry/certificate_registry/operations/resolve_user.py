@@ -7,43 +7,33 @@ at once, in its caller's task, so that one caller never waits for others.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
 from hashlib import sha256
-from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import NoReturn, TypeAlias
 
 import psycopg
 
-from certificate_registry.domain.verdict import LookupKey, Resolution
-from certificate_registry.store.lookup import LookupPool
+from certificate_registry.domain.verdict import SHA256_BYTES, LookupKey, Resolution
+from certificate_registry.store.lookup import resolve
 from instance_profile.model import Profile
 from instance_profile.offers import require_agency, require_category
 from refusals import Code, Refusal
+from servicekit.database import Database
 
 log = logging.getLogger(__name__)
 
-_SHA256_BYTES = 32
+_PendingLookup: TypeAlias = tuple[LookupKey, asyncio.Future[Resolution]]
+
 # Of a certificate in DER: what the front door takes.
 MOST_CERTIFICATE_BYTES = 16 * 1024
-# Keys of a full query.
-MOST_KEYS = 24
+# Keys of a full query, and of one that is not worth waiting for more.
+MOST_KEYS, HALF_FULL = 24, 12
 # Event-loop turns without a new lookup before the batch is sent: few when one lookup waits, more under load, because
 # concurrent lookups arrive several turns apart.
 QUIET_TURNS_ALONE = 2
 QUIET_TURNS_UNDER_LOAD = 12
-# Lookups that arrive during a query join the next batch. Only a full batch is sent before that query returns, so a hung
-# query does not block others. Maximum queries in flight.
-MOST_QUERIES = 4
 # Seconds after which a query is given up; the caller then tries again.
 PATIENCE = 5.0
-
-
-@dataclass(slots=True)
-class _PendingLookup:
-    key: LookupKey
-    answer: asyncio.Future[Resolution]
 
 
 class UserResolver:
@@ -66,7 +56,7 @@ class UserResolver:
         if not possession_verified:
             raise Refusal("POSSESSION_NOT_VERIFIED", Code.FAILED_PRECONDITION)
         agency, category, certificate_sha256 = key
-        if agency not in self._agencies or category not in self._categories or len(certificate_sha256) != _SHA256_BYTES:
+        if agency not in self._agencies or category not in self._categories or len(certificate_sha256) != SHA256_BYTES:
             self._refuse(key)
         if certificate:
             _check_certificate(certificate, certificate_sha256)
@@ -86,64 +76,46 @@ def _check_certificate(certificate: bytes, certificate_sha256: bytes) -> None:
 
 
 class BatchedLookups:
-    """Looks cards up, in shared queries. Open it with `async with BatchedLookups.open(dsn, pool=4) as lookups`."""
+    """Looks cards up, in shared queries, of which `most_queries` are under way at a time.
 
-    def __init__(self, pool: LookupPool) -> None:
-        self._pool = pool
+    Lookups that arrive during a query join the next one. Only a full one is sent before that query returns, so that a
+    hung query does not block others. One that is half full is sent as soon as it returns, and its callers are answered
+    meanwhile.
+    """
+
+    def __init__(self, database: Database, *, most_queries: int) -> None:
+        self._database = database
+        self._most_queries = most_queries
         self._loop = asyncio.get_running_loop()
         self._pending: list[_PendingLookup] = []
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_turn_scheduled = False
         self._pending_at_last_turn = 0
         self._quiet_turns = 0
         self._was_last_shared = False
-        self._running: set[asyncio.Task[Any]] = set()
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        dsn: str,
-        *,
-        pool: int,
-        password_file: Path | None = None,
-        pooled: bool = False,
-        patience: float = PATIENCE,
-    ) -> AsyncIterator[Self]:
-        """Opens at most `pool` connections, when needed; each is waited for `patience` seconds.
-
-        Needs no running database. `password_file` is read for each; `pooled`: the address is that of a pooler.
-        """
-        async with LookupPool.open(
-            dsn, pool=pool, patience=patience, password_file=password_file, pooled=pooled
-        ) as connections:
-            lookups = cls(connections)
-            yield lookups
-            await asyncio.gather(*lookups._running, return_exceptions=True)
 
     async def look_up(self, key: LookupKey) -> Resolution:
         """Returns the resolution of a card. Raises REGISTRY_UNAVAILABLE if the database does not answer."""
         if not (self._pending or self._running or self._was_last_shared):
             return await self._look_up_alone(key)
         answer: asyncio.Future[Resolution] = self._loop.create_future()
-        self._pending.append(_PendingLookup(key, answer))
-        if not self._is_turn_scheduled:
+        self._pending.append((key, answer))
+        if not self._is_turn_scheduled and (not self._running or len(self._pending) >= MOST_KEYS):
             self._schedule_turn()
         return await answer
 
     async def _look_up_alone(self, key: LookupKey) -> Resolution:
         # No other lookup is pending, so the query runs in the caller's task; lookups that arrive meanwhile share the
         # next one.
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # a coroutine runs in a task
-        self._running.add(task)
+        self._running += 1
         try:
-            async with asyncio.timeout(PATIENCE):
-                return (await self._pool.resolve([key]))[0]
+            return (await self._resolve([key]))[0]
         except (psycopg.Error, TimeoutError) as error:
             _log_failure(error)
             raise _unavailable() from error
         finally:
-            self._finish(task)
+            self._finish()
 
     def _schedule_turn(self) -> None:
         self._is_turn_scheduled = True
@@ -152,7 +124,7 @@ class BatchedLookups:
 
     def _turn(self) -> None:
         pending = len(self._pending)
-        if self._running and (pending < MOST_KEYS or len(self._running) >= MOST_QUERIES):
+        if self._running >= self._most_queries or (self._running and pending < MOST_KEYS):
             # The next query that returns schedules another turn.
             self._is_turn_scheduled = False
             return
@@ -171,41 +143,62 @@ class BatchedLookups:
     def _send(self) -> None:
         batch, self._pending = self._pending[:MOST_KEYS], self._pending[MOST_KEYS:]
         self._was_last_shared = len(batch) > 1
+        self._running += 1
         task = self._loop.create_task(self._answer(batch))
-        self._running.add(task)
-        task.add_done_callback(self._finish)
-        if self._pending:
-            self._schedule_turn()
-
-    def _finish(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         if self._pending and not self._is_turn_scheduled:
             self._schedule_turn()
 
-    async def _answer(self, batch: list[_PendingLookup]) -> None:
+    def _finish(self) -> None:
+        self._running -= 1
+        if len(self._pending) >= HALF_FULL:
+            self._send()
+        elif self._pending and not self._is_turn_scheduled:
+            self._schedule_turn()
+
+    async def _answer(self, batch: Sequence[_PendingLookup]) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
-                resolutions = await self._pool.resolve([lookup.key for lookup in batch])
+            # All or none: an answer too many would be another's.
+            answers = list(zip(batch, await self._resolve([key for key, _ in batch]), strict=True))
         except (psycopg.Error, TimeoutError) as error:
             if len(batch) > 1 and not isinstance(error, psycopg.OperationalError | TimeoutError):
                 # One key that the database can't read must not fail the others.
                 for lookup in batch:
+                    self._running += 1
                     await self._answer([lookup])
                 return
             _log_failure(error)
-            for lookup in batch:
-                if not lookup.answer.done():
-                    lookup.answer.set_exception(_unavailable())
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(_unavailable())
+            return
         except BaseException as error:
-            for lookup in batch:
-                if not lookup.answer.done():
-                    lookup.answer.set_exception(error)
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(error)
             raise
-        else:
-            for lookup, resolution in zip(batch, resolutions, strict=True):
-                # The caller may have gone meanwhile.
-                if not lookup.answer.done():
-                    lookup.answer.set_result(resolution)
+        finally:
+            self._finish()
+        # After the query that `_finish` may have sent, so that the database works while these callers are answered.
+        self._loop.call_soon(_set_results, answers)
+
+    async def _resolve(self, keys: Sequence[LookupKey]) -> Sequence[Resolution]:
+        async with asyncio.timeout(PATIENCE):
+            try:
+                async with self._database.read() as connection:
+                    return await resolve(connection, keys)
+            except psycopg.OperationalError:
+                # The database was restarted, and what only reads may be repeated.
+                async with self._database.read() as connection:
+                    return await resolve(connection, keys)
+
+
+def _set_results(answers: Sequence[tuple[_PendingLookup, Resolution]]) -> None:
+    for (_, answer), resolution in answers:
+        # The caller may have gone meanwhile.
+        if not answer.done():
+            answer.set_result(resolution)
 
 
 def _log_failure(error: Exception) -> None:

@@ -10,7 +10,7 @@ import aiohttp
 from certificate_registry.adapters.crl_download import download_revocation_list, open_client
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.domain.card import Card
-from certificate_registry.domain.history import HistoryAction, HistoryEntry, HistoryState
+from certificate_registry.domain.history import HistoryAction
 from certificate_registry.domain.revocation import RevocationSource
 from certificate_registry.operations.card_trust import enqueue_refresh
 from certificate_registry.pki.certificate import parse_certificate
@@ -18,11 +18,13 @@ from certificate_registry.pki.path_validation import RevocationStatus, validate_
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list, schedule_fetch
 from certificate_registry.pki.trust_store import TrustStore, accept_revocation_list
 from certificate_registry.store import cards, revocation_lists
-from certificate_registry.store.history import write_history
+from history.entries import Chain, Entry, State
+from history.writing import write_history
 from refusals import Refusal
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
+from servicekit.telemetry import find_trace_id
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class RevocationListFetch:
 
     database: Database
     trust_stores: TrustStoreCache
+    chain: Chain
     clock: DatabaseClock
 
     async def fetch_due(self) -> None:
@@ -75,7 +78,8 @@ class RevocationListFetch:
                     await enqueue_refresh(connection)
                 # Also if the CRL is the stored one: a card may have been added while it was applied the first time.
                 trust_store = await self.trust_stores.current(connection, parsed=fetched)
-                await apply_list(connection, fetched, trust_store, now)
+                entries = await apply_list(connection, fetched, trust_store, now)
+                await write_history(connection, self.chain, entries)
                 await revocation_lists.record_success(
                     connection, source.url, next_fetch_at=schedule_fetch(rule, now, fetched.next_update), now=now
                 )
@@ -94,14 +98,16 @@ class RevocationListFetch:
                 )
 
 
-async def apply_list(connection: Connection, accepted: RevocationList, trust_store: TrustStore, now: datetime) -> None:
+async def apply_list(
+    connection: Connection, accepted: RevocationList, trust_store: TrustStore, now: datetime
+) -> list[Entry]:
     """Marks the cards that this CRL revokes, and removes the mark from cards that are no longer on it (a hold).
 
-    A listed serial number only selects a card for path validation, which decides what each CRL covers. Cards below a
-    revoked CA are judged by `card_trust`, since they may be many.
+    Returns the entries of the history. A listed serial number only selects a card for path validation, which decides
+    what each CRL covers. Cards below a revoked CA are judged by `card_trust`, since they may be many.
     """
     changes: dict[bytes, datetime | None] = {}
-    entries: dict[bytes, HistoryEntry] = {}
+    entries: dict[bytes, Entry] = {}
     serials = [serial.lstrip(b"\0") for serial in accepted.entries]
     for card in await cards.find_listed_cards(connection, accepted.issuer_key, serials):
         revoked_at = await _find_revocation(card, trust_store, now)
@@ -119,7 +125,7 @@ async def apply_list(connection: Connection, accepted: RevocationList, trust_sto
                 after = {"crl_sha256": accepted.sha256.hex()}
                 entries[card.certificate_sha256] = _describe(card, HistoryAction.REVOCATION_LIFTED, after, now)
     changed = await cards.set_revoked(connection, changes) if changes else frozenset()
-    await write_history(connection, [entry for card, entry in entries.items() if card in changed])
+    return [entry for card, entry in entries.items() if card in changed]
 
 
 async def _find_revocation(card: Card, trust_store: TrustStore, now: datetime) -> str | None:
@@ -143,11 +149,12 @@ async def _is_good(card: Card, trust_store: TrustStore, now: datetime) -> bool:
     return validated.revocation.status is RevocationStatus.GOOD
 
 
-def _describe(card: Card, what: HistoryAction, after: HistoryState, now: datetime) -> HistoryEntry:
-    return HistoryEntry(
+def _describe(card: Card, what: HistoryAction, after: State, now: datetime) -> Entry:
+    return Entry(
         happened_at=now,
         who=_WHO,
         what=what,
+        trace_id=find_trace_id(),
         certificate_sha256=card.certificate_sha256,
         before={"revoked_at": card.revoked_at.isoformat()} if card.revoked_at else {},
         after=after,

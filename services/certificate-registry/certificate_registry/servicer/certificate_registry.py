@@ -4,13 +4,18 @@ import asyncio
 
 from typing_extensions import override
 
-from certificate_registry import convert
+from certificate_registry.convert import registry as convert
+from certificate_registry.convert import renewal as renewal_messages
+from certificate_registry.convert.act_proof import write_act_proof
+from certificate_registry.convert.serials import read_serial
 from certificate_registry.domain.card_session import SessionScope
-from certificate_registry.operations.bidders import BidderRecords
+from certificate_registry.operations.act_proof import ActProofs
+from certificate_registry.operations.bidder_states import BidderStateRecord
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
+from certificate_registry.operations.renewal import CardRenewal
 from servicekit.context import Context
 from servicekit.identity import caller
 from servicekit.messages import check_request_id, check_sha256, write_timestamp
@@ -29,15 +34,19 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         *,
         card_sessions: CardSessions,
         registration: CardRegistration,
+        renewal: CardRenewal,
         outcomes: RequestOutcomes,
-        bidders: BidderRecords,
+        bidder_states: BidderStateRecord,
         propagation: RegistrationPropagation,
+        act_proofs: ActProofs,
     ) -> None:
         self._card_sessions = card_sessions
         self._registration = registration
+        self._renewal = renewal
         self._outcomes = outcomes
-        self._bidders = bidders
+        self._bidder_states = bidder_states
         self._propagation = propagation
+        self._act_proofs = act_proofs
 
     @override
     async def CreateChallenge(
@@ -73,13 +82,8 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         self, request: certificate_registry_pb2.CheckCardSessionRequest, context: Context
     ) -> certificate_registry_pb2.CheckCardSessionResponse:
         """Checks a session, and renews its idle time."""
-        scope = convert.read_scope(request)
-        authenticated = await self._card_sessions.check(request.session_token, scope)
-        return certificate_registry_pb2.CheckCardSessionResponse(
-            card=convert.write_card(authenticated.card),
-            expires_at=write_timestamp(authenticated.session.expires_at),
-            opened_at=write_timestamp(authenticated.session.opened_at),
-        )
+        checked = await self._card_sessions.check(request.session_token, convert.read_checked_scope(request))
+        return convert.write_checked_session(checked)
 
     @override
     async def EndCardSession(
@@ -99,6 +103,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
             SessionScope(Operation.REGISTRATION, request.agency, request.category),
             convert.read_bidder_proof(request.proof),
             convert.read_checked_request(request),
+            read_serial(request.predecessor_serial),
         )
         return certificate_registry_pb2.CheckRegistrableResponse()
 
@@ -112,6 +117,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
             SessionScope(Operation.REGISTRATION, request.agency, request.category),
             convert.read_bidder_proof(request.proof),
             convert.read_act_request(request),
+            read_serial(request.predecessor_serial),
         )
         return certificate_registry_pb2.CreateActChallengeResponse(
             purpose=act.purpose, expires_at=write_timestamp(act.expires_at)
@@ -122,10 +128,87 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         self, request: certificate_registry_pb2.RegisterRequest, context: Context
     ) -> certificate_registry_pb2.RegisterResponse:
         """Registers a card."""
-        registration, card = await self._registration.register(convert.read_registration_request(request))
+        committed = await self._registration.register(convert.read_registration_request(request))
         return certificate_registry_pb2.RegisterResponse(
-            registration=convert.write_registration(registration), card=convert.write_card(card)
+            registration=convert.write_registration(committed.registration),
+            card=convert.write_card(committed.card),
+            history_digest=committed.history_digest,
         )
+
+    @override
+    async def CreateChangeChallenge(
+        self, request: certificate_registry_pb2.CreateChangeChallengeRequest, context: Context
+    ) -> certificate_registry_pb2.CreateChangeChallengeResponse:
+        """Issues the act of a change."""
+        scope = SessionScope(Operation.CHANGE, request.agency, request.category)
+        act = await self._act_proofs.create_act(request.session_token, scope, convert.read_act_request(request))
+        return certificate_registry_pb2.CreateChangeChallengeResponse(
+            purpose=act.purpose, expires_at=write_timestamp(act.expires_at)
+        )
+
+    @override
+    async def ProveAct(
+        self, request: certificate_registry_pb2.ProveActRequest, context: Context
+    ) -> certificate_registry_pb2.ProveActResponse:
+        """Proves the act of a change to the service that commits it."""
+        proven = await self._act_proofs.prove(
+            request.session_token,
+            SessionScope(Operation.CHANGE, request.agency, request.category),
+            check_request_id(request.request_id),
+            convert.read_signed_purpose(request.act),
+        )
+        return certificate_registry_pb2.ProveActResponse(
+            proof=write_act_proof(proven.proof), card=convert.write_card(proven.card)
+        )
+
+    @override
+    async def CreateSuccessionChallenge(
+        self, request: certificate_registry_pb2.CreateSuccessionChallengeRequest, context: Context
+    ) -> certificate_registry_pb2.CreateSuccessionChallengeResponse:
+        """Issues the act of a renewal's old card."""
+        act = await self._renewal.create_succession(
+            request.session_token,
+            renewal_messages.read_succession_scope(request),
+            renewal_messages.read_renewal_act_request(request),
+        )
+        return certificate_registry_pb2.CreateSuccessionChallengeResponse(
+            purpose=act.purpose, expires_at=write_timestamp(act.expires_at)
+        )
+
+    @override
+    async def CreateRenewalChallenge(
+        self, request: certificate_registry_pb2.CreateRenewalChallengeRequest, context: Context
+    ) -> certificate_registry_pb2.CreateRenewalChallengeResponse:
+        """Checks whether a renewal would succeed, and issues the act of its new card."""
+        act = await self._renewal.create_act(
+            renewal_messages.read_renewal_sessions(request),
+            convert.read_bidder_proof(request.proof),
+            None if request.validate_only else renewal_messages.read_renewal_act_request(request),
+        )
+        if act is None:
+            return certificate_registry_pb2.CreateRenewalChallengeResponse()
+        return certificate_registry_pb2.CreateRenewalChallengeResponse(
+            purpose=act.purpose, expires_at=write_timestamp(act.expires_at)
+        )
+
+    @override
+    async def Renew(
+        self, request: certificate_registry_pb2.RenewRequest, context: Context
+    ) -> certificate_registry_pb2.RenewResponse:
+        """Replaces a card by a new one."""
+        committed = await self._renewal.renew(renewal_messages.read_renewal_request(request))
+        return certificate_registry_pb2.RenewResponse(renewal=renewal_messages.write_renewal(committed))
+
+    @override
+    async def GetRenewal(
+        self, request: certificate_registry_pb2.GetRenewalRequest, context: Context
+    ) -> certificate_registry_pb2.GetRenewalResponse:
+        """Reads the result of a renewal."""
+        committed = await self._renewal.read(
+            check_sha256(request.certificate_sha256, "CERTIFICATE_SHA256_INVALID"),
+            check_request_id(request.request_id),
+        )
+        return certificate_registry_pb2.GetRenewalResponse(renewal=renewal_messages.write_renewal(committed))
 
     @override
     async def GetOutcome(
@@ -142,12 +225,12 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         return convert.write_outcome(report)
 
     @override
-    async def RecordBidders(
-        self, request: certificate_registry_pb2.RecordBiddersRequest, context: Context
-    ) -> certificate_registry_pb2.RecordBiddersResponse:
+    async def RecordBidderStates(
+        self, request: certificate_registry_pb2.RecordBidderStatesRequest, context: Context
+    ) -> certificate_registry_pb2.RecordBidderStatesResponse:
         """Records the states of bidders."""
-        await self._bidders.record([convert.read_bidder(message) for message in request.bidders])
-        return certificate_registry_pb2.RecordBiddersResponse()
+        await self._bidder_states.record(convert.read_bidder_states(request))
+        return certificate_registry_pb2.RecordBidderStatesResponse()
 
     @override
     async def PropagateRegistrations(
@@ -158,7 +241,9 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         for message in request.agencies:
             propagations.append(convert.read_propagation(message))
             await asyncio.sleep(0)
-        results = await self._propagation.propagate(propagations, caller=caller())
+        results = await self._propagation.propagate(
+            propagations, caller=caller(), taking_over=convert.read_registration_ids(request.taking_over_ids)
+        )
         response = certificate_registry_pb2.PropagateRegistrationsResponse()
         for start in range(0, len(results), _RESULTS_PER_TURN):
             response.results.extend(map(convert.write_propagated, results[start : start + _RESULTS_PER_TURN]))

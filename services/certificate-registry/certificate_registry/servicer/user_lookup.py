@@ -2,7 +2,7 @@
 
 from typing_extensions import override
 
-from certificate_registry import convert
+from certificate_registry.convert import registry as convert
 from certificate_registry.domain.verdict import LookupKey
 from certificate_registry.operations.resolve_user import UserResolver
 from servicekit.context import Context

@@ -94,6 +94,9 @@ _UPDATED = (
 )
 _SAVE = Statement(union_all(select(_INSERTED), select(_UPDATED)))
 
+# Of statements that are written as text.
+CARD_COLUMNS = ", ".join(f"card.{column.name}" for column in card.columns)
+
 _FIND = Statement(select(card).where(card.c.certificate_sha256 == bindparam("certificate_sha256")))
 
 _OF_ISSUER = select(card).where(card.c.issuer_sha256 == bindparam("issuer_sha256"))

@@ -1,5 +1,6 @@
 """What a commit of a registration writes: a few statements, whatever it changes."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -7,10 +8,10 @@ from sqlalchemy import text
 
 from certificate_registry.domain.card_state import CardKey
 from certificate_registry.domain.challenge import hash_nonce
-from certificate_registry.domain.outcome import Outcome
+from certificate_registry.domain.notice import NoticeKind
+from certificate_registry.domain.outcome import Method, Outcome
 from certificate_registry.domain.proven import Proven
 from certificate_registry.domain.registration import Origin, Registration
-from certificate_registry.store.registrations import REGISTER
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
@@ -26,8 +27,8 @@ _SETTLE = Statement(
                 certificate_sha256, method, request_id, payload_sha256, request_sha256, registration_id, category,
                 agency, recorded_at
             ) VALUES (
-                :certificate_sha256, '{REGISTER}', :request_id, :payload_sha256, :request_sha256, :registration_id,
-                :category, :agency, :now
+                :certificate_sha256, '{Method.REGISTER.value}', :request_id, :payload_sha256, :request_sha256,
+                :registration_id, :category, :agency, :now
             )
             ON CONFLICT DO NOTHING
             RETURNING 1
@@ -37,14 +38,20 @@ _SETTLE = Statement(
     )
 )
 
-_BEGIN_BINDING = """
-    INSERT INTO binding (
-        certificate_sha256, category, number, bidder_id, began_at, began_because, password_proven, company, holder
-    ) VALUES (
-        :certificate_sha256, :category, :number, :bidder_id, :now, 'registration', :password_proven, :company, :holder
-    )
-"""
-_PROVE_BINDING = """
+
+def write_binding_begin(because: str) -> str:
+    """Returns the statement by which a binding begins for this reason, a constant."""
+    return f"""
+        INSERT INTO binding (
+            certificate_sha256, category, number, bidder_id, began_at, began_because, password_proven, company, holder
+        ) VALUES (
+            :certificate_sha256, :category, :number, :bidder_id, :now, '{because}', :password_proven, :company, :holder
+        )
+    """  # noqa: S608  # see above
+
+
+# A binding is proven again.
+PROVE_BINDING = """
     UPDATE binding SET password_proven = :password_proven, company = :company, holder = :holder
     WHERE certificate_sha256 = :certificate_sha256 AND category = :category AND number = :number
 """
@@ -62,6 +69,10 @@ def _register_statement(bind: str) -> Statement:
                     :certificate_sha256, :category, :agency, :number, :registration_id, :bidder_id, :now,
                     '{Origin.CONTRACTOR.value}'
                 )
+            ), noticed AS (
+                INSERT INTO notice (notice_id, kind, registration_id, history_number, written_at)
+                SELECT notice_id, kind, :registration_id, CAST(:history_number AS bigint), :now
+                FROM unnest(CAST(:notice_ids AS uuid[]), CAST(:notice_kinds AS text[])) AS written (notice_id, kind)
             )
             INSERT INTO card_state AS known (certificate_sha256, category, version_epoch, version_number)
             SELECT :certificate_sha256, :category, epoch.epoch, 1 FROM epoch
@@ -72,8 +83,8 @@ def _register_statement(bind: str) -> Statement:
     )
 
 
-_REGISTER_WITH_NEW_BINDING = _register_statement(_BEGIN_BINDING)
-_REGISTER_WITH_LIVE_BINDING = _register_statement(_PROVE_BINDING)
+_REGISTER_WITH_NEW_BINDING = _register_statement(write_binding_begin("registration"))
+_REGISTER_WITH_LIVE_BINDING = _register_statement(PROVE_BINDING)
 
 
 async def settle(
@@ -108,9 +119,17 @@ async def settle(
 
 
 async def write_registration(
-    connection: Connection, registration: Registration, *, binding_number: int, proven: Proven, begins_binding: bool
+    connection: Connection,
+    registration: Registration,
+    *,
+    binding_number: int,
+    proven: Proven,
+    begins_binding: bool,
+    notices: Mapping[UUID, NoticeKind],
+    history_number: int,
 ) -> None:
-    """Writes a contractor's registration, what was proven with its binding, and the next number of the card's state.
+    """Writes a contractor's registration, what was proven with its binding, its notices, and the next number of the
+    card's state. `history_number` is its entry in the history.
 
     The caller has locked the card, and has checked that there is no such registration; and with `begins_binding`, that
     no binding is live.
@@ -126,4 +145,7 @@ async def write_registration(
         company=proven.company.value,
         holder=proven.holder.value,
         now=registration.registered_at,
+        notice_ids=list(notices),
+        history_number=history_number,
+        notice_kinds=[kind.value for kind in notices.values()],
     )

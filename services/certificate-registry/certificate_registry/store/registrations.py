@@ -1,6 +1,5 @@
-"""Registrations, the outcomes of requests, and the bidders' states."""
+"""Registrations and the outcomes of requests."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,18 +7,17 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from certificate_registry.domain.bidder import Bidder
 from certificate_registry.domain.card import Card
-from certificate_registry.domain.outcome import Outcome
+from certificate_registry.domain.history import HistoryAction
+from certificate_registry.domain.outcome import Method, Outcome
 from certificate_registry.domain.registration import Origin, Registration
 from certificate_registry.store.cards import read_card
-from certificate_registry.store.tables import card, registration, request_outcome
+from certificate_registry.store.tables import card, history_entry, registration, request_outcome
+from history.writing import WrittenEntry
+from servicekit.database_clock import STATEMENT_TIME
 from servicekit.database_connection import Connection
 from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
-
-# The method of the outcomes of registrations.
-REGISTER = "register"
 
 _QUERY = (
     select(
@@ -29,6 +27,8 @@ _QUERY = (
         registration.c.bidder_id,
         registration.c.registered_at,
         registration.c.origin,
+        history_entry.c.number.label("history_number"),
+        history_entry.c.digest.label("history_digest"),
     )
     .select_from(request_outcome)
     .join(
@@ -38,6 +38,14 @@ _QUERY = (
             registration.c.category == request_outcome.c.category,
             registration.c.agency == request_outcome.c.agency,
             registration.c.registration_id == request_outcome.c.registration_id,
+        ),
+    )
+    .join(
+        history_entry,
+        and_(
+            history_entry.c.request_id == request_outcome.c.request_id,
+            history_entry.c.certificate_sha256 == request_outcome.c.certificate_sha256,
+            history_entry.c.what == HistoryAction.REGISTERED.value,
         ),
     )
     .where(request_outcome.c.registration_id == bindparam("registration_id"))
@@ -56,7 +64,7 @@ _FIND_OUTCOME = Statement(
         request_outcome.c.agency,
     ).where(
         request_outcome.c.certificate_sha256 == bindparam("certificate_sha256"),
-        request_outcome.c.method == REGISTER,
+        request_outcome.c.method == Method.REGISTER.value,
         request_outcome.c.request_id == bindparam("request_id"),
     )
 )
@@ -72,9 +80,9 @@ _RECORD_OUTCOME = Statement(
             "registration_id",
             "category",
             "agency",
-            "recorded_at",
         ),
-        method=REGISTER,
+        method=Method.REGISTER.value,
+        recorded_at=text(STATEMENT_TIME),
     )
     .on_conflict_do_nothing()
 )
@@ -86,31 +94,19 @@ _DELETE_TOMBSTONES = write_deletion(
     oldest=request_outcome.c.recorded_at,
 )
 
-_RECORD_BIDDERS = Statement(
-    text(
-        """
-        INSERT INTO bidder (bidder_id, status, version_epoch, version_number, recorded_at)
-        SELECT state.*, now()
-        FROM unnest(
-            CAST(:ids AS text[]), CAST(:statuses AS text[]), CAST(:epochs AS bigint[]), CAST(:numbers AS bigint[])
-        ) AS state
-        ON CONFLICT (bidder_id) DO UPDATE SET status = excluded.status, recorded_at = excluded.recorded_at,
-            version_epoch = excluded.version_epoch, version_number = excluded.version_number
-        WHERE (bidder.version_epoch, bidder.version_number) < (excluded.version_epoch, excluded.version_number)
-        """
-    )
-)
+
+async def read_registration(connection: Connection, registration_id: UUID) -> tuple[Registration, WrittenEntry]:
+    """Returns a contractor's registration, whether it is still good or not, and its entry in the history."""
+    row = await connection.fetch_row(_READ, registration_id=registration_id)
+    return build_registration(row), WrittenEntry(row.history_number, row.history_digest)
 
 
-async def read_registration(connection: Connection, registration_id: UUID) -> Registration:
-    """Returns a contractor's registration, whether it is still good or not."""
-    return build_registration(await connection.fetch_row(_READ, registration_id=registration_id))
-
-
-async def read_registration_and_card(connection: Connection, registration_id: UUID) -> tuple[Registration, Card]:
-    """Returns a contractor's registration, whether it is still good or not, and its card as it is now."""
+async def read_registration_and_card(
+    connection: Connection, registration_id: UUID
+) -> tuple[Registration, WrittenEntry, Card]:
+    """Returns the same, and the card as it is now."""
     row = await connection.fetch_row(_READ_WITH_CARD, registration_id=registration_id)
-    return build_registration(row), read_card(row)
+    return build_registration(row), WrittenEntry(row.history_number, row.history_digest), read_card(row)
 
 
 def build_registration(row: Any) -> Registration:
@@ -135,9 +131,9 @@ async def find_outcome(connection: Connection, certificate_sha256: bytes, reques
 
 
 async def record_outcome(
-    connection: Connection, certificate_sha256: bytes, request_id: UUID, outcome: Outcome, now: datetime
+    connection: Connection, certificate_sha256: bytes, request_id: UUID, outcome: Outcome, now: datetime | None
 ) -> bool:
-    """Records the outcome of a request; returns False if it already has one.
+    """Records the outcome of a request at `now` (`STATEMENT_TIME`); returns False if it already has one.
 
     Waits for a concurrent transaction that records the same request: the first one to commit counts.
     """
@@ -150,7 +146,7 @@ async def record_outcome(
         registration_id=outcome.registration_id,
         category=outcome.category,
         agency=outcome.agency,
-        recorded_at=now,
+        now=now,
     )
     return recorded == 1
 
@@ -158,20 +154,3 @@ async def record_outcome(
 async def delete_tombstones(connection: Connection, *, before: datetime, most: int) -> int:
     """Deletes at most `most` outcomes of requests that were abandoned before this instant; returns how many."""
     return await connection.change(_DELETE_TOMBSTONES, before=before, most=most)
-
-
-async def record_bidders(connection: Connection, bidders: Sequence[Bidder]) -> None:
-    """Writes the newest state of each bidder; ignores states with a version not higher than the stored one."""
-    newest: dict[str, Bidder] = {}
-    for state in bidders:
-        if state.bidder_id not in newest or newest[state.bidder_id].version < state.version:
-            newest[state.bidder_id] = state
-    # In one order, so that two concurrent deliveries can't deadlock.
-    ordered = sorted(newest.values(), key=lambda state: state.bidder_id)
-    await connection.change(
-        _RECORD_BIDDERS,
-        ids=[state.bidder_id for state in ordered],
-        statuses=[state.status.value for state in ordered],
-        epochs=[state.version.epoch for state in ordered],
-        numbers=[state.version.number for state in ordered],
-    )

@@ -1,7 +1,8 @@
 """The stored CRLs, the newest issue of every scope, and the addresses from which they are fetched."""
 
 from collections.abc import Mapping, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
@@ -9,12 +10,16 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from certificate_registry.domain.revocation import RevocationSource
 from certificate_registry.pki.revocation_list import ListVersion, RevocationList
 from certificate_registry.store.tables import crl, crl_source, trust_path
-from servicekit.database_clock import LEEWAY
+from servicekit.database_clock import LEEWAY, STATEMENT_TIME
 from servicekit.database_connection import Connection
 from servicekit.deletion import write_deletion
 from servicekit.statements import Statement, bind_columns
 
-_READ_VERSIONS = Statement(select(crl.c.scope, crl.c.sha256))
+# What `read_listed_versions` reads, in a statement about something else.
+VERSION_COLUMNS = (
+    "ARRAY(SELECT scope FROM crl ORDER BY scope) AS scopes, ARRAY(SELECT sha256 FROM crl ORDER BY scope) AS lists"
+)
+_READ_VERSIONS = Statement(text(f"SELECT {STATEMENT_TIME} AS at, {VERSION_COLUMNS}"))  # constants
 
 _READ_LISTS = Statement(select(crl.c.der).where(crl.c.scope == any_(bindparam("scopes", type_=ARRAY(LargeBinary)))))
 
@@ -134,9 +139,18 @@ _DELETE_SOURCES = write_deletion(
 )
 
 
-async def read_versions(connection: Connection) -> Mapping[bytes, bytes]:
-    """Returns scope → SHA-256 of every stored CRL: a few rows, read before every use of the CRLs."""
-    return dict(await connection.fetch_rows(_READ_VERSIONS))
+async def read_versions(connection: Connection, now: datetime | None = None) -> tuple[Mapping[bytes, bytes], datetime]:
+    """Returns scope → SHA-256 of every stored CRL, read before every use of the CRLs, and the instant of that.
+
+    `now`: see `STATEMENT_TIME`.
+    """
+    row = await connection.fetch_row(_READ_VERSIONS, now=now)
+    return read_listed_versions(row), row.at.astimezone(UTC)
+
+
+def read_listed_versions(row: Any) -> Mapping[bytes, bytes]:
+    """Returns scope → SHA-256 of every stored CRL, from a row with `VERSION_COLUMNS`."""
+    return dict(zip(row.scopes, row.lists, strict=True))
 
 
 async def read_lists(connection: Connection, scopes: Sequence[bytes]) -> Sequence[bytes]:

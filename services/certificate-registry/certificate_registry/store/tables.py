@@ -14,7 +14,6 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -92,6 +91,7 @@ card_session = Table(
     Column("agency", Text),
     Column("category", Text),
     Column("certificate_sha256", LargeBinary),
+    Column("role", Text),
     Column("read_only", Boolean),
     Column("opened_at", _INSTANT),
     Column("last_used_at", _INSTANT),
@@ -128,6 +128,21 @@ registration = Table(
     Column("origin", Text),
     Column("state", Text),
     Column("reason", Text),
+    Column("replaced_by", LargeBinary),
+    Column("predecessor", LargeBinary),
+    Column("stays_here", Boolean),
+)
+
+named_predecessor = Table(
+    "named_predecessor",
+    metadata,
+    Column("registration_id", Uuid, primary_key=True),
+    Column("certificate_sha256", LargeBinary),
+    Column("category", Text),
+    Column("agency", Text),
+    Column("bidder_id", Text),
+    Column("predecessor", LargeBinary),
+    Column("named_at", _INSTANT),
 )
 
 card_state = Table(
@@ -140,24 +155,35 @@ card_state = Table(
     Column("suspended_because", Text),
 )
 
+card_suspension = Table(
+    "card_suspension",
+    metadata,
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
+    Column("reason", Text),
+    Column("suspended_by", Text),
+    Column("suspended_at", _INSTANT),
+    Column("lapses_at", _INSTANT),
+    Column("confirmed_by", Text),
+)
+
 notice = Table(
     "notice",
     metadata,
     Column("notice_id", Uuid, primary_key=True),
     Column("kind", Text),
     Column("registration_id", Uuid),
+    # The card that an officer did something to, and where it takes effect.
+    Column("certificate_sha256", LargeBinary),
+    Column("agency", Text),
+    Column("category", Text),
+    Column("bidder_id", Text),
+    Column("happened_at", _INSTANT),
+    # The act's entry in the history.
+    Column("history_number", BigInteger),
     Column("written_at", _INSTANT),
     Column("sent_at", _INSTANT),
-)
-
-bidder = Table(
-    "bidder",
-    metadata,
-    Column("bidder_id", Text, primary_key=True),
-    Column("status", Text),
-    Column("version_epoch", BigInteger),
-    Column("version_number", BigInteger),
-    Column("recorded_at", _INSTANT),
 )
 
 request_outcome = Table(
@@ -174,23 +200,66 @@ request_outcome = Table(
     Column("recorded_at", _INSTANT),
 )
 
-history = Table(
-    "history",
+# Its columns by which a registration's entry is found; `history.tables` has all of it.
+history_entry = Table(
+    "history_entry",
     metadata,
     Column("number", BigInteger, primary_key=True),
-    Column("happened_at", _INSTANT),
-    Column("who", Text),
     Column("what", Text),
+    Column("request_id", Uuid),
     Column("certificate_sha256", LargeBinary),
-    Column("category", Text),
-    Column("agencies", ARRAY(Text)),
-    Column("bidder_id", Text),
-    Column("before", JSONB),
-    Column("after", JSONB),
-    Column("purpose", LargeBinary),
-    Column("algorithm", Text),
-    Column("signature", LargeBinary),
+    Column("digest", LargeBinary),
+)
+
+officer_invitation = Table(
+    "officer_invitation",
+    metadata,
+    Column("invitation_id", Uuid, primary_key=True),
+    Column("person_id", Text),
+    Column("agency", Text),
+    Column("name", Text),
+    Column("mail_address", Text),
+    Column("is_further", Boolean),
+    Column("code_hash", Text),
+    Column("invited_by", Text),
+    Column("invited_at", _INSTANT),
     Column("certificate", LargeBinary),
+    Column("certificate_sha256", LargeBinary),
+    Column("accepted_at", _INSTANT),
+    Column("accepted_by", Uuid),
+    Column("closed_at", _INSTANT),
+    Column("closed_as", Text),
+)
+
+officer_code_tries = Table(
+    "officer_code_tries",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("began_at", _INSTANT),
+    Column("tries", Integer),
+)
+
+officer_session = Table(
+    "officer_session",
+    metadata,
+    Column("token_sha256", LargeBinary, primary_key=True),
+    Column("person_id", Text),
+    Column("certificate_sha256", LargeBinary),
+    Column("opened_at", _INSTANT),
+    Column("last_used_at", _INSTANT),
+    Column("ended_at", _INSTANT),
+)
+
+officer_notice = Table(
+    "officer_notice",
+    metadata,
+    Column("notice_id", Uuid, primary_key=True),
+    Column("invitation_id", Uuid),
+    Column("sealed_code", LargeBinary),
+    Column("certificate_sha256", LargeBinary),
+    Column("days", Integer),
+    Column("written_at", _INSTANT),
+    Column("sent_at", _INSTANT),
 )
 
 epoch = Table("epoch", metadata, Column("one_row", Boolean, primary_key=True), Column("epoch", BigInteger))

@@ -30,14 +30,14 @@ _ADD_PATHS = Statement(
         WITH added AS (
             INSERT INTO trust_path (
                 path_sha256, authority, issuers, authorities, lists, valid_until, revocation_as_of, lists_until,
-                trusted_until
+                trusted_until, judged_by
             )
             SELECT path_sha256, authority, issuers, authorities, lists, valid_until, revocation_as_of, lists_until,
-                trusted_until
+                trusted_until, judged_by
             FROM json_to_recordset(CAST(:rows AS json)) AS path (
                 path_sha256 bytea, authority text, issuers bytea[], authorities bytea[], lists bytea[],
                 valid_until timestamptz, revocation_as_of timestamptz, lists_until timestamptz,
-                trusted_until timestamptz
+                trusted_until timestamptz, judged_by bytea
             )
             ORDER BY path_sha256
             ON CONFLICT DO NOTHING
@@ -212,18 +212,19 @@ async def save_rules(connection: Connection, rules_sha256: bytes, now: datetime)
     await connection.change(_SAVE_RULES, sha256=rules_sha256, began_at=now)
 
 
-async def add_paths(connection: Connection, paths: Mapping[TrustPath, TrustLimits], held: Iterable[bytes] = ()) -> None:
+async def add_paths(connection: Connection, paths: Iterable[StoredPath], held: Iterable[bytes] = ()) -> None:
     """Writes the paths that are not stored yet. None of them, nor of `held`, changes before the transaction ends."""
-    added = {path.sha256 for path in paths}
+    new = {stored.path.sha256: stored for stored in paths}
+    added = set(new)
     needed = added | {*held}
-    rows = [_write_path(path, limits) for path, limits in paths.items()]
+    rows = [_write_path(stored) for stored in new.values()]
     needed -= set(await connection.fetch_values(_ADD_PATHS, rows=json.dumps(rows), paths=list(needed)))
     # Added by concurrent transactions, after the snapshot of the statement above.
     if needed:
         needed -= set(await connection.fetch_values(_HOLD_PATHS, paths=list(needed)))
     if needed & added:
         # One was stored, and deleted in between, because no card used it.
-        await add_paths(connection, paths, held)
+        await add_paths(connection, new.values(), held)
 
 
 async def delete_unused_paths(connection: Connection, *, most: int) -> int:
@@ -307,7 +308,8 @@ async def save_judgements(connection: Connection, judgements: Sequence[Judgement
     if not judgements:
         return set()
     paths = [judged.stored.path_sha256 if judged.path is None else judged.path.sha256 for judged in judgements]
-    await add_paths(connection, {one.path: one.limits for one in judgements if one.path is not None}, paths)
+    new = [StoredPath(one.path, one.limits, judged_by=None) for one in judgements if one.path is not None]
+    await add_paths(connection, new, paths)
     saved = await connection.fetch_values(
         _SAVE_JUDGEMENTS,
         certificates=[judged.stored.certificate_sha256 for judged in judgements],
@@ -325,13 +327,15 @@ async def count_distrusted(connection: Connection) -> Mapping[str, int]:
     return dict(await connection.fetch_rows(_COUNT_DISTRUSTED))
 
 
-def _write_path(path: TrustPath, limits: TrustLimits) -> dict[str, Any]:
+def _write_path(stored: StoredPath) -> dict[str, Any]:
+    path, limits = stored.path, stored.limits
     return {
         "path_sha256": _write_bytea(path.sha256),
         "authority": path.authority,
         "issuers": [_write_bytea(issuer) for issuer in path.issuers],
         "authorities": [_write_bytea(authority) for authority in path.authorities],
         "lists": [_write_bytea(scope) for scope in path.lists],
+        "judged_by": None if stored.judged_by is None else _write_bytea(stored.judged_by),
         **{
             name: None if until is None else until.isoformat()
             for name, until in {"valid_until": path.valid_until, **asdict(limits)}.items()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contact_notification import convert
+from contact_notification.convert.card_states import read_outcome, write_outcome_request
 from contact_notification.domain.card_state import Outcome
 
 if TYPE_CHECKING:
@@ -22,5 +22,5 @@ class CertificateRegistry:
 
         Raises PEER_UNREACHABLE, PEER_FAILED.
         """
-        request = convert.write_outcome_request(certificate_sha256, request_id, abandon=abandon)
-        return convert.read_outcome(await self.stub.GetOutcome(request))
+        request = write_outcome_request(certificate_sha256, request_id, abandon=abandon)
+        return read_outcome(await self.stub.GetOutcome(request))

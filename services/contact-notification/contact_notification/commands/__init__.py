@@ -2,6 +2,7 @@
 
 serve: answers calls.
 worker: mails, and registrations that nobody settled.
+erase-bidder: erases a bidder's persons.
 list-failed-mails
 send-failed-mails
 """

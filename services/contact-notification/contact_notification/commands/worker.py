@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
-from contact_notification.adapters.smtp import MailServer
+from contact_notification.adapters.smtp import MailConnections, MailServer
 from contact_notification.domain.mail import check_templates, choose_sender, read_domain
 from contact_notification.jobs import register_tasks
 from contact_notification.metrics import ContactMetrics, MailMetrics
@@ -12,7 +12,11 @@ from contact_notification.operations.expiry import ExpiredRecords
 from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MAIL_QUEUE, MailSending
 from contact_notification.operations.settlement import EVENTS_QUEUE, Settlement
-from contact_notification.settings import PACKAGE, SERVICE, Settings
+from contact_notification.operations.takeovers import ContactTakeovers
+from contact_notification.settings import PACKAGE, SERVICE, Settings, WorkerSettings
+from history.entries import Chain
+from history.metrics import SealMetrics
+from history.seal_keeper import keep_sealed
 from instance_profile.load import load_for_service
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
@@ -29,9 +33,11 @@ CONCURRENCY = {EVENTS_QUEUE: 2, MAIL_QUEUE: 8}
 
 async def run() -> None:
     """Sends mails and settles expired registrations until the process is stopped."""
-    settings = Settings.read()
+    settings = WorkerSettings.read()
+    history_key, mailed_secret_key = settings.load_history_key(), settings.load_mailed_secret_key()
     dsn = settings.direct_database("a worker")
     profile = load_for_service(settings.profile, settings.profile_overlay)
+    chain = Chain(profile.id, SERVICE)
     sender = choose_sender(profile, settings.mail_sender)
     check_templates(profile, sender)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
@@ -40,24 +46,37 @@ async def run() -> None:
     async with (
         Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
+        MailConnections.open(describe_mail_server(settings)) as connections,
     ):
+        mail_domain = read_domain(sender)
         mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
         tasks = register_tasks(
             mail_sending=MailSending(
                 database=database,
                 profile=profile,
-                server=describe_mail_server(settings),
+                connections=connections,
                 sender=sender,
+                mailed_secret_key=mailed_secret_key,
                 give_up_after=timedelta(days=settings.mail_give_up_after_days),
                 counts=mail_metrics,
+                registry=SERVICE,
             ),
             failed_mails=FailedMails(database=database),
             expired_records=ExpiredRecords(database=database, clock=read_time),
             settlement=Settlement(
                 database=database,
                 clock=read_time,
+                chain=chain,
                 certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
-                card_states=CardStates(database=database, clock=read_time, mail_domain=read_domain(sender)),
+                card_states=CardStates(
+                    database=database,
+                    clock=read_time,
+                    chain=chain,
+                    mail_domain=mail_domain,
+                    takeovers=ContactTakeovers(
+                        database=database, clock=read_time, chain=chain, mail_domain=mail_domain
+                    ),
+                ),
             ),
         )
         await work_until_stopped(
@@ -68,7 +87,8 @@ async def run() -> None:
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
-            looks=(mail_metrics.look, contact_metrics.look),
+            looks=(mail_metrics.look, contact_metrics.look, SealMetrics(metrics).look),
+            beside=keep_sealed(database, chain, history_key, dsn=dsn, password_file=settings.database_password_file),
         )
     await peers.close()
     telemetry.stop()

@@ -40,10 +40,27 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
+class Takeover:
+    """A renewal by which a card takes over the contact of the one before it (`predecessor`), where it has none.
+
+    Both hashes are SHA-256, 32 bytes; `request_id` is the renewal's.
+    """
+
+    certificate_sha256: bytes
+    predecessor: bytes
+    agency: str
+    category: str
+    bidder_id: str
+    renewed_at: datetime
+    request_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class CardState:
     """A card in one category: its newest binding with its registrations. `certificate_sha256` has 32 bytes.
 
-    `states` holds every registration, by agency, `registrations` those that a contractor made.
+    `states` holds every registration, by agency, `registrations` those that a contractor made, and `takeovers` those by
+    a renewal.
     """
 
     certificate_sha256: bytes
@@ -53,6 +70,7 @@ class CardState:
     is_live: bool
     states: Mapping[str, RegistrationState]
     registrations: tuple[Registration, ...]
+    takeovers: tuple[Takeover, ...] = ()
 
     @property
     def agencies(self) -> list[str]:

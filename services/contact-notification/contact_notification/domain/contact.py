@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from instance_profile.model import RepresentativeContact
 from refusals import Code, Refusal, Violation
@@ -35,13 +36,24 @@ EMPTY_FORM = ContactForm(Contact("", "", "", "", "", "", ""), "")
 class ContactQuery:
     """An agency's query for the contact of a bidder registered there (REG-10).
 
-    For the contact of a card, `certificate_sha256` (32 bytes); None for the representative contact.
+    For the contact of a card, `certificate_sha256` (32 bytes); None for the representative contact. `as_of` is None for
+    now.
     """
 
     agency: str
     category: str
     bidder_id: str
     certificate_sha256: bytes | None
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountingContact:
+    """The contact that counts at an agency, in which of its owner's versions, and from when this version counts."""
+
+    contact: Contact
+    version: int
+    counts_from: datetime
 
 
 def check_representative_contact(rule: RepresentativeContact, *, given: bool, is_active: bool) -> Sequence[Violation]:

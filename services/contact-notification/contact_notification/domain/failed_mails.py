@@ -10,6 +10,7 @@ from servicekit.exceptions import CommandFailed
 SINCE = "--since"
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER_OFFERED = "not offered"
+_NONE = "-"
 
 
 def read_since(arguments: Sequence[str]) -> datetime:
@@ -35,7 +36,7 @@ def read_since(arguments: Sequence[str]) -> datetime:
 def describe_failed_mails(failed: Sequence[FailedMail]) -> str:
     """Returns one line for each mail, its parts separated by tabs, between a line of headings and the number of mails.
 
-    There are no personal data in it: the registration leads to the contractor.
+    There are no personal data in it: the registration leads to the contractor, where the mail is about one.
     """
     lines = [
         "\t".join(
@@ -44,13 +45,14 @@ def describe_failed_mails(failed: Sequence[FailedMail]) -> str:
                 mail.result,
                 mail.answer or _NEVER_OFFERED,
                 mail.agency,
-                mail.category,
-                str(mail.registration_id),
+                mail.category or _NONE,
+                str(mail.registration_id or _NONE),
                 str(mail.mail_id),
+                mail.kind,
                 "can be sent again" if mail.has_address else "its address was forgotten",
             )
         )
         for mail in failed
     ]
-    headings = "failed at\tresult\tanswer\tagency\tcategory\tregistration\tmail\tnext"
+    headings = "failed at\tresult\tanswer\tagency\tcategory\tregistration\tmail\tnotice\tnext"
     return "\n".join([headings, *lines, f"{len(failed)} failed mails"])

@@ -6,8 +6,9 @@ header's value and then writes its line break into the message (seen in Python 3
 """
 
 import string
+from base64 import encodebytes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -15,34 +16,40 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from contact_notification.domain.contact import Contact
-from contact_notification.domain.notice import NoticeKind
-from contact_notification.domain.staging import Company
+from contact_notification.domain.mail_records import append_record
+from contact_notification.domain.neutral_mails import NEUTRAL_MAILS
+from contact_notification.domain.notice import (
+    ActEntry,
+    CardApprovalFacts,
+    ChangeFacts,
+    Facts,
+    NoticeKind,
+    OfficerFacts,
+    RenewalFacts,
+)
+from instance_profile.base import OPERATOR
 from instance_profile.characters import replace_invisible
 from instance_profile.japan_time import JAPAN
 from instance_profile.load import ProfileError
-from instance_profile.model import MailTemplate, Profile
+from instance_profile.model import Mails, MailTemplate, Profile
 
 # Shown for a placeholder whose value is missing; never `null`.
 MISSING = "―"
+# What the operator is called as an officer's agency, and as the place where an act takes effect.
+OPERATORS_OFFICE = "システム運用担当"
+ALL_AGENCIES = "すべての調達機関"
+# What becomes of the other agencies at a change or a renewal.
+_FOLLOW = "自動反映します"
+_DO_NOT_FOLLOW = "自動反映しません"
 
-BODY_PLACEHOLDERS = frozenset(
+_COMMON = frozenset(
     {
         "instance",
-        "agency",
-        "category",
-        "bidder_id_label",
-        "bidder_id",
-        "company_name",
-        "contact_department",
-        "contact_name",
-        "contact_address",
         "recipient_name",
-        "registered_at",
-        "card_serial",
-        "holder_name",
         "help_desk_name",
         "help_desk_telephone",
         "help_desk_mail_address",
@@ -50,7 +57,49 @@ BODY_PLACEHOLDERS = frozenset(
         "help_desk_hours",
     }
 )
-# Only texts of the profile.
+_OFFICER = _COMMON | {"agency", "person_id", "valid_until"}
+_ACT = _COMMON | {
+    "agency",
+    "office",
+    "category",
+    "bidder_id_label",
+    "bidder_id",
+    "happened_at",
+    "entry_position",
+    "entry_digest",
+    "entry_head",
+}
+_CARD = _ACT | {"card_serial", "holder_name"}
+_APPROVAL = _ACT | {"approval_number"}
+_REGISTRATION = (_CARD - {"office", "happened_at"}) | {
+    "company_name",
+    "contact_department",
+    "contact_name",
+    "contact_address",
+    "registered_at",
+}
+_CHANGE = _REGISTRATION | {"happened_at", "changed_fields", "other_agencies"}
+_RENEWAL = _REGISTRATION | {"happened_at", "old_card_serial", "other_agencies"}
+# By the profile's names of mails.
+BODY_PLACEHOLDERS: Mapping[str, frozenset[str]] = {
+    "registration": _REGISTRATION,
+    "registration_notice": _REGISTRATION,
+    "change": _CHANGE,
+    "renewal": _RENEWAL,
+    "renewal_notice": _RENEWAL,
+    "registration_reopened": _RENEWAL | {"office"},
+    "predecessor_linked": _CARD,
+    "officer_invitation": _OFFICER | {"code"},
+    "officer_certificate_expiring": _OFFICER,
+    "card_suspended": _CARD,
+    "card_resumed": _CARD,
+    "bidder_suspended": _ACT,
+    "bidder_resumed": _ACT,
+    "binding_undone": _CARD,
+    "card_approved": _APPROVAL,
+    "card_refused": _APPROVAL,
+}
+# Only texts of the profile, of those that the body may have.
 SUBJECT_PLACEHOLDERS = frozenset({"instance", "agency", "category"})
 
 
@@ -58,24 +107,25 @@ SUBJECT_PLACEHOLDERS = frozenset({"instance", "agency", "category"})
 class Mail:
     """One mail of the outbox with all that its text needs. `message_id` is the header's value, with its brackets.
 
-    `recipient_name` is empty for a mail address that was sent along.
+    `recipient_name` is empty for a mail address that was sent along without a name.
     """
 
     mail_id: UUID
+    notice_id: UUID
     message_id: str
     kind: NoticeKind
     written_at: datetime
     mail_address: str
     recipient_name: str
-    # The contact of the card that was registered.
-    card_contact: Contact
-    company: Company
-    agency: str
-    category: str
-    registered_at: datetime
-    card_serial: str
-    # The holder of the card; "" where its certificate names none.
-    holder_name: str
+    facts: Facts
+    entry: ActEntry | None
+    # Of a registration, a change or a renewal: the contact of its card, and the company; "" where it is not known.
+    card_contact: Contact | None
+    company_name: str
+    # The act's entry in our own history.
+    history_number: int | None
+    # What it has to tell besides, as its producer sealed it.
+    sealed_secret: bytes | None = field(repr=False)
 
 
 class FailedTry(StrEnum):
@@ -93,6 +143,8 @@ class FailedTry(StrEnum):
     PUT_OFF = "put_off"
     # The mail server could not be reached, or did not take us.
     SERVER_UNUSABLE = "server_unusable"
+    # What the mail has to tell was sealed with another key than ours.
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105  # no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +158,11 @@ class FailedMail:
     failed_at: datetime
     result: FailedTry
     answer: str
+    kind: NoticeKind
     agency: str
-    category: str
-    registration_id: UUID
+    # None where the notice is about none.
+    category: str | None
+    registration_id: UUID | None
     # Its address is no longer known where it was sent along and has been forgotten.
     has_address: bool
 
@@ -144,8 +198,10 @@ def check_templates(profile: Profile, sender: str) -> None:
     problems: list[str] = []
     for key, template in profile.mails:
         if isinstance(template, MailTemplate):
-            problems += _find_wrong_placeholders(f"mails.{key}.subject", template.subject, SUBJECT_PLACEHOLDERS)
-            problems += _find_wrong_placeholders(f"mails.{key}.body", template.body, BODY_PLACEHOLDERS)
+            in_body = BODY_PLACEHOLDERS[key]
+            in_subject = SUBJECT_PLACEHOLDERS & in_body
+            problems += _find_wrong_placeholders(f"mails.{key}.subject", template.subject, in_subject)
+            problems += _find_wrong_placeholders(f"mails.{key}.body", template.body, in_body)
             if not template.subject.isprintable():
                 problems.append(f"mails.{key}.subject: a subject is one line without control characters")
     if not profile.mails.sender_name.isprintable() or "=?" in profile.mails.sender_name:
@@ -156,61 +212,145 @@ def check_templates(profile: Profile, sender: str) -> None:
         raise ProfileError(problems)
 
 
-def compose(mail: Mail, profile: Profile, sender: str) -> EmailMessage:
+def compose(mail: Mail, profile: Profile, sender: str, *, code: str = "") -> bytes:
     """Returns the whole message (RFC 5322; RFC 3834 for Auto-Submitted), identical in every try.
 
+    `code` is the secret of a kind that has one.
     Raises UndeliverableMailError where the recipient's address is not a mail address.
     """
-    template = _template(profile, mail.kind)
+    template = _find_template(profile, mail)
     if not _is_address(mail.mail_address):
         raise UndeliverableMailError("")
-    values = _placeholder_values(mail, profile)
+    values = _placeholder_values(mail, profile, code)
+    # Atoms of ASCII, which nothing has to encode or fold.
+    own_headers = (
+        f"To: {mail.mail_address}\r\n"
+        f"Date: {format_datetime(mail.written_at.astimezone(JAPAN))}\r\n"
+        f"Message-ID: {mail.message_id}\r\n\r\n"
+    )
+    common_headers = _write_common_headers(profile.mails.sender_name, sender, template.subject.format_map(values))
+    body = append_record(mail, template.body).format_map(values)
+    return common_headers + own_headers.encode("ascii") + _encode_text(body)
+
+
+# An instance has a subject for each kind, agency and category at most.
+@lru_cache(maxsize=1_000)
+def _write_common_headers(sender_name: str, sender: str, subject: str) -> bytes:
+    """Returns the headers that the mails of a subject have in common; writing them takes longer than all the rest."""
     message = EmailMessage(policy=SMTP)
-    message["From"] = Address(display_name=profile.mails.sender_name, addr_spec=sender)
-    message["To"] = Address(addr_spec=mail.mail_address)
-    message["Subject"] = template.subject.format_map(values)
-    message["Date"] = format_datetime(mail.written_at.astimezone(JAPAN))
-    message["Message-ID"] = mail.message_id
+    message["From"] = Address(display_name=sender_name, addr_spec=sender)
+    message["Subject"] = subject
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(template.body.format_map(values), cte="base64")
-    return message
+    message.set_content("", cte="base64")
+    headers, end, _ = message.as_bytes().partition(b"\r\n\r\n")
+    return headers + end[:2]
 
 
-def _template(profile: Profile, kind: NoticeKind) -> MailTemplate:
-    match kind:
-        case NoticeKind.REGISTRATION:
-            return profile.mails.registration
-        case NoticeKind.REGISTRATION_NOTICE:
-            return profile.mails.registration_notice
+def _encode_text(text: str) -> bytes:
+    """Returns a text in UTF-8 and base64, as the headers say."""
+    lines = text.encode().splitlines()
+    return encodebytes(b"\r\n".join([*lines, b""])).replace(b"\n", b"\r\n")
 
 
-def _placeholder_values(mail: Mail, profile: Profile) -> Mapping[str, str]:
-    agencies = {agency.code: agency.name.ja for agency in profile.agencies}
-    categories = {category.code: category.name.ja for category in profile.categories}
+def _find_template(profile: Profile, mail: Mail) -> MailTemplate:
+    """Returns the profile's template, or else the neutral one."""
+    name = str(mail.kind)
+    if isinstance(mail.facts, CardApprovalFacts):
+        name = "card_approved" if mail.facts.is_approved else "card_refused"
+    return _list_templates(profile.mails)[name] or NEUTRAL_MAILS[name]
+
+
+def _list_templates(mails: Mails) -> Mapping[str, MailTemplate | None]:
+    return {
+        "registration": mails.registration,
+        "registration_notice": mails.registration_notice,
+        "change": mails.change,
+        "renewal": mails.renewal,
+        "renewal_notice": mails.renewal_notice,
+        "registration_reopened": mails.registration_reopened,
+        "predecessor_linked": mails.predecessor_linked,
+        "officer_invitation": mails.officer_invitation,
+        "officer_certificate_expiring": mails.officer_certificate_expiring,
+        "card_suspended": mails.card_suspended,
+        "card_resumed": mails.card_resumed,
+        "bidder_suspended": mails.bidder_suspended,
+        "bidder_resumed": mails.bidder_resumed,
+        "binding_undone": mails.binding_undone,
+        "card_approved": mails.card_approved,
+        "card_refused": mails.card_refused,
+    }
+
+
+def _placeholder_values(mail: Mail, profile: Profile, code: str) -> Mapping[str, str]:
     desk = profile.help_desk
     values = {
         "instance": profile.name.ja,
-        # A code that the profile no longer has is better than no mail.
-        "agency": agencies.get(mail.agency, mail.agency),
-        "category": categories.get(mail.category, mail.category),
+        "recipient_name": mail.recipient_name or "ご担当者",
         "bidder_id_label": profile.bidder_id.label.ja,
-        "bidder_id": mail.company.bidder_id,
-        "company_name": mail.company.full_name,
-        "contact_department": mail.card_contact.department,
-        "contact_name": mail.card_contact.person_name,
-        "contact_address": mail.card_contact.address,
-        "recipient_name": mail.recipient_name,
-        "registered_at": mail.registered_at.astimezone(JAPAN).strftime("%Y/%m/%d %H:%M"),
-        "card_serial": mail.card_serial,
-        "holder_name": mail.holder_name,
         "help_desk_name": desk.name.ja,
         "help_desk_telephone": desk.telephone,
         "help_desk_mail_address": desk.mail_address,
         "help_desk_url": desk.url,
         "help_desk_hours": desk.hours.ja,
+        "code": code,
+        "company_name": mail.company_name,
+        "contact_department": mail.card_contact.department if mail.card_contact is not None else "",
+        "contact_name": mail.card_contact.person_name if mail.card_contact is not None else "",
+        "contact_address": mail.card_contact.address if mail.card_contact is not None else "",
+        **_describe_facts(mail.facts, profile),
+        **_describe_entry(mail.entry),
     }
     # On one line: a value must neither begin a line nor reverse the order of writing.
     return {name: replace_invisible(value, " ") or MISSING for name, value in values.items()}
+
+
+def _describe_facts(facts: Facts, profile: Profile) -> Mapping[str, str]:
+    """Returns the facts by their names as they are shown; names for codes, and times of Japan."""
+    agencies = {agency.code: agency.name.ja for agency in profile.agencies}
+    categories = {category.code: category.name.ja for category in profile.categories}
+    values = {
+        fact.name: value.astimezone(JAPAN).strftime("%Y/%m/%d %H:%M") if isinstance(value, datetime) else value
+        for fact in fields(facts)
+        if isinstance(value := getattr(facts, fact.name), str | datetime)
+    }
+    # A code that the profile no longer has is better than no mail.
+    values["agency"] = agencies.get(facts.agency, facts.agency)
+    values["office"] = f"{values['agency']}の担当者"
+    if facts.agency == OPERATOR:
+        values["agency"] = OPERATORS_OFFICE if isinstance(facts, OfficerFacts) else ALL_AGENCIES
+        values["office"] = profile.help_desk.name.ja
+    if not isinstance(facts, OfficerFacts):
+        values["category"] = categories.get(facts.category, facts.category)
+    if isinstance(facts, ChangeFacts | RenewalFacts):
+        values["registered_at"] = values["happened_at"]
+        values["other_agencies"] = _FOLLOW if facts.propagate else _DO_NOT_FOLLOW
+    if isinstance(facts, ChangeFacts):
+        names = _list_field_names(profile, facts.category)
+        values["changed_fields"] = "、".join(names.get(name, name) for name in facts.changed_fields)
+    return values
+
+
+def _list_field_names(profile: Profile, category: str) -> Mapping[str, str]:
+    """Returns what the fields of a category's contacts are called, by the names of changed fields."""
+    return {
+        f"{section.section}_contact.{rule.field}": f"{section.heading.ja}の{rule.label.ja}"
+        for known in profile.categories
+        if known.code == category
+        for section in known.contact_sections
+        for rule in known.contact_fields
+    }
+
+
+def _describe_entry(entry: ActEntry | None) -> Mapping[str, str]:
+    """Returns how the entry of the act is shown: what is missing is not sealed yet."""
+    if entry is None:
+        return {"entry_position": "", "entry_digest": "", "entry_head": ""}
+    is_sealed = entry.head_sha256 is not None
+    return {
+        "entry_position": f"{entry.position}（{entry.registry}）" if is_sealed else "",
+        "entry_digest": entry.digest.hex(),
+        "entry_head": f"{entry.head_number}（{(entry.head_sha256 or b'').hex()}）" if is_sealed else "",
+    }
 
 
 def _is_address(address: str) -> bool:

@@ -33,6 +33,7 @@ class Company:
     postal_code: str | None
     address: str | None
     representative_name: str | None
+    contract_party_name: str | None
     representative_title: str | None
     telephone: str | None
     fax: str | None
@@ -108,9 +109,24 @@ class StagedRegistration:
     staged_at: datetime
 
     @property
+    def request(self) -> tuple[bytes, UUID]:
+        """The card's certificate by its SHA-256, and the request id."""
+        return self.certificate_sha256, self.request_id
+
+    @property
     def expires_at(self) -> datetime:
         """From when it may be abandoned, if it is not committed by then."""
         return compute_expiry(self.staged_at)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRequest:
+    """What is known of a request to stage contacts, and of its bidder in the category."""
+
+    is_abandoned: bool
+    staged: StagedRegistration | None
+    # The bidder's active one.
+    representative_contact: Contact | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,24 @@
 """Records the states of cards: where they are registered, and which staged contacts have become active."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from contact_notification.domain.card_state import CardState, Registration, choose_newest, find_missing
+from contact_notification.domain.history import HistoryAction, describe_ended, describe_registered
 from contact_notification.domain.notice import NoticeState, divide_notices
 from contact_notification.domain.staging import MissingContacts, StagedRegistration, StagedState
 from contact_notification.operations.notices import report_missing, write_mails
-from contact_notification.store import card_states, missing_contacts, notices, staging
+from contact_notification.operations.takeovers import ContactTakeovers
+from contact_notification.store import activation, card_states, missing_contacts, notices, staging
+from history.entries import Chain
+from history.writing import write_history
 from refusals import Refusal
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
+from servicekit.telemetry import find_trace_id
 
 log = logging.getLogger(__name__)
 
@@ -27,27 +32,35 @@ class CardStates:
 
     database: Database
     clock: DatabaseClock
+    chain: Chain
     mail_domain: str
+    takeovers: ContactTakeovers
 
     async def record(self, states: Sequence[CardState], unreadable: Sequence[Refusal] = ()) -> None:
-        """Records the states in one transaction, each unless the same or a higher version is kept.
+        """Records the states in one statement, each unless the same or a higher version is kept.
 
-        Contacts become active whatever the version, since a registration was committed whichever state names it; so a
-        repeated list finds those that were missing before. A registration without contacts of its own act is recorded
-        with its state all the same, and reported once: no repetition could bring them.
-        Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
+        Then the contacts of their registrations become active in one transaction, whatever the version, since a
+        registration was committed whichever state names it; so a repeated list finds those that were missing before,
+        also where this process died in between. A registration without contacts of its own act is recorded
+        with its state all the same, and reported once: no repetition could bring them. Last, renewed cards take over
+        contacts.
+        Raises the first of `unreadable`, the refusals of further states, after everything else was recorded; and
+        CARD_STATE_TOO_EARLY as `ContactTakeovers` does.
         """
         registrations = {
             (registration.certificate_sha256, registration.request_id): registration
             for state in sorted(states, key=lambda state: state.version)
             for registration in state.registrations
         }
-        async with self.database.transaction() as connection:
-            await card_states.record_card_states(connection, choose_newest(states))
-            missing = await self._activate(connection, registrations)
-        report_missing(missing)
+        async with self.database.single_change() as connection:
+            rest = await card_states.record_card_states(connection, choose_newest(states), registrations.keys())
+        if rest:
+            async with self.database.transaction() as connection:
+                missing = await self._activate(connection, {request: registrations[request] for request in rest})
+            report_missing(missing)
         for refusal in unreadable:
             log.error("ALERT the state of a card was not recorded; report it to the developers: %s", refusal)
+        await self.takeovers.carry_out(states)
         if unreadable:
             raise unreadable[0]
 
@@ -56,9 +69,12 @@ class CardStates:
         request = (certificate_sha256, request_id)
         async with self.database.transaction() as connection:
             await staging.lock_staged(connection, [request])
-            ended = await staging.end_pending(connection, [request], StagedState.COMMITTED)
-            await self._write_waiting(connection, ended)
-        for _ in ended:
+            has_ended = await staging.end_pending(connection, [request], StagedState.COMMITTED)
+            if has_ended:
+                ended = await staging.list_staged(connection, [request])
+                await self._note_ended(connection, ended.values(), HistoryAction.GAVE_WAY)
+                await self._write_waiting(connection, ended)
+        if has_ended:
             log.warning("request %s was committed, but the state of its card does not name it any more", request_id)
 
     async def _activate(
@@ -68,42 +84,52 @@ class CardStates:
 
         Returns the registrations without contacts of their own act that were not known yet.
         """
-        if not registrations:
-            return []
-        # Nearly always all of them are active already, and then no row is locked.
-        rest = registrations.keys() - await staging.list_active(connection, registrations.keys())
-        if not rest:
-            return []
-        locked = await staging.lock_staged(connection, rest)
+        locked = await staging.lock_staged(connection, registrations.keys())
         commits: list[tuple[StagedRegistration, Registration]] = []
         missing: dict[tuple[bytes, UUID], tuple[UUID, MissingContacts]] = {}
-        for request in sorted(rest):
-            registration, staged = registrations[request], locked.get(request)
+        for request, registration in sorted(registrations.items(), key=lambda item: item[0]):
+            staged = locked.get(request)
             reason = find_missing(staged, registration)
             if reason is not None:
                 missing[request] = (registration.registration_id, reason)
             elif staged is not None and staged.state is not StagedState.ACTIVE:
                 commits.append((staged, registration))
         if commits:
-            committed = [(staged.certificate_sha256, staged.request_id) for staged, _ in commits]
-            await staging.activate(connection, commits)
-            await missing_contacts.delete_missing(connection, committed)
-            await self._write_waiting(connection, committed)
-        return await self._record_missing(connection, missing) if missing else []
+            active = await activation.activate(connection, commits)
+            now, trace_id = await self.clock(connection), find_trace_id()
+            entries = [describe_registered(registered, now=now, trace_id=trace_id) for registered in active]
+            await write_history(connection, self.chain, entries)
+            by_request = {registered.staged.request: registered.staged for registered in active}
+            await self._write_waiting(connection, by_request)
+        return await self._record_missing(connection, missing, locked) if missing else []
 
     async def _record_missing(
-        self, connection: Connection, missing: Mapping[tuple[bytes, UUID], tuple[UUID, MissingContacts]]
+        self,
+        connection: Connection,
+        missing: Mapping[tuple[bytes, UUID], tuple[UUID, MissingContacts]],
+        locked: Mapping[tuple[bytes, UUID], StagedRegistration],
     ) -> Sequence[tuple[UUID, MissingContacts]]:
         """Records registrations without contacts, and ends what the card did not sign; returns those that are new."""
         not_signed = [request for request, (_, reason) in missing.items() if reason is MissingContacts.NOT_SIGNED]
         if not_signed:
             ended = await staging.end_pending(connection, not_signed, StagedState.NOT_SIGNED)
+            await self._note_ended(connection, [locked[request] for request in ended], HistoryAction.NOT_SIGNED)
             await notices.end_waiting(connection, ended, NoticeState.WITHOUT_CONTACTS)
         return await missing_contacts.record_missing(connection, missing)
 
-    async def _write_waiting(self, connection: Connection, requests: Sequence[tuple[bytes, UUID]]) -> None:
-        """Writes the mails of the notices that waited for the contacts of these requests."""
-        waiting = await notices.end_waiting(connection, requests, NoticeState.WRITTEN)
+    async def _note_ended(
+        self, connection: Connection, ended: Iterable[StagedRegistration], action: HistoryAction
+    ) -> None:
+        """Writes entries of staged contacts that ended without becoming active."""
+        now, trace_id = await self.clock(connection), find_trace_id()
+        entries = [describe_ended(staged, action, now=now, trace_id=trace_id) for staged in ended]
+        await write_history(connection, self.chain, entries)
+
+    async def _write_waiting(
+        self, connection: Connection, ended: Mapping[tuple[bytes, UUID], StagedRegistration]
+    ) -> None:
+        """Writes the mails of the notices that waited for the contacts of these registrations."""
+        waiting = await notices.end_waiting(connection, ended.keys(), NoticeState.WRITTEN)
         now = await self.clock(connection)
         for part in divide_notices(waiting, MOST_RECIPIENTS):
-            await write_mails(connection, part, domain=self.mail_domain, now=now)
+            await write_mails(connection, part, ended, domain=self.mail_domain, now=now)

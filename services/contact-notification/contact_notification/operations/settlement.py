@@ -10,12 +10,16 @@ from uuid import UUID
 
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.domain.card_state import OutcomeState
-from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM
+from contact_notification.domain.history import HistoryAction, describe_ended
+from contact_notification.domain.staging import GRACE, SESSION_MAXIMUM, StagedState
 from contact_notification.operations.card_states import CardStates
 from contact_notification.store import notices, staging
+from history.entries import Chain
+from history.writing import write_history
 from refusals import Code, Refusal
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.telemetry import find_trace_id
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ class Settlement:
 
     database: Database
     clock: DatabaseClock
+    chain: Chain
     certificate_registry: CertificateRegistry
     card_states: CardStates
 
@@ -56,11 +61,16 @@ class Settlement:
                 raise Refusal("PEER_FAILED", Code.INTERNAL, {"code": outcome.state})
 
     async def _abandon(self, certificate_sha256: bytes, request_id: UUID) -> None:
+        request = (certificate_sha256, request_id)
         async with self.database.transaction() as connection:
-            await staging.lock_staged(connection, [(certificate_sha256, request_id)])
+            staged = (await staging.lock_staged(connection, [request])).get(request)
             # After a restore of certificate-registry a notice may wait for a registration that it no longer knows.
             await notices.delete_waiting(connection, certificate_sha256, request_id)
-            await staging.abandon(connection, certificate_sha256, request_id, now=await self.clock(connection))
+            now = await self.clock(connection)
+            await staging.abandon(connection, certificate_sha256, request_id, now=now)
+            if staged is not None and staged.state is StagedState.PENDING:
+                entry = describe_ended(staged, HistoryAction.ABANDONED, now=now, trace_id=find_trace_id())
+                await write_history(connection, self.chain, [entry])
 
     async def settle_expired(self) -> None:
         """Settles staged registrations that are too old to be committed."""

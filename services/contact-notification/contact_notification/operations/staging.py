@@ -14,14 +14,14 @@ from contact_notification.domain.contact import (
     reserves_representative_contact,
 )
 from contact_notification.domain.staging import (
-    StagedRegistration,
+    KnownRequest,
     StagedState,
     StagingRequest,
     compute_expiry,
     refuse_reserved,
 )
 from contact_notification.operations.settlement import Settlement
-from contact_notification.store import contacts, staging
+from contact_notification.store import staging
 from instance_profile.field_rules import check_contact, check_person_in_charge, refuse_violations
 from instance_profile.model import Category, Profile
 from instance_profile.offers import require_offer
@@ -56,10 +56,11 @@ class Staging:
         for _ in range(TRIES):
             async with self.database.transaction() as connection:
                 now = await self.clock(connection)
-                staged = await self._find_staged(connection, request)
-                if staged is not None:
-                    return staged.expires_at, await _find_existing(connection, request)
-                existing = await self._check_contacts(connection, request, category)
+                known = await _find_known(connection, request)
+                if known.staged is not None:
+                    return known.staged.expires_at, _choose_existing(request, known)
+                _check_contacts(request, category, known)
+                existing = known.representative_contact
                 if await staging.stage(connection, request, reserves=_reserves(request, category), now=now):
                     return compute_expiry(now), existing
                 pending = await staging.find_pending(connection, request.certificate_sha256, request.category)
@@ -88,9 +89,11 @@ class Staging:
         """
         category = require_offer(self.profile, request.agency, request.category).category
         async with self.database.read() as connection:
-            if await self._find_staged(connection, request) is not None:
-                return await _find_existing(connection, request)
-            existing = await self._check_contacts(connection, request, category)
+            known = await _find_known(connection, request)
+            if known.staged is not None:
+                return _choose_existing(request, known)
+            _check_contacts(request, category, known)
+            existing = known.representative_contact
             if not _reserves(request, category):
                 return existing
             reservation = await staging.find_reservation(connection, request.company.bidder_id, request.category)
@@ -112,44 +115,37 @@ class Staging:
             raise refuse_given_already()
         return existing
 
-    async def _find_staged(self, connection: Connection, request: StagingRequest) -> StagedRegistration | None:
-        """Returns what the same request has staged. Raises REQUEST_ID_ABANDONED, REQUEST_ID_REUSED."""
-        if await staging.is_abandoned(connection, request.certificate_sha256, request.request_id):
-            raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
-        staged = await staging.find_staged(connection, request.certificate_sha256, request.request_id)
-        # A request that is only checked may be incomplete, and then has no hash yet.
-        if staged is not None and request.request_sha256 not in (b"", staged.request_sha256):
-            raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
-        return staged
 
-    async def _check_contacts(
-        self, connection: Connection, request: StagingRequest, category: Category
-    ) -> Contact | None:
-        """Checks both contacts and returns the representative contact that the bidder has already, if any.
-
-        Raises FIELDS_INVALID, REPRESENTATIVE_CONTACT_GIVEN_ALREADY.
-        """
-        representative = request.representative_contact
-        active = await _find_representative(connection, request)
-        violations = [
-            *check_representative_contact(
-                category.representative_contact, given=representative is not None, is_active=active is not None
-            ),
-            *(_check_form("representative_contact", representative, category) if representative is not None else ()),
-            *_check_form("card_contact", request.card_contact, category),
-            *check_person_in_charge(request.person_in_charge),
-        ]
-        refuse_violations(violations)
-        return active
+async def _find_known(connection: Connection, request: StagingRequest) -> KnownRequest:
+    """Returns what is known of a request. Raises REQUEST_ID_ABANDONED, REQUEST_ID_REUSED."""
+    known = await staging.find_known(connection, request)
+    if known.is_abandoned:
+        raise Refusal("REQUEST_ID_ABANDONED", Code.FAILED_PRECONDITION)
+    # A request that is only checked may be incomplete, and then has no hash yet.
+    if known.staged is not None and request.request_sha256 not in (b"", known.staged.request_sha256):
+        raise Refusal("REQUEST_ID_REUSED", Code.ALREADY_EXISTS)
+    return known
 
 
-async def _find_existing(connection: Connection, request: StagingRequest) -> Contact | None:
+def _check_contacts(request: StagingRequest, category: Category, known: KnownRequest) -> None:
+    """Checks both contacts. Raises FIELDS_INVALID, REPRESENTATIVE_CONTACT_GIVEN_ALREADY."""
+    representative = request.representative_contact
+    violations = [
+        *check_representative_contact(
+            category.representative_contact,
+            given=representative is not None,
+            is_active=known.representative_contact is not None,
+        ),
+        *(_check_form("representative_contact", representative, category) if representative is not None else ()),
+        *_check_form("card_contact", request.card_contact, category),
+        *check_person_in_charge(request.person_in_charge),
+    ]
+    refuse_violations(violations)
+
+
+def _choose_existing(request: StagingRequest, known: KnownRequest) -> Contact | None:
     """Returns the representative contact that the bidder had when the request was staged, which gave none itself."""
-    return None if request.representative_contact is not None else await _find_representative(connection, request)
-
-
-async def _find_representative(connection: Connection, request: StagingRequest) -> Contact | None:
-    return await contacts.find_active_representative_contact(connection, request.company.bidder_id, request.category)
+    return None if request.representative_contact is not None else known.representative_contact
 
 
 def _reserves(request: StagingRequest, category: Category) -> bool:

@@ -1,163 +1,136 @@
 """Contacts, and which of them are active for a bidder or a card."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, LargeBinary, Table, Text, Uuid, any_, bindparam, func, select, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import ColumnElement, FromClause, Label, Uuid, and_, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from contact_notification.domain.card_state import Registration
-from contact_notification.domain.contact import Contact
-from contact_notification.store.tables import card_contacts, card_states, contacts, representative_contacts
+from contact_notification.domain.contact import Contact, ContactQuery, CountingContact
+from contact_notification.store.tables import contact_owners, contacts
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
 _CONTACT_COLUMNS = [contacts.c[field.name] for field in fields(Contact)]
 
-_GET = Statement(select(*_CONTACT_COLUMNS).where(contacts.c.contact_id == bindparam("contact_id")))
+_CONTACT = ", ".join(f"contacts.{field.name}" for field in fields(Contact))
 
-_LIST_MAIL_ADDRESSES = Statement(
-    select(contacts.c.contact_id, contacts.c.mail_address).where(
-        contacts.c.contact_id == any_(bindparam("contact_ids", type_=ARRAY(Uuid)))
+
+def is_representative(bidder_id: ColumnElement[str], category: ColumnElement[str]) -> ColumnElement[bool]:
+    """Returns the condition that a row of `contact_owners` is this bidder's of its representative contact."""
+    return and_(
+        contact_owners.c.bidder_id == bidder_id,
+        contact_owners.c.category == category,
+        contact_owners.c.purpose == "representative",
     )
-)
 
-_ACTIVE_REPRESENTATIVE = (
+
+_FIND_ACTIVE_REPRESENTATIVE = Statement(
     select(*_CONTACT_COLUMNS)
-    .join(representative_contacts, representative_contacts.c.contact_id == contacts.c.contact_id)
-    .where(
-        representative_contacts.c.bidder_id == bindparam("bidder_id"),
-        representative_contacts.c.category == bindparam("category"),
-    )
+    .join(contact_owners, contact_owners.c.contact_id == contacts.c.contact_id)
+    .where(is_representative(bindparam("bidder_id"), bindparam("category")))
 )
-_FIND_ACTIVE_REPRESENTATIVE = Statement(_ACTIVE_REPRESENTATIVE)
 
-_LIST_REPRESENTATIVE_IDS = Statement(
-    select(
-        representative_contacts.c.bidder_id, representative_contacts.c.category, representative_contacts.c.contact_id
-    ).where(
-        tuple_(representative_contacts.c.bidder_id, representative_contacts.c.category).in_(
-            select(
-                func.unnest(bindparam("bidder_ids", type_=ARRAY(Text))),
-                func.unnest(bindparam("categories", type_=ARRAY(Text))),
-            )
+# Each owner's contact, and those that are named by their ids: whose rows have no owner.
+_LIST_MAILBOXES = Statement(
+    text(
+        """
+        SELECT certificate_sha256, category, bidder_id, contact_id, mail_address
+        FROM contact_owners JOIN contacts USING (contact_id)
+        WHERE purpose = 'card' AND (certificate_sha256, category) IN (
+            SELECT * FROM unnest(CAST(:certificates AS bytea[]), CAST(:card_categories AS text[]))
         )
-    )
-)
-
-_LIST_CARD_CONTACT_IDS = Statement(
-    select(
-        card_contacts.c.certificate_sha256,
-        card_contacts.c.category,
-        card_contacts.c.bidder_id,
-        card_contacts.c.contact_id,
-    ).where(
-        tuple_(card_contacts.c.certificate_sha256, card_contacts.c.category).in_(
-            select(
-                func.unnest(bindparam("certificates", type_=ARRAY(LargeBinary))),
-                func.unnest(bindparam("categories", type_=ARRAY(Text))),
-            )
+        UNION ALL
+        SELECT NULL, category, bidder_id, contact_id, mail_address
+        FROM contact_owners JOIN contacts USING (contact_id)
+        WHERE purpose = 'representative' AND (bidder_id, category) IN (
+            SELECT * FROM unnest(CAST(:bidder_ids AS text[]), CAST(:bidder_categories AS text[]))
         )
-    )
+        UNION ALL
+        SELECT certificate_sha256, category, bidder_id, contact_id, mail_address
+        FROM contact_owners JOIN contacts USING (contact_id)
+            JOIN card_states USING (certificate_sha256, category, bidder_id)
+        WHERE purpose = 'card' AND (bidder_id, category) IN (
+            SELECT * FROM unnest(CAST(:whole_bidder_ids AS text[]), CAST(:whole_categories AS text[]))
+        ) AND cardinality(agencies) > 0
+        UNION ALL
+        SELECT NULL, NULL, NULL, contact_id, mail_address FROM contacts WHERE contact_id = any(:contact_ids)
+        """
+    ).bindparams(bindparam("contact_ids", type_=ARRAY(Uuid)))
 )
 
 
-def _is_registered(*more: ColumnElement[bool]) -> Exists:
-    """Returns the condition that a card of the bidder is registered at the agency, with the conditions `more`."""
-    return (
-        select(card_states.c.certificate_sha256)
-        .where(
-            card_states.c.bidder_id == bindparam("bidder_id"),
-            card_states.c.category == bindparam("category"),
-            bindparam("agency", type_=Text) == any_(card_states.c.agencies),
-            *more,
-        )
-        .exists()
-    )
+def _write_query(owner: str, card: str) -> Statement:
+    """Returns the statement for the version of an owner that counts at an agency, where the bidder's `card` is good.
 
-
-_FIND_REPRESENTATIVE = Statement(_ACTIVE_REPRESENTATIVE.where(_is_registered()))
-
-_FIND_CARD_CONTACT = Statement(
-    select(*_CONTACT_COLUMNS)
-    .join(card_contacts, card_contacts.c.contact_id == contacts.c.contact_id)
-    .where(
-        card_contacts.c.certificate_sha256 == bindparam("certificate_sha256"),
-        card_contacts.c.category == bindparam("category"),
-        card_contacts.c.bidder_id == bindparam("bidder_id"),
-        _is_registered(card_states.c.certificate_sha256 == bindparam("certificate_sha256")),
-    )
-)
-
-
-def _write_activation(table: Table, *key: str) -> Statement:
-    """Returns the statement that writes rows, given by column as lists, unless the key has a newer one.
-
-    Of two registrations of the same instant, the one with the greater contact id counts as newer.
+    An earlier version that the agency keeps comes first, then the newest of that instant.
     """
-    lists = [func.unnest(bindparam(column.name, type_=ARRAY(column.type))) for column in table.c]
-    statement = insert(table).from_select([column.name for column in table.c], select(*lists))
-    active = tuple_(table.c.counts_from, table.c.contact_id)
-    new = tuple_(statement.excluded.counts_from, statement.excluded.contact_id)
-    changes = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
-    return Statement(statement.on_conflict_do_update(index_elements=list(key), set_=changes, where=active < new))
-
-
-_ACTIVATE_REPRESENTATIVE_CONTACTS = _write_activation(representative_contacts, "bidder_id", "category")
-_ACTIVATE_CARD_CONTACTS = _write_activation(card_contacts, "certificate_sha256", "category")
-
-
-async def get_contact(connection: Connection, contact_id: UUID) -> Contact:
-    """Returns the contact with this id; raises LookupError where there is none."""
-    row = await connection.fetch_row(_GET, contact_id=contact_id)
-    if row is None:
-        raise LookupError(f"there is no contact {contact_id}")
-    return Contact(*row)
-
-
-async def list_mail_addresses(connection: Connection, contact_ids: Iterable[UUID]) -> Mapping[UUID, str]:
-    """Returns the mail addresses of these contacts, by contact id."""
-    return dict(await connection.fetch_rows(_LIST_MAIL_ADDRESSES, contact_ids=list(contact_ids)))
-
-
-async def activate_representative_contacts(connection: Connection, given: Sequence[tuple[UUID, Registration]]) -> None:
-    """Activates representative contacts for the bidders of their registrations, given as (contact id, registration).
-
-    Where that of a newer registration is active, it stays. Of two registrations of the same instant, the one with the
-    greater contact id counts as newer. They are written in the order of the bidders, so that transactions wait in turn.
-    """
-    newest = {
-        (registration.bidder_id, registration.category): (contact_id, registration)
-        for contact_id, registration in sorted(given, key=_age)
-    }
-    if newest:
-        keys = sorted(newest)
-        await connection.change(
-            _ACTIVATE_REPRESENTATIVE_CONTACTS,
-            bidder_id=[bidder_id for bidder_id, _ in keys],
-            category=[category for _, category in keys],
-            contact_id=[newest[key][0] for key in keys],
-            counts_from=[newest[key][1].registered_at for key in keys],
+    return Statement(
+        text(
+            f"""
+            SELECT {_CONTACT}, chosen.version, chosen.counts_from
+            FROM contact_owners AS owner
+                CROSS JOIN LATERAL (
+                    SELECT coalesce(
+                        (
+                            SELECT version FROM contact_at_agency AS earlier
+                            WHERE earlier.owner_id = owner.owner_id AND earlier.agency = :agency
+                                AND earlier.counts_from <= coalesce(CAST(:as_of AS timestamptz), 'infinity')
+                                AND (
+                                    earlier.counts_until IS NULL
+                                    OR earlier.counts_until > coalesce(CAST(:as_of AS timestamptz), 'infinity')
+                                )
+                        ),
+                        (
+                            SELECT max(version) FROM contact_versions AS known
+                            WHERE known.owner_id = owner.owner_id
+                                AND known.counts_from <= coalesce(CAST(:as_of AS timestamptz), 'infinity')
+                        )
+                    ) AS version
+                ) AS counting
+                JOIN contact_versions AS chosen
+                    ON chosen.owner_id = owner.owner_id AND chosen.version = counting.version
+                JOIN contacts ON contacts.contact_id = chosen.contact_id
+            WHERE owner.bidder_id = :bidder_id AND owner.category = :category AND {owner}
+                AND EXISTS (
+                    SELECT FROM card_states
+                    WHERE card_states.bidder_id = :bidder_id AND card_states.category = :category
+                        AND CAST(:agency AS text) = any(card_states.agencies) AND {card}
+                )
+            """  # noqa: S608  # constants of this module
         )
+    )
 
 
-async def activate_card_contacts(connection: Connection, given: Sequence[tuple[UUID, Registration]]) -> None:
-    """Activates contacts for the cards of their registrations, as `activate_representative_contacts` does."""
-    newest = {
-        (registration.certificate_sha256, registration.category): (contact_id, registration)
-        for contact_id, registration in sorted(given, key=_age)
-    }
-    if newest:
-        keys = sorted(newest)
-        await connection.change(
-            _ACTIVATE_CARD_CONTACTS,
-            certificate_sha256=[certificate_sha256 for certificate_sha256, _ in keys],
-            category=[category for _, category in keys],
-            bidder_id=[newest[key][1].bidder_id for key in keys],
-            contact_id=[newest[key][0] for key in keys],
-            counts_from=[newest[key][1].registered_at for key in keys],
-        )
+_FIND_REPRESENTATIVE = _write_query("owner.purpose = 'representative'", "true")
+_FIND_CARD_CONTACT = _write_query(
+    "owner.purpose = 'card' AND owner.certificate_sha256 = :certificate_sha256",
+    "card_states.certificate_sha256 = :certificate_sha256",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mailboxes:
+    """The contacts of owners, and the mail addresses of these contacts and of others."""
+
+    # The contact id, by (certificate's SHA-256, category, bidder id).
+    of_cards: Mapping[tuple[bytes, str, str], UUID]
+    # The contact id, by (bidder id, category).
+    of_bidders: Mapping[tuple[str, str], UUID]
+    # By contact id.
+    addresses: Mapping[UUID, str]
+
+
+def label_contact(table: FromClause, name: str) -> Sequence[Label[Any]]:
+    """Returns the columns of a contact for `read_contact`, which finds them under this name."""
+    return [table.c[field.name].label(f"{name}_{field.name}") for field in fields(Contact)]
+
+
+def read_contact(row: Any, name: str) -> Contact:
+    """Returns the contact of a row that has its columns under this name."""
+    return Contact(*(getattr(row, f"{name}_{field.name}") for field in fields(Contact)))
 
 
 async def find_active_representative_contact(connection: Connection, bidder_id: str, category: str) -> Contact | None:
@@ -166,56 +139,59 @@ async def find_active_representative_contact(connection: Connection, bidder_id: 
     return Contact(*row) if row is not None else None
 
 
-async def list_representative_contact_ids(
-    connection: Connection, owners: Collection[tuple[str, str]]
-) -> Mapping[tuple[str, str], UUID]:
-    """Returns the ids of the active representative contacts of these owners, by (bidder id, category)."""
-    if not owners:
-        return {}
+async def list_mailboxes(
+    connection: Connection,
+    *,
+    cards: Collection[tuple[bytes, str]],
+    bidders: Collection[tuple[str, str]],
+    whole_bidders: Collection[tuple[str, str]],
+    contact_ids: Collection[UUID],
+) -> Mailboxes:
+    """Returns the active contacts of cards (certificate's SHA-256, category) and of bidders (bidder id, category).
+
+    Of `whole_bidders` also those of their live cards. With their mail addresses, and with those of the contacts that
+    are named by their ids.
+    """
     rows = await connection.fetch_rows(
-        _LIST_REPRESENTATIVE_IDS,
-        bidder_ids=[bidder_id for bidder_id, _ in owners],
-        categories=[category for _, category in owners],
+        _LIST_MAILBOXES,
+        certificates=[certificate_sha256 for certificate_sha256, _ in cards],
+        card_categories=[category for _, category in cards],
+        bidder_ids=[bidder_id for bidder_id, _ in (*bidders, *whole_bidders)],
+        bidder_categories=[category for _, category in (*bidders, *whole_bidders)],
+        whole_bidder_ids=[bidder_id for bidder_id, _ in whole_bidders],
+        whole_categories=[category for _, category in whole_bidders],
+        contact_ids=list(contact_ids),
     )
-    return {(row.bidder_id, row.category): row.contact_id for row in rows}
-
-
-async def list_card_contact_ids(
-    connection: Connection, owners: Collection[tuple[bytes, str]]
-) -> Mapping[tuple[bytes, str], tuple[str, UUID]]:
-    """Returns bidder and contact id of the active contacts of these owners, by (certificate's SHA-256, category)."""
-    if not owners:
-        return {}
-    rows = await connection.fetch_rows(
-        _LIST_CARD_CONTACT_IDS,
-        certificates=[certificate_sha256 for certificate_sha256, _ in owners],
-        categories=[category for _, category in owners],
+    # In one order, since the first address of a mailbox counts.
+    rows.sort(key=lambda row: (row.category or "", row.certificate_sha256 or b""))
+    return Mailboxes(
+        {
+            (row.certificate_sha256, row.category, row.bidder_id): row.contact_id
+            for row in rows
+            if row.certificate_sha256 is not None
+        },
+        {
+            (row.bidder_id, row.category): row.contact_id
+            for row in rows
+            if row.certificate_sha256 is None and row.bidder_id is not None
+        },
+        {row.contact_id: row.mail_address for row in rows},
     )
-    return {(row.certificate_sha256, row.category): (row.bidder_id, row.contact_id) for row in rows}
 
 
-async def find_representative_contact(
-    connection: Connection, agency: str, category: str, bidder_id: str
-) -> Contact | None:
-    """Returns the active representative contact of a bidder that is registered at this agency."""
-    row = await connection.fetch_row(_FIND_REPRESENTATIVE, agency=agency, category=category, bidder_id=bidder_id)
-    return Contact(*row) if row is not None else None
-
-
-async def find_card_contact(
-    connection: Connection, agency: str, category: str, bidder_id: str, certificate_sha256: bytes
-) -> Contact | None:
-    """Returns the active contact of a bidder's card that is registered at this agency."""
-    row = await connection.fetch_row(
-        _FIND_CARD_CONTACT,
-        agency=agency,
-        category=category,
-        bidder_id=bidder_id,
-        certificate_sha256=certificate_sha256,
-    )
-    return Contact(*row) if row is not None else None
-
-
-def _age(given: tuple[UUID, Registration]) -> tuple[object, ...]:
-    contact_id, registration = given
-    return registration.registered_at, contact_id
+async def find_contact(connection: Connection, query: ContactQuery) -> CountingContact | None:
+    """Returns the contact of a bidder, or of its card, that is registered at the agency of the query."""
+    values = {
+        "agency": query.agency,
+        "category": query.category,
+        "bidder_id": query.bidder_id,
+        "as_of": query.as_of,
+    }
+    if query.certificate_sha256 is None:
+        row = await connection.fetch_row(_FIND_REPRESENTATIVE, **values)
+    else:
+        row = await connection.fetch_row(_FIND_CARD_CONTACT, **values, certificate_sha256=query.certificate_sha256)
+    if row is None:
+        return None
+    *values_of_contact, version, counts_from = row
+    return CountingContact(Contact(*values_of_contact), version, counts_from)

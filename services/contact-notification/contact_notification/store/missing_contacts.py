@@ -1,9 +1,9 @@
 """Committed registrations whose contacts never can become active."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Text, Uuid, bindparam, delete, func, select, tuple_
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from contact_notification.domain.staging import MissingContacts
@@ -12,28 +12,20 @@ from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
 _table = registrations_without_contacts
-_certificates = func.unnest(bindparam("certificates", type_=ARRAY(LargeBinary)))
-_request_ids = func.unnest(bindparam("request_ids", type_=ARRAY(Uuid)))
 
 _RECORD = Statement(
     insert(_table)
     .from_select(
         ["certificate_sha256", "request_id", "registration_id", "reason"],
         select(
-            _certificates,
-            _request_ids,
+            func.unnest(bindparam("certificates", type_=ARRAY(LargeBinary))),
+            func.unnest(bindparam("request_ids", type_=ARRAY(Uuid))),
             func.unnest(bindparam("registration_ids", type_=ARRAY(Uuid))),
             func.unnest(bindparam("reasons", type_=ARRAY(Text))),
         ),
     )
     .on_conflict_do_nothing()
     .returning(_table.c.registration_id, _table.c.reason)
-)
-
-_DELETE = Statement(
-    delete(_table).where(
-        tuple_(_table.c.certificate_sha256, _table.c.request_id).in_(select(_certificates, _request_ids))
-    )
 )
 
 _COUNT = Statement(select(_table.c.reason, func.count().label("number")).group_by(_table.c.reason))
@@ -55,15 +47,6 @@ async def record_missing(
         reasons=[missing[request][1] for request in requests],
     )
     return [(registration_id, MissingContacts(reason)) for registration_id, reason in rows]
-
-
-async def delete_missing(connection: Connection, requests: Collection[tuple[bytes, UUID]]) -> None:
-    """Deletes the record of these requests, whose contacts have become active after all."""
-    await connection.change(
-        _DELETE,
-        certificates=[certificate_sha256 for certificate_sha256, _ in requests],
-        request_ids=[request_id for _, request_id in requests],
-    )
 
 
 async def count_missing(connection: Connection) -> Mapping[MissingContacts, int]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,39 +11,51 @@ from sqlalchemy import LargeBinary, Uuid, bindparam, delete, func, select, text,
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from contact_notification.domain.notice import (
+    FACTS_OF,
+    ActEntry,
+    BidderContacts,
     BidderOwner,
     CardOwner,
+    Facts,
     MailAddress,
     Notice,
     NoticeKind,
     NoticeState,
     Recipient,
-    RegistrationFacts,
+    Shown,
 )
 from contact_notification.store.tables import notices
+from history.entries import SealedEntry
+from history.sealed_entry import SEAL_COLUMNS, SEAL_TABLES, read_sealed_entry, write_waiting
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
 # One parameter for any number of notices: lists of recipients can't be unnested. In one order, so that two calls with
 # the same notices wait for each other.
+_COLUMNS = """
+    notice_id, kind, certificate_sha256, request_id, registration_id, card_serial, agency, category, bidder_id,
+    registered_at, holder_name, happened_at, person_id, valid_until, approval_number, is_approved, renewal_request_id,
+    old_certificate_sha256, old_card_serial, propagate, changed_fields, card_contact_id, company_name, history_number,
+    entry_registry, entry_digest, entry_position, entry_head_number, entry_head_sha256, state, recipients
+"""
 _INSERT = Statement(
     text(
-        """
-        INSERT INTO notices (
-            notice_id, kind, registration_id, certificate_sha256, request_id, card_serial, agency, category, bidder_id,
-            registered_at, holder_name, state, recipients, received_at
-        )
-        SELECT notice_id, kind, registration_id, certificate_sha256, request_id, card_serial, agency, category,
-            bidder_id, registered_at, holder_name, state, recipients, CAST(:now AS timestamptz)
+        f"""
+        INSERT INTO notices ({_COLUMNS}, received_at)
+        SELECT {_COLUMNS}, CAST(:now AS timestamptz)
         FROM json_to_recordset(CAST(:notices AS json)) AS notice (
-            notice_id uuid, kind text, registration_id uuid, certificate_sha256 bytea, request_id uuid,
+            notice_id uuid, kind text, certificate_sha256 bytea, request_id uuid, registration_id uuid,
             card_serial text, agency text, category text, bidder_id text, registered_at timestamptz, holder_name text,
-            state text, recipients jsonb
+            happened_at timestamptz, person_id text, valid_until timestamptz, approval_number text,
+            is_approved boolean, renewal_request_id uuid, old_certificate_sha256 bytea, old_card_serial text,
+            propagate boolean, changed_fields text[], card_contact_id uuid, company_name text, history_number bigint,
+            entry_registry text, entry_digest bytea, entry_position bigint,
+            entry_head_number bigint, entry_head_sha256 bytea, state text, recipients jsonb
         )
         ORDER BY notice_id
         ON CONFLICT DO NOTHING
         RETURNING notice_id
-        """
+        """  # noqa: S608  # constants
     )
 )
 
@@ -69,6 +82,51 @@ _END_WAITING = Statement(
     .where(notices.c.notice_id == _waiting.c.notice_id)
     .values(state=bindparam("state"), recipients=text("'[]'"))
     .returning(*_waiting.c)
+)
+
+_waiting_for_renewal = (
+    select(notices)
+    .where(
+        notices.c.certificate_sha256 == bindparam("certificate_sha256"),
+        notices.c.category == bindparam("category"),
+        notices.c.state == NoticeState.WAITING,
+        notices.c.renewal_request_id.is_not(None),
+    )
+    .with_for_update()
+    .cte("waiting")
+)
+
+_END_WAITING_FOR_RENEWAL = Statement(
+    update(notices)
+    .where(notices.c.notice_id == _waiting_for_renewal.c.notice_id)
+    .values(
+        state=NoticeState.WRITTEN,
+        recipients=text("'[]'"),
+        card_contact_id=bindparam("card_contact_id"),
+        company_name=bindparam("company_name"),
+    )
+    .returning(*_waiting_for_renewal.c)
+)
+
+_FIND_SEAL = Statement(
+    text(
+        f"""
+        SELECT {SEAL_COLUMNS}, {write_waiting("mails.waits_since", "now()")} AS waits
+        FROM mails JOIN notices USING (notice_id) JOIN history_entry AS entry ON entry.number = notices.history_number
+        {SEAL_TABLES}
+        WHERE mails.mail_id = :mail_id
+        """  # noqa: S608  # constants
+    )
+)
+
+_KEEP_SEAL = Statement(
+    text(
+        """
+        UPDATE notices SET entry_position = :position, entry_head_number = :head_number,
+            entry_head_sha256 = :head_sha256
+        WHERE notice_id = :notice_id AND entry_position IS NULL
+        """
+    )
 )
 
 _DELETE_WAITING = Statement(
@@ -131,6 +189,40 @@ async def end_waiting(
     return [_read_notice(row) for row in sorted(rows, key=lambda row: (row.received_at, row.notice_id))]
 
 
+async def end_waiting_for_renewal(
+    connection: Connection, certificate_sha256: bytes, category: str, shown: Shown
+) -> Sequence[Notice]:
+    """Ends the waiting of the notices of renewals of a card in a category for its contact, which they show.
+
+    Returns them with the recipients that are forgotten hereby.
+    """
+    rows = await connection.fetch_rows(
+        _END_WAITING_FOR_RENEWAL,
+        certificate_sha256=certificate_sha256,
+        category=category,
+        card_contact_id=shown.card_contact_id,
+        company_name=shown.company_name,
+    )
+    return [replace(_read_notice(row), shown=shown) for row in rows]
+
+
+async def find_seal(connection: Connection, mail_id: UUID) -> tuple[SealedEntry, bool]:
+    """Returns the entry of a mail's act in our own history, and whether the mail goes on waiting for its seal."""
+    row = await connection.fetch_row(_FIND_SEAL, mail_id=mail_id)
+    return read_sealed_entry(row), row.waits
+
+
+async def keep_seal(connection: Connection, notice_id: UUID, entry: SealedEntry) -> None:
+    """Keeps where an act's entry was sealed, so that its mails are the same in every try."""
+    await connection.change(
+        _KEEP_SEAL,
+        notice_id=notice_id,
+        position=entry.position,
+        head_number=entry.head_number,
+        head_sha256=entry.head_sha256,
+    )
+
+
 async def delete_waiting(connection: Connection, certificate_sha256: bytes, request_id: UUID) -> None:
     """Deletes the notices that wait for the contacts of a request that was never committed."""
     await connection.change(_DELETE_WAITING, certificate_sha256=certificate_sha256, request_id=request_id)
@@ -141,23 +233,50 @@ async def delete_written(connection: Connection, *, before: datetime, most: int)
     return await connection.change(_DELETE_WRITTEN, before=before, most=most)
 
 
+def read_facts(row: Any) -> Facts:
+    """Returns what a notice says, of a row of `notices`."""
+    facts_type = FACTS_OF[NoticeKind(row.kind)]
+    return facts_type(**{field.name: _read_value(getattr(row, field.name)) for field in fields(facts_type)})
+
+
+def read_entry(row: Any) -> ActEntry | None:
+    """Returns the entry of a notice's act, of a row of `notices`."""
+    if row.entry_registry is None:
+        return None
+    return ActEntry(**{field.name: getattr(row, f"entry_{field.name}") for field in fields(ActEntry)})
+
+
+def _read_value(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _write_notice(notice: Notice, state: NoticeState) -> Mapping[str, Any]:
-    facts, is_waiting = notice.facts, state is NoticeState.WAITING
-    return {
-        "notice_id": str(notice.notice_id),
-        "kind": notice.kind,
-        "registration_id": str(facts.registration_id),
-        "certificate_sha256": f"\\x{facts.certificate_sha256.hex()}",
-        "request_id": str(facts.request_id),
-        "card_serial": facts.card_serial,
-        "agency": facts.agency,
-        "category": facts.category,
-        "bidder_id": facts.bidder_id,
-        "registered_at": facts.registered_at.isoformat(),
-        "holder_name": facts.holder_name,
-        "state": state,
-        "recipients": [_store_recipient(recipient) for recipient in notice.recipients] if is_waiting else [],
-    }
+    entry = {} if notice.entry is None else {f"entry_{name}": value for name, value in asdict(notice.entry).items()}
+    facts = {name: _write_value(value) for name, value in (asdict(notice.facts) | entry).items()}
+    recipients = notice.recipients if state is NoticeState.WAITING else ()
+    shown = {} if notice.shown is None else {name: _write_value(value) for name, value in asdict(notice.shown).items()}
+    return (
+        facts
+        | shown
+        | {
+            "notice_id": str(notice.notice_id),
+            "kind": notice.kind,
+            "history_number": notice.history_number,
+            "state": state,
+            "recipients": [_store_recipient(recipient) for recipient in recipients],
+        }
+    )
+
+
+def _write_value(value: object) -> object:
+    match value:
+        case bytes():
+            return f"\\x{value.hex()}"
+        case datetime():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+    return value
 
 
 def _store_recipient(recipient: Recipient) -> Mapping[str, str | None]:
@@ -174,13 +293,17 @@ def _store_recipient(recipient: Recipient) -> Mapping[str, str | None]:
                 "category": recipient.category,
                 "request_id": str(recipient.request_id) if recipient.request_id else None,
             }
+        case BidderContacts():
+            return {"all_of_bidder_id": recipient.bidder_id, "category": recipient.category}
         case MailAddress():
-            return {"mail_address": recipient.address}
+            return {"mail_address": recipient.address, "name": recipient.name}
 
 
 def _read_recipient(stored: Mapping[str, Any]) -> Recipient:
     if "mail_address" in stored:
-        return MailAddress(stored["mail_address"])
+        return MailAddress(stored["mail_address"], stored["name"])
+    if "all_of_bidder_id" in stored:
+        return BidderContacts(stored["all_of_bidder_id"], stored["category"])
     request_id = UUID(stored["request_id"]) if stored["request_id"] else None
     if "bidder_id" in stored:
         return BidderOwner(stored["bidder_id"], stored["category"], request_id)
@@ -191,16 +314,7 @@ def _read_notice(row: Any) -> Notice:
     return Notice(
         notice_id=row.notice_id,
         kind=NoticeKind(row.kind),
-        facts=RegistrationFacts(
-            registration_id=row.registration_id,
-            request_id=row.request_id,
-            certificate_sha256=row.certificate_sha256,
-            card_serial=row.card_serial,
-            agency=row.agency,
-            category=row.category,
-            bidder_id=row.bidder_id,
-            registered_at=row.registered_at,
-            holder_name=row.holder_name,
-        ),
+        facts=read_facts(row),
         recipients=tuple(_read_recipient(stored) for stored in row.recipients),
+        entry=read_entry(row),
     )

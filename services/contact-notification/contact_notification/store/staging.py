@@ -1,25 +1,27 @@
 """Staged registrations and the tombstones of abandoned ones."""
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import LargeBinary, Uuid, bindparam, func, select, text, tuple_
+from sqlalchemy import LargeBinary, Uuid, bindparam, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from contact_notification.domain.card_state import Registration
 from contact_notification.domain.staging import (
     Company,
     Grade,
+    KnownRequest,
     Reservation,
+    StagedContacts,
     StagedRegistration,
     StagedState,
     StagingRequest,
 )
 from contact_notification.store import contacts
-from contact_notification.store.tables import abandoned_requests, staged_registrations
+from contact_notification.store.tables import abandoned_requests, contact_owners, staged_registrations
+from contact_notification.store.tables import contacts as _contacts
 from servicekit.database_connection import Connection
 from servicekit.deletion import write_deletion
 from servicekit.statements import Statement
@@ -28,7 +30,7 @@ from servicekit.statements import Statement
 FIRST = (datetime(1970, 1, 1, tzinfo=UTC), b"", UUID(int=0))
 
 _staged = staged_registrations.c
-_COLUMNS = [_staged[field.name] for field in fields(StagedRegistration)]
+COLUMNS = [_staged[field.name] for field in fields(StagedRegistration)]
 _HAS_KEY = (_staged.certificate_sha256 == bindparam("certificate_sha256")) & (
     _staged.request_id == bindparam("request_id")
 )
@@ -41,20 +43,51 @@ _IS_ONE_OF = tuple_(_staged.certificate_sha256, _staged.request_id).in_(
 )
 _IS_PENDING = _staged.state == StagedState.PENDING
 
-_FIND = Statement(select(*_COLUMNS).where(_HAS_KEY))
-_LIST = Statement(select(*_COLUMNS).where(_IS_ONE_OF))
+_FIND = Statement(select(*COLUMNS).where(_HAS_KEY))
+_LIST = Statement(select(*COLUMNS).where(_IS_ONE_OF))
 _LOCK = Statement(
-    select(*_COLUMNS).where(_IS_ONE_OF).order_by(_staged.certificate_sha256, _staged.request_id).with_for_update()
-)
-_LIST_ACTIVE = Statement(
-    select(_staged.certificate_sha256, _staged.request_id).where(_IS_ONE_OF, _staged.state == StagedState.ACTIVE)
+    select(*COLUMNS).where(_IS_ONE_OF).order_by(_staged.certificate_sha256, _staged.request_id).with_for_update()
 )
 
-_FIND_TOMBSTONE = Statement(
-    select(abandoned_requests.c.request_id).where(
-        abandoned_requests.c.certificate_sha256 == bindparam("certificate_sha256"),
-        abandoned_requests.c.request_id == bindparam("request_id"),
+# Of a request that nothing is known of there is a row too.
+_FIND_KNOWN = Statement(
+    select(
+        select(abandoned_requests.c.request_id)
+        .where(
+            abandoned_requests.c.certificate_sha256 == bindparam("certificate_sha256"),
+            abandoned_requests.c.request_id == bindparam("request_id"),
+        )
+        .exists()
+        .label("is_abandoned"),
+        *COLUMNS,
+        _contacts.c.contact_id.label("active_contact_id"),
+        *contacts.label_contact(_contacts, "active"),
+    ).select_from(
+        select(literal(1).label("one"))
+        .subquery()
+        .outerjoin(staged_registrations, _HAS_KEY)
+        .outerjoin(contact_owners, contacts.is_representative(bindparam("bidder_id"), bindparam("category")))
+        .outerjoin(_contacts, _contacts.c.contact_id == contact_owners.c.contact_id)
     )
+)
+
+_card_contact, _representative = _contacts.alias("card_contact"), _contacts.alias("representative")
+_FIND_CONTACTS = Statement(
+    select(
+        _staged.company,
+        _staged.person_in_charge,
+        *contacts.label_contact(_card_contact, "card_contact"),
+        _representative.c.contact_id.label("representative_contact_id"),
+        *contacts.label_contact(_representative, "representative"),
+    )
+    .select_from(staged_registrations)
+    .join(_card_contact, _card_contact.c.contact_id == _staged.card_contact_id)
+    .outerjoin(contact_owners, contacts.is_representative(_staged.bidder_id, _staged.category))
+    .outerjoin(
+        _representative,
+        _representative.c.contact_id == func.coalesce(_staged.representative_contact_id, contact_owners.c.contact_id),
+    )
+    .where(_HAS_KEY)
 )
 
 # The contacts that it refers to are checked when the statement ends, so that none is written where it is not staged.
@@ -118,26 +151,6 @@ _LIST_PENDING = Statement(
     .limit(bindparam("most"))
 )
 
-# A registration without a representative contact of its own is shown with the bidder's.
-_ACTIVATE = Statement(
-    text(
-        """
-        UPDATE staged_registrations AS staged
-        SET state = 'active', registration_id = new.registration_id,
-            representative_contact_id = coalesce(
-                staged.representative_contact_id,
-                (
-                    SELECT contact_id FROM representative_contacts AS active
-                    WHERE active.bidder_id = staged.bidder_id AND active.category = staged.category
-                )
-            )
-        FROM unnest(CAST(:certificates AS bytea[]), CAST(:request_ids AS uuid[]), CAST(:registration_ids AS uuid[]))
-            AS new (certificate_sha256, request_id, registration_id)
-        WHERE staged.certificate_sha256 = new.certificate_sha256 AND staged.request_id = new.request_id
-        """
-    )
-)
-
 _END_PENDING = Statement(
     text(
         """
@@ -179,7 +192,7 @@ _DELETE_TOMBSTONES = write_deletion(
 async def find_staged(connection: Connection, certificate_sha256: bytes, request_id: UUID) -> StagedRegistration | None:
     """Returns what is staged under a card's request id, pending or active."""
     row = await connection.fetch_row(_FIND, certificate_sha256=certificate_sha256, request_id=request_id)
-    return _read_staged(row) if row is not None else None
+    return read_staged(row) if row is not None else None
 
 
 async def list_staged(
@@ -189,12 +202,6 @@ async def list_staged(
     return _by_request(await connection.fetch_rows(_LIST, **_divide(requests)))
 
 
-async def list_active(connection: Connection, requests: Collection[tuple[bytes, UUID]]) -> Set[tuple[bytes, UUID]]:
-    """Returns those of these requests whose contacts are active."""
-    rows = await connection.fetch_rows(_LIST_ACTIVE, **_divide(requests))
-    return {(certificate_sha256, request_id) for certificate_sha256, request_id in rows}
-
-
 async def lock_staged(
     connection: Connection, requests: Collection[tuple[bytes, UUID]]
 ) -> Mapping[tuple[bytes, UUID], StagedRegistration]:
@@ -202,12 +209,35 @@ async def lock_staged(
     return _by_request(await connection.fetch_rows(_LOCK, **_divide(requests)))
 
 
-async def is_abandoned(connection: Connection, certificate_sha256: bytes, request_id: UUID) -> bool:
-    """Returns whether there is a tombstone for a card's request id."""
-    tombstone = await connection.fetch_row(
-        _FIND_TOMBSTONE, certificate_sha256=certificate_sha256, request_id=request_id
+async def find_known(connection: Connection, request: StagingRequest) -> KnownRequest:
+    """Returns what is known of a request: its tombstone, what it has staged, and the bidder's active contact."""
+    row = await connection.fetch_row(
+        _FIND_KNOWN,
+        certificate_sha256=request.certificate_sha256,
+        request_id=request.request_id,
+        bidder_id=request.company.bidder_id,
+        category=request.category,
     )
-    return tombstone is not None
+    return KnownRequest(
+        row.is_abandoned,
+        read_staged(row) if row.request_id is not None else None,
+        contacts.read_contact(row, "active") if row.active_contact_id is not None else None,
+    )
+
+
+async def find_staged_contacts(
+    connection: Connection, certificate_sha256: bytes, request_id: UUID
+) -> StagedContacts | None:
+    """Returns the contacts that are staged under a card's request id, pending or active."""
+    row = await connection.fetch_row(_FIND_CONTACTS, certificate_sha256=certificate_sha256, request_id=request_id)
+    if row is None:
+        return None
+    return StagedContacts(
+        read_company(row.company),
+        contacts.read_contact(row, "card_contact"),
+        contacts.read_contact(row, "representative") if row.representative_contact_id is not None else None,
+        row.person_in_charge,
+    )
 
 
 async def stage(connection: Connection, request: StagingRequest, *, reserves: bool, now: datetime) -> bool:
@@ -273,27 +303,6 @@ async def list_pending(
     return [(staged_at, certificate_sha256, request_id) for staged_at, certificate_sha256, request_id in rows]
 
 
-async def activate(connection: Connection, commits: Sequence[tuple[StagedRegistration, Registration]]) -> None:
-    """Activates staged contacts, unless a newer registration's are active, and links them to their registrations."""
-    await contacts.activate_representative_contacts(
-        connection,
-        [
-            (staged.representative_contact_id, registration)
-            for staged, registration in commits
-            if staged.representative_contact_id is not None
-        ],
-    )
-    await contacts.activate_card_contacts(
-        connection, [(staged.card_contact_id, registration) for staged, registration in commits]
-    )
-    await connection.change(
-        _ACTIVATE,
-        certificates=[staged.certificate_sha256 for staged, _ in commits],
-        request_ids=[staged.request_id for staged, _ in commits],
-        registration_ids=[registration.registration_id for _, registration in commits],
-    )
-
-
 async def end_pending(
     connection: Connection, requests: Collection[tuple[bytes, UUID]], state: StagedState
 ) -> Sequence[tuple[bytes, UUID]]:
@@ -329,10 +338,11 @@ def _divide(requests: Collection[tuple[bytes, UUID]]) -> Mapping[str, Sequence[A
 
 
 def _by_request(rows: Sequence[Any]) -> Mapping[tuple[bytes, UUID], StagedRegistration]:
-    return {(row.certificate_sha256, row.request_id): _read_staged(row) for row in rows}
+    return {(row.certificate_sha256, row.request_id): read_staged(row) for row in rows}
 
 
-def _read_staged(row: Any) -> StagedRegistration:
+def read_staged(row: Any) -> StagedRegistration:
+    """Returns the registration of a row with COLUMNS."""
     return StagedRegistration(
         certificate_sha256=row.certificate_sha256,
         request_id=row.request_id,

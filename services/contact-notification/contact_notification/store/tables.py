@@ -52,25 +52,75 @@ abandoned_requests = Table(
     Column("abandoned_at", _INSTANT, nullable=False),
 )
 
-# The active 代表窓口情報. `counts_from` decides between registrations whose states arrive in another order.
-representative_contacts = Table(
-    "representative_contacts",
+# Whose contact it is: a bidder's (代表窓口情報) or that of its card (ICカード利用部署情報), in a category. The row
+# has the newest version, and is locked by whoever adds one. `version` is 0 while there is none.
+contact_owners = Table(
+    "contact_owners",
     metadata,
-    Column("bidder_id", Text, primary_key=True),
-    Column("category", Text, primary_key=True),
-    Column("contact_id", Uuid, nullable=False),
-    Column("counts_from", _INSTANT, nullable=False),
+    Column("owner_id", Uuid, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("bidder_id", Text, nullable=False),
+    # Of a card contact only.
+    Column("certificate_sha256", LargeBinary),
+    Column("version", BigInteger, nullable=False),
+    Column("contact_id", Uuid),
+    # The one whose place it took, for the history.
+    Column("former_contact_id", Uuid),
+    # Decides between registrations whose states arrive in another order.
+    Column("counts_from", _INSTANT),
+    # Another card took over this one's contact at a renewal.
+    Column("has_successor", Boolean, nullable=False),
 )
 
-# The active ICカード利用部署情報.
-card_contacts = Table(
-    "card_contacts",
+# Every version of each owner's contact, none of which ever changes. Both ascend: versions, and the instants from which
+# they count.
+contact_versions = Table(
+    "contact_versions",
     metadata,
-    Column("certificate_sha256", LargeBinary, primary_key=True),
-    Column("category", Text, primary_key=True),
-    Column("bidder_id", Text, nullable=False),
+    Column("owner_id", Uuid, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
     Column("contact_id", Uuid, nullable=False),
     Column("counts_from", _INSTANT, nullable=False),
+    # The act that brought it: of which card, under which request id, at which agency; and how the company was called.
+    Column("brought_by", LargeBinary, nullable=False),
+    Column("request_id", Uuid, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("company_name", Text, nullable=False),
+)
+
+# At these agencies an earlier version counts, as a change that they do not follow left it. At all others the newest.
+contact_at_agency = Table(
+    "contact_at_agency",
+    metadata,
+    Column("owner_id", Uuid, primary_key=True),
+    Column("agency", Text, primary_key=True),
+    Column("counts_from", _INSTANT, primary_key=True),
+    # Empty while it counts.
+    Column("counts_until", _INSTANT),
+    Column("version", BigInteger, nullable=False),
+)
+
+# The outcome of each change that was committed, for its receipt and for a repetition.
+contact_changes = Table(
+    "contact_changes",
+    metadata,
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("request_id", Uuid, primary_key=True),
+    Column("request_sha256", LargeBinary, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("bidder_id", Text, nullable=False),
+    Column("company", JSONB, nullable=False),
+    # Both as they are after the change.
+    Column("card_contact_id", Uuid),
+    Column("representative_contact_id", Uuid),
+    Column("changed_fields", ARRAY(Text), nullable=False),
+    Column("propagate", Boolean, nullable=False),
+    Column("counts_from", _INSTANT, nullable=False),
+    # The act's entry in the history.
+    Column("history_number", BigInteger, nullable=False),
+    Column("history_digest", LargeBinary, nullable=False),
 )
 
 # Where each card is registered: about whom an agency may ask. One row per card and category, replaced as a whole.
@@ -86,23 +136,49 @@ card_states = Table(
     Column("version_number", BigInteger, nullable=False),
 )
 
-# One row per act and kind, so that a repeated call writes no mail again.
+# One row per act and kind, so that a repeated call writes no mail again. The columns of facts are named as the fields
+# of the domain's types, and empty where a kind has no such fact.
 notices = Table(
     "notices",
     metadata,
     Column("notice_id", Uuid, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("registration_id", Uuid, nullable=False),
-    # The key of the staged registration that its mails take company profile and card contact from.
-    Column("certificate_sha256", LargeBinary, nullable=False),
-    Column("request_id", Uuid, nullable=False),
-    Column("card_serial", Text, nullable=False),
+    # With the request id, the key of the staged registration that its mails take company profile and card contact from.
+    Column("certificate_sha256", LargeBinary),
+    Column("request_id", Uuid),
+    Column("registration_id", Uuid),
+    Column("card_serial", Text),
     Column("agency", Text, nullable=False),
-    Column("category", Text, nullable=False),
-    Column("bidder_id", Text, nullable=False),
-    Column("registered_at", _INSTANT, nullable=False),
+    Column("category", Text),
+    Column("bidder_id", Text),
+    Column("registered_at", _INSTANT),
     # The holder of the card, for the mail; "" where the certificate names none.
-    Column("holder_name", Text, nullable=False),
+    Column("holder_name", Text),
+    Column("happened_at", _INSTANT),
+    # The officer whom it is sent to, and until when the invitation or certificate is good.
+    Column("person_id", Text),
+    Column("valid_until", _INSTANT),
+    Column("approval_number", Text),
+    Column("is_approved", Boolean),
+    # Of a renewal: the caller's id of it, and the old card.
+    Column("renewal_request_id", Uuid),
+    Column("old_certificate_sha256", LargeBinary),
+    Column("old_card_serial", Text),
+    # Whether the other agencies follow.
+    Column("propagate", Boolean),
+    # By name, of a change.
+    Column("changed_fields", ARRAY(Text)),
+    # What its mails show besides, where nothing was staged for the act: the card's contact, and the company's name.
+    Column("card_contact_id", Uuid),
+    Column("company_name", Text),
+    # Of an act in our own history: its entry, which is sealed afterwards.
+    Column("history_number", BigInteger),
+    # The act's entry in the history of a registry.
+    Column("entry_registry", Text),
+    Column("entry_digest", LargeBinary),
+    Column("entry_position", BigInteger),
+    Column("entry_head_number", BigInteger),
+    Column("entry_head_sha256", LargeBinary),
     Column("state", Text, nullable=False),
     # Whom it is sent to, while it waits; empty once its mails are written.
     Column("recipients", JSONB, nullable=False),
@@ -110,7 +186,7 @@ notices = Table(
 )
 
 # The outbox. It names contacts and never copies an address; the text is composed when the mail is sent. Only an address
-# that was sent along stands here, until its mail was sent, or some time after it failed.
+# that was sent along stands here, with the person's name, until its mail was sent, or some time after it failed.
 mails = Table(
     "mails",
     metadata,
@@ -120,6 +196,9 @@ mails = Table(
     Column("notice_id", Uuid, nullable=False),
     Column("contact_id", Uuid),
     Column("mail_address", Text, nullable=False),
+    Column("recipient_name", Text, nullable=False),
+    # What the mail alone may tell, sealed; only while it waits.
+    Column("sealed_secret", LargeBinary),
     Column("state", Text, nullable=False),
     Column("written_at", _INSTANT, nullable=False),
     # All instants below are the database's. From `waits_since` on it is tried, for some days.

@@ -1,6 +1,7 @@
 """The services that the front door calls; they take and return domain types, and their refusals pass through.
 
 `certificate_registry`    cards, sessions, acts, registrations
+`card_renewals`           certificate-registry's renewals
 `qualification_registry`  bidders and company profiles
 `contact_notification`    contacts
 """

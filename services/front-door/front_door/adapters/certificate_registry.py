@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING
 from front_door.adapters import SecondsLeft
 from front_door.convert import bidder as convert_bidder
 from front_door.convert import card_session as convert_session
+from front_door.convert import change as convert_change
 from front_door.convert import registration as convert_registration
-from front_door.convert.operation import write_operation
+from front_door.convert.operation import write_use
 from front_door.domain.bidder import BidderProof
 from front_door.domain.card_session import (
     ActChallenge,
     CardSession,
+    CardUse,
     LogInChallenge,
     OpenedSession,
     PresentedCard,
     SessionReference,
     SignedPurpose,
 )
+from front_door.domain.change import ActProof, ChangeForm
 from front_door.domain.registration import CommittedRegistration, RegistrationForm
-from instance_profile.model import Operation
 from toroku.certificate.v1 import certificate_registry_pb2
 
 if TYPE_CHECKING:
@@ -33,39 +35,39 @@ class CertificateRegistry:
     stub: "CertificateRegistryAsyncStub"
 
     async def create_challenge(
-        self, operation: Operation, presented: PresentedCard, seconds_left: SecondsLeft
+        self, use: CardUse, presented: PresentedCard, seconds_left: SecondsLeft
     ) -> LogInChallenge:
         """Returns the log-in that a card has to sign, after its certificate was checked."""
         request = certificate_registry_pb2.CreateChallengeRequest(
-            operation=write_operation(operation),
+            operation=write_use(use),
             agency=presented.agency,
             category=presented.category,
             certificate=presented.certificate,
             other_certificates=presented.other_certificates,
+            role=convert_session.write_role(presented.role),
         )
         return convert_session.read_log_in_challenge(await self.stub.CreateChallenge(request, timeout=seconds_left()))
 
     async def open_session(
-        self, operation: Operation, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
+        self, use: CardUse, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
     ) -> OpenedSession:
         """Opens a session with the signed log-in."""
         request = certificate_registry_pb2.OpenCardSessionRequest(
-            operation=write_operation(operation),
+            operation=write_use(use),
             agency=presented.agency,
             category=presented.category,
             certificate=presented.certificate,
             log_in=convert_session.write_signed_purpose(log_in),
             resume_request_id=presented.resume_request_id,
+            role=convert_session.write_role(presented.role),
         )
         return convert_session.read_opened_session(await self.stub.OpenCardSession(request, timeout=seconds_left()))
 
-    async def check_session(
-        self, operation: Operation, reference: SessionReference, seconds_left: SecondsLeft
-    ) -> CardSession:
-        """Returns the session that a request refers to, if it is for this operation, agency and category."""
+    async def check_session(self, use: CardUse, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
+        """Returns the session that a request refers to, if it is for this use, agency and category."""
         request = certificate_registry_pb2.CheckCardSessionRequest(
             session_token=reference.token,
-            operation=write_operation(operation),
+            operation=write_use(use),
             agency=reference.agency,
             category=reference.category,
         )
@@ -90,6 +92,7 @@ class CertificateRegistry:
             proof=convert_bidder.write_bidder_proof(proof),
             request_id=form.request_id if form is not None else "",
             request_sha256=convert_registration.hash_request(form) if form is not None else b"",
+            predecessor_serial=form.predecessor_serial if form is not None else "",
         )
         await self.stub.CheckRegistrable(request, timeout=seconds_left())
 
@@ -110,6 +113,7 @@ class CertificateRegistry:
             request_id=form.request_id,
             request_sha256=convert_registration.hash_request(form),
             lines=lines,
+            predecessor_serial=form.predecessor_serial,
         )
         return convert_session.read_act_challenge(await self.stub.CreateActChallenge(request, timeout=seconds_left()))
 
@@ -119,6 +123,7 @@ class CertificateRegistry:
         proof: BidderProof,
         request_id: str,
         act: SignedPurpose,
+        predecessor_serial: str,
         seconds_left: SecondsLeft,
     ) -> CommittedRegistration:
         """Registers with the signed act, or returns what the same request became before."""
@@ -129,9 +134,10 @@ class CertificateRegistry:
             proof=convert_bidder.write_bidder_proof(proof),
             request_id=request_id,
             act=convert_session.write_signed_purpose(act),
+            predecessor_serial=predecessor_serial,
         )
         response = await self.stub.Register(request, timeout=seconds_left())
-        return convert_registration.read_committed_registration(response.registration, response.card)
+        return convert_registration.read_committed_registration(response)
 
     async def find_registration(
         self, certificate_sha256: bytes, request_id: str, seconds_left: SecondsLeft
@@ -141,3 +147,31 @@ class CertificateRegistry:
             certificate_sha256=certificate_sha256, request_id=request_id
         )
         return convert_registration.read_outcome(await self.stub.GetOutcome(request, timeout=seconds_left()))
+
+    async def create_change_challenge(
+        self, reference: SessionReference, form: ChangeForm, lines: list[str], seconds_left: SecondsLeft
+    ) -> ActChallenge:
+        """Returns the act of a change that the session's card has to sign."""
+        request = certificate_registry_pb2.CreateChangeChallengeRequest(
+            session_token=reference.token,
+            agency=reference.agency,
+            category=reference.category,
+            request_id=form.request_id,
+            request_sha256=convert_change.hash_change(form),
+            lines=lines,
+        )
+        response = await self.stub.CreateChangeChallenge(request, timeout=seconds_left())
+        return convert_session.read_act_challenge(response)
+
+    async def prove_act(
+        self, reference: SessionReference, request_id: str, act: SignedPurpose, seconds_left: SecondsLeft
+    ) -> ActProof:
+        """Returns the proof of a signed act of a change, whose nonce is used up by this."""
+        request = certificate_registry_pb2.ProveActRequest(
+            session_token=reference.token,
+            agency=reference.agency,
+            category=reference.category,
+            request_id=request_id,
+            act=convert_session.write_signed_purpose(act),
+        )
+        return convert_change.read_act_proof((await self.stub.ProveAct(request, timeout=seconds_left())).proof)

@@ -2,16 +2,23 @@
 
 from functools import partial
 
+from front_door.adapters.card_renewals import CardRenewals
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
 from front_door.adapters.qualification_registry import QualificationRegistry
 from front_door.convert.instance import InstanceDescription
+from front_door.operations.advice import AdviceOperation
 from front_door.operations.card_sessions import CardSessions
+from front_door.operations.change import ChangeOperation
 from front_door.operations.entry import EntryOperation
 from front_door.operations.registration import RegistrationOperation
+from front_door.operations.renewal import RenewalOperation
+from front_door.servicer.advice import AdviceServicer
+from front_door.servicer.change import ChangeServicer
 from front_door.servicer.entry import EntryServicer
 from front_door.servicer.input_limits import compute_sizes
 from front_door.servicer.registration import RegistrationServicer
+from front_door.servicer.renewal import RenewalServicer
 from front_door.settings import SERVICE, Settings
 from instance_profile.load import load_for_service
 from servicekit import server
@@ -23,12 +30,30 @@ from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
-from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
+from toroku.frontdoor.v1 import (
+    advice_pb2,
+    advice_pb2_grpc,
+    change_pb2,
+    change_pb2_grpc,
+    entry_pb2,
+    entry_pb2_grpc,
+    registration_pb2,
+    registration_pb2_grpc,
+    renewal_pb2,
+    renewal_pb2_grpc,
+)
+from toroku.qualification.v1.card_approvals_pb2_grpc import CardApprovalsStub
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 ENTRY = entry_pb2.DESCRIPTOR.services_by_name["Entry"]
 
 REGISTRATION = registration_pb2.DESCRIPTOR.services_by_name["Registration"]
+
+CHANGE = change_pb2.DESCRIPTOR.services_by_name["Change"]
+
+RENEWAL = renewal_pb2.DESCRIPTOR.services_by_name["Renewal"]
+
+ADVICE = advice_pb2.DESCRIPTOR.services_by_name["Advice"]
 
 
 async def run() -> None:
@@ -39,8 +64,12 @@ async def run() -> None:
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
 
     peers = Peers(files, settings.endpoints())
-    certificate_registry = CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub))
-    qualification_registry = QualificationRegistry(peers.stub("qualification-registry", QualificationRegistryStub))
+    cards = peers.stub("certificate-registry", CertificateRegistryStub)
+    certificate_registry = CertificateRegistry(cards)
+    qualification_registry = QualificationRegistry(
+        peers.stub("qualification-registry", QualificationRegistryStub),
+        peers.stub("qualification-registry", CardApprovalsStub),
+    )
     contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
 
     sessions = CardSessions(
@@ -55,6 +84,28 @@ async def run() -> None:
             qualification_registry=qualification_registry,
             contact_notification=contact_notification,
         )
+    )
+    change = ChangeServicer(
+        ChangeOperation(
+            profile=profile,
+            sessions=sessions,
+            certificate_registry=certificate_registry,
+            qualification_registry=qualification_registry,
+            contact_notification=contact_notification,
+        )
+    )
+
+    renewal = RenewalServicer(
+        RenewalOperation(
+            profile=profile,
+            sessions=sessions,
+            card_renewals=CardRenewals(cards),
+            qualification_registry=qualification_registry,
+        )
+    )
+
+    advice = AdviceServicer(
+        AdviceOperation(profile=profile, clock=now, sessions=sessions, qualification_registry=qualification_registry)
     )
 
     public = server.Listener(
@@ -72,8 +123,11 @@ async def run() -> None:
             services={
                 ENTRY: partial(entry_pb2_grpc.add_EntryServicer_to_server, entry),
                 REGISTRATION: partial(registration_pb2_grpc.add_RegistrationServicer_to_server, registration),
+                CHANGE: partial(change_pb2_grpc.add_ChangeServicer_to_server, change),
+                RENEWAL: partial(renewal_pb2_grpc.add_RenewalServicer_to_server, renewal),
+                ADVICE: partial(advice_pb2_grpc.add_AdviceServicer_to_server, advice),
             },
-            request_sizes=compute_sizes([ENTRY, REGISTRATION]),
+            request_sizes=compute_sizes([ENTRY, REGISTRATION, CHANGE, RENEWAL, ADVICE]),
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,

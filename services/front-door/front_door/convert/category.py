@@ -2,8 +2,8 @@
 
 from front_door.convert.operation import write_operation
 from front_door.convert.text import write_optional_text, write_text
-from instance_profile.display import CardDisplay, ContactSection, Reissue, SerialNumberForm
-from instance_profile.model import Category, Proof, RepresentativeContact, SearchField, Stages
+from instance_profile.display import CardDisplay, ContactSection, Reissue, RenewalPins, SerialNumberForm
+from instance_profile.model import Category, Operation, Proof, RepresentativeContact, SearchField, Stages
 from toroku.frontdoor.v1 import front_door_pb2
 
 _EVIDENCE = {Proof.CARD: front_door_pb2.BIDDER_EVIDENCE_CARD}
@@ -12,6 +12,10 @@ _REPRESENTATIVE_CONTACT = {
     RepresentativeContact.FIRST_REGISTRATION: front_door_pb2.REPRESENTATIVE_CONTACT_RULE_FIRST_REGISTRATION,
     RepresentativeContact.SHOWN: front_door_pb2.REPRESENTATIVE_CONTACT_RULE_SHOWN,
     RepresentativeContact.ALWAYS: front_door_pb2.REPRESENTATIVE_CONTACT_RULE_ALWAYS,
+}
+_RENEWAL_PINS = {
+    RenewalPins.BOTH: front_door_pb2.RENEWAL_PINS_BOTH,
+    RenewalPins.ONE_WHERE_EQUAL: front_door_pb2.RENEWAL_PINS_ONE_WHERE_EQUAL,
 }
 # By the field of the form that the section fills.
 _SECTIONS = {ContactSection.REPRESENTATIVE: "representative_contact", ContactSection.CARD: "card_contact"}
@@ -57,6 +61,7 @@ def write_category(category: Category) -> front_door_pb2.Category:
             if receipt.operation in usable
         ],
         reissue=_reissue(category.reissue) if category.reissue is not None else None,
+        renewal_pins=_renewal_pins(category),
     )
 
 
@@ -94,7 +99,15 @@ def _card_display(display: CardDisplay) -> front_door_pb2.CardDisplay:
         fields=[field.value for field in display.fields],
         serial_decimal=SerialNumberForm.DECIMAL in display.serial_number,
         serial_hexadecimal=SerialNumberForm.HEXADECIMAL in display.serial_number,
+        serial_decimal_in_renewal=SerialNumberForm.DECIMAL in display.serial_number_in_renewal,
+        serial_hexadecimal_in_renewal=SerialNumberForm.HEXADECIMAL in display.serial_number_in_renewal,
     )
+
+
+def _renewal_pins(category: Category) -> front_door_pb2.RenewalPins.ValueType:
+    if Operation.RENEWAL not in category.list_usable_operations():
+        return front_door_pb2.RENEWAL_PINS_UNSPECIFIED
+    return _RENEWAL_PINS[category.renewal.pins]
 
 
 def _reissue(reissue: Reissue) -> front_door_pb2.Reissue:

@@ -1,12 +1,13 @@
 """Contacts and contact forms."""
 
 from front_door.convert.bidder import read_company
-from front_door.domain.contact import Contact, ContactForm, StagedContacts
+from front_door.domain.contact import Contact, ContactForm, ContactVersion, RegisteredContacts, StagedContacts
+from servicekit.messages import read_timestamp, write_timestamp
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 
 
 def read_contact(message: contact_pb2.Contact) -> Contact:
-    """Returns a read_contact, character for character."""
+    """Returns a contact, character for character."""
     return Contact(
         department=message.department,
         postal_code=message.postal_code,
@@ -39,6 +40,41 @@ def read_contact_form(message: contact_pb2.ContactForm) -> ContactForm:
 def write_contact_form(form: ContactForm) -> contact_pb2.ContactForm:
     """Returns a contact as typed as a message."""
     return contact_pb2.ContactForm(contact=write_contact(form.contact), mail_address_again=form.mail_address_again)
+
+
+def read_contact_version(message: contact_pb2.ContactVersion) -> ContactVersion:
+    """Returns a contact in one of its versions."""
+    return ContactVersion(
+        contact=read_contact(message.contact),
+        version=message.version,
+        counts_from=read_timestamp(message.counts_from),
+        brought_by=message.brought_by,
+    )
+
+
+def write_contact_version(version: ContactVersion) -> contact_pb2.ContactVersion:
+    """Returns a contact in one of its versions as a message."""
+    return contact_pb2.ContactVersion(
+        contact=write_contact(version.contact),
+        version=version.version,
+        counts_from=write_timestamp(version.counts_from),
+        brought_by=version.brought_by,
+    )
+
+
+def read_registered_contacts(
+    response: contact_notification_pb2.GetRegisteredContactsResponse,
+) -> RegisteredContacts:
+    """Returns the newest contacts of a card and its bidder."""
+    return RegisteredContacts(
+        card_contact=read_contact_version(response.card_contact) if response.HasField("card_contact") else None,
+        representative_contact=(
+            read_contact_version(response.representative_contact)
+            if response.HasField("representative_contact")
+            else None
+        ),
+        agencies_with_earlier=tuple(response.agencies_with_earlier_contacts),
+    )
 
 
 def read_staged_contacts(response: contact_notification_pb2.GetStagedContactsResponse) -> StagedContacts:

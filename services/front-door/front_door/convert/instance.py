@@ -63,6 +63,16 @@ def _without_opening(profile: model.Profile) -> front_door_pb2.Instance:
             for system in profile.neighbouring_systems
         ],
         propagation=_PROPAGATION[profile.propagation],
+        propagation_chosen_at=[write_operation(operation) for operation in profile.list_propagation_choices()],
+        renewal_differences=[
+            front_door_pb2.RenewalDifference(
+                aspect=write_text(difference.aspect),
+                registration=write_text(difference.registration),
+                renewal=write_text(difference.renewal),
+            )
+            for difference in profile.renewal_differences
+            if model.Operation.RENEWAL in usable
+        ],
     )
 
 
@@ -75,7 +85,7 @@ def _agency(profile: model.Profile, agency: model.Agency) -> front_door_pb2.Agen
         rules=[
             front_door_pb2.AgencyRules(
                 category=code,
-                holder_rule=write_text(held.holder_rule),
+                holder_rule=write_text(held.holder_text),
                 search_text=write_optional_text(held.search_text),
                 required_search_fields=[field.value for field in held.required_search_fields],
             )

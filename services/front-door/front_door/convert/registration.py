@@ -20,6 +20,7 @@ def read_registration_draft(request: registration_pb2.PrepareRegistrationRequest
         card_contact=read_contact_form(request.card_contact),
         representative_contact=None if representative.is_empty else representative,
         person_in_charge=request.person_in_charge,
+        predecessor_serial=request.predecessor_serial,
         validate_only=request.validate_only,
     )
 
@@ -36,6 +37,7 @@ def write_registration_form(form: RegistrationForm) -> front_door_pb2.Registrati
         card_contact=write_contact(form.card_contact) if form.card_contact else None,
         representative_contact=write_contact(form.representative_contact) if form.representative_contact else None,
         person_in_charge=form.person_in_charge,
+        predecessor_serial=form.predecessor_serial,
     )
 
 
@@ -44,13 +46,19 @@ def hash_request(form: RegistrationForm) -> bytes:
     return hash_canonical(write_registration_form(form))
 
 
-def read_committed_registration(registration: card_pb2.Registration, card: card_pb2.Card) -> CommittedRegistration:
+def read_committed_registration(
+    response: certificate_registry_pb2.RegisterResponse | certificate_registry_pb2.GetOutcomeResponse,
+    history_receipt: str = "",
+) -> CommittedRegistration:
     """Returns a registration that exists."""
+    registration = response.registration
     return CommittedRegistration(
         agency=registration.agency,
         category=registration.category,
-        card=read_card(card),
+        card=read_card(response.card),
         encoded=registration.SerializeToString(),
+        history_digest=response.history_digest,
+        history_receipt=history_receipt,
     )
 
 
@@ -58,7 +66,7 @@ def read_outcome(response: certificate_registry_pb2.GetOutcomeResponse) -> Commi
     """Returns the registration that a request became; None where it became none."""
     if response.outcome != _Outcome.OUTCOME_REGISTERED:
         return None
-    return read_committed_registration(response.registration, response.card)
+    return read_committed_registration(response, response.history_receipt)
 
 
 def write_receipt(receipt: Receipt) -> front_door_pb2.Receipt:
@@ -73,4 +81,6 @@ def write_receipt(receipt: Receipt) -> front_door_pb2.Receipt:
         card_contact=write_contact(contacts.card_contact),
         representative_contact=write_contact(representative) if representative is not None else None,
         person_in_charge=contacts.person_in_charge,
+        history_digest=receipt.registration.history_digest,
+        history_receipt=receipt.registration.history_receipt,
     )

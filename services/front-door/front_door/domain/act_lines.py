@@ -20,16 +20,22 @@ _PROPAGATION = {
 
 
 def compose_act_lines(
-    profile: Profile, offer: Offer, card: Card, company: CompanyProfile, person_in_charge: str
+    profile: Profile,
+    offer: Offer,
+    card: Card,
+    company: CompanyProfile,
+    person_in_charge: str,
+    predecessor_serial: str = "",
 ) -> list[str]:
     """Returns the lines of the act of a registration, Japanese first, each at most MOST_LINE_CHARACTERS long.
 
-    The act goes into a history that can't be rewritten, so the lines name the company, the card and, where one is
-    given, the 担当者, but nothing of the contacts; those are tied to the act by the hash of the canonical request.
+    The act goes into a history that can't be rewritten, so the lines name the company, the card and, where they are
+    given, the 担当者 and the card before this one, but nothing of the contacts; those are tied to the act by the hash
+    of the canonical request.
     """
     label = profile.bidder_id.label
     agency, category = offer.agency.name, offer.category.name
-    valid_until = _day(card.not_after)
+    valid_until = write_day(card.not_after)
     propagation = _PROPAGATION.get(profile.propagation)
     is_person_named = bool(person_in_charge.strip())
     lines = [
@@ -39,6 +45,7 @@ def compose_act_lines(
         *([f"担当者：{person_in_charge}"] if is_person_named else []),
         f"ICカードの証明書：シリアル番号{card.serial_decimal}、有効期限{valid_until}",
         f"証明書の発行者：{card.issuer}",
+        *([f"期限切れとなった以前のICカード：証明書シリアル番号{predecessor_serial}"] if predecessor_serial else []),
         f"登録すると、このICカードは、この業務区分では他の{label.ja}に登録できなくなります。",
         "誤って登録した場合、ご自身では取り消せません。取消しができるのは調達機関の職員のみです（記録が残ります）。",
         *([propagation.ja] if propagation else []),
@@ -48,19 +55,22 @@ def compose_act_lines(
         *([f"Person in charge: {person_in_charge}"] if is_person_named else []),
         f"Card's certificate: serial number {card.serial_decimal}, valid until {valid_until}",
         f"Issuer of the certificate: {card.issuer}",
+        *([f"Card before this one, expired: serial number {predecessor_serial}"] if predecessor_serial else []),
         f"Once registered, this card can't be registered for another {label.en} in this category.",
         "You can't undo a wrong registration yourself. Only the agency's officers can, and that is recorded.",
         *([propagation.en] if propagation else []),
     ]
-    return [_fit(line) for line in lines]
+    return [fit_line(line) for line in lines]
 
 
-def _fit(line: str) -> str:
+def fit_line(line: str) -> str:
+    """Returns a line as a purpose may contain it: at most MOST_LINE_CHARACTERS, and with nothing invisible."""
     # Names in certificates and rosters are written by others: a line break or a mark that reverses the writing must not
     # make the person who signs read something else.
     visible = replace_invisible(line)
     return visible if len(visible) <= MOST_LINE_CHARACTERS else visible[: MOST_LINE_CHARACTERS - 1] + "…"
 
 
-def _day(instant: datetime) -> str:
+def write_day(instant: datetime) -> str:
+    """Returns the day of an instant in Japan, as cards' screens write it: 2028/04/01."""
     return f"{instant.astimezone(JAPAN):%Y/%m/%d}"

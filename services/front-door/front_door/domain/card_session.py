@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from front_door.domain.card_state import CardState
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """A card as certificate-registry read it; `encoded` has all of it, the other fields are those of the rules here.
 
-    `certificate_sha256` has 32 bytes; `company_name` is None where the certificate has none.
+    `certificate_sha256` has 32 bytes; `company_name` and `holder_name` are None where the certificate has none.
     """
 
     certificate_sha256: bytes
@@ -17,7 +19,25 @@ class Card:
     issuer: str
     not_after: datetime
     company_name: str | None
+    holder_name: str | None
     encoded: bytes = field(repr=False)
+
+
+class CardUse(StrEnum):
+    """What a card's session is for: an operation of the menu, or to view what is known of the card."""
+
+    REGISTRATION = "registration"
+    CHANGE = "change"
+    RENEWAL = "renewal"
+    VIEW = "view"
+
+
+class CardRole(StrEnum):
+    """The role of a card in an operation: the only one, or the old or the new card of a renewal."""
+
+    SOLE = "sole"
+    OLD = "old"
+    NEW = "new"
 
 
 class CardStanding(StrEnum):
@@ -32,7 +52,7 @@ class CardStanding(StrEnum):
 class PresentedCard:
     """A card at the agency and category where it is to be used. Certificates are X.509 in DER.
 
-    `resume_request_id` names the registration whose answer was lost; it is empty otherwise.
+    `resume_request_id` names the request whose answer was lost; it is empty otherwise.
     """
 
     agency: str
@@ -40,6 +60,7 @@ class PresentedCard:
     certificate: bytes
     other_certificates: tuple[bytes, ...] = ()
     resume_request_id: str = ""
+    role: CardRole = CardRole.SOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +95,8 @@ class OpenedSession:
 
     token: str = field(repr=False)
     card: Card
-    standing: CardStanding
+    # None of a session to view.
+    standing: CardStanding | None
     expires_at: datetime
 
 
@@ -89,8 +111,15 @@ class SessionReference:
 
 @dataclass(frozen=True, slots=True)
 class CardSession:
-    """A session that is good now; the grace of the opening hours counts from `opened_at`."""
+    """A session that is good now; the grace of the opening hours counts from `opened_at`.
+
+    `state` and `is_bidder_suspended` are those of now; of a session for a registration they are not asked for, and
+    `state` is None as well where the card never belonged to a bidder in this category.
+    """
 
     card: Card
     opened_at: datetime
     expires_at: datetime
+    state: CardState | None = None
+    role: CardRole = CardRole.SOLE
+    is_bidder_suspended: bool = False

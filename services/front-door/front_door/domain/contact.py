@@ -1,6 +1,7 @@
 """Contacts, and when the representative contact is required (REG-03). contact-notification checks their fields."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from front_door.domain.bidder import CompanyProfile
 from instance_profile.model import RepresentativeContact
@@ -30,6 +31,31 @@ class ContactForm:
     def is_empty(self) -> bool:
         """Whether nothing was typed: an empty form counts as none."""
         return self == ContactForm()
+
+
+@dataclass(frozen=True, slots=True)
+class ContactVersion:
+    """A contact of a card or a bidder in one of its versions, counted from 1.
+
+    `brought_by` is the card whose act brought it: SHA-256 of the certificate in DER, 32 bytes.
+    """
+
+    contact: Contact
+    version: int
+    counts_from: datetime
+    brought_by: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredContacts:
+    """The newest contacts of a card and its bidder in a category; None where there is none.
+
+    `agencies_with_earlier` are codes of the agencies at which an earlier version of one of the two counts.
+    """
+
+    card_contact: ContactVersion | None
+    representative_contact: ContactVersion | None
+    agencies_with_earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class RegistrationDraft:
     representative_contact: ContactForm | None
     # 担当者, as typed; empty where nobody is named.
     person_in_charge: str
+    # The serial number of the card that this one comes after; empty where none is named.
+    predecessor_serial: str
     validate_only: bool
 
 
@@ -43,6 +45,7 @@ class RegistrationForm:
     card_contact: Contact | None = None
     representative_contact: Contact | None = None
     person_in_charge: str = ""
+    predecessor_serial: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,18 @@ class PreparedRegistration:
 
 @dataclass(frozen=True, slots=True)
 class CommittedRegistration:
-    """A registration that exists; `encoded` has all of it."""
+    """A registration that exists; `encoded` has all of it.
+
+    `history_digest` is that of its entry in the history; `history_receipt` proves that the entry is there, and is empty
+    until it is sealed.
+    """
 
     agency: str
     category: str
     card: Card
     encoded: bytes = field(repr=False)
+    history_digest: bytes
+    history_receipt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +99,5 @@ def fill_form(
         card_contact=draft.card_contact.contact,
         representative_contact=representative.contact if representative else None,
         person_in_charge=draft.person_in_charge,
+        predecessor_serial=draft.predecessor_serial,
     )

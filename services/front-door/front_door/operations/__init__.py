@@ -3,4 +3,7 @@
 `entry`          the instance, and the end of a session
 `card_sessions`  the card sessions of every operation
 `registration`   登録
+`change`         変更
+`renewal`        ICカード更新
+`advice`         which operation is right for a card
 """

@@ -9,6 +9,7 @@ from front_door.adapters import SecondsLeft
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.domain.card_session import (
     CardSession,
+    CardUse,
     LogInChallenge,
     OpenedSession,
     PresentedCard,
@@ -17,7 +18,7 @@ from front_door.domain.card_session import (
 )
 from instance_profile.hours import check_open
 from instance_profile.model import Operation, Profile
-from instance_profile.offers import require_operation
+from instance_profile.offers import Offer, require_offer, require_operation
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id
 from servicekit.token_buckets import TokenBuckets
@@ -32,33 +33,43 @@ class CardSessions:
     certificate_registry: CertificateRegistry
     log_ins: TokenBuckets | None
 
-    async def begin(self, operation: Operation, presented: PresentedCard, seconds_left: SecondsLeft) -> LogInChallenge:
+    async def begin(self, use: CardUse, presented: PresentedCard, seconds_left: SecondsLeft) -> LogInChallenge:
         """Returns the log-in that a card has to sign.
 
-        Raises what `require_operation` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, TOO_MANY_CALLS with
+        Raises what `require_offer` raises, OUTSIDE_OPENING_HOURS, REQUEST_ID_INVALID, TOO_MANY_CALLS with
         `retry_after_seconds` for a certificate that comes too often, and the registry's.
         """
-        self._require_may_begin(operation, presented)
+        self._require_may_begin(use, presented)
         if self.log_ins is not None:
             seconds = self.log_ins.take(sha256(presented.certificate).digest())
             if seconds:
                 raise Refusal("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED, {"retry_after_seconds": str(seconds)})
-        return await self.certificate_registry.create_challenge(operation, presented, seconds_left)
+        return await self.certificate_registry.create_challenge(use, presented, seconds_left)
 
     async def open(
-        self, operation: Operation, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
+        self, use: CardUse, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
     ) -> OpenedSession:
         """Opens a session with the signed log-in. Raises as `begin`, and the registry's refusals."""
-        self._require_may_begin(operation, presented)
-        return await self.certificate_registry.open_session(operation, presented, log_in, seconds_left)
+        self._require_may_begin(use, presented)
+        return await self.certificate_registry.open_session(use, presented, log_in, seconds_left)
 
-    async def check(self, operation: Operation, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
+    async def check(self, use: CardUse, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
         """Returns a session that is good now, and keeps it from ending for want of use (ENT-07).
 
-        Raises what `require_operation` raises, and the registry's.
+        Raises what `require_offer` raises, and the registry's.
         """
-        require_operation(self.profile, reference.agency, reference.category, operation)
-        return await self.certificate_registry.check_session(operation, reference, seconds_left)
+        self.require_offer(use, reference.agency, reference.category)
+        return await self.certificate_registry.check_session(use, reference, seconds_left)
+
+    def require_offer(self, use: CardUse, agency: str, category: str) -> Offer:
+        """Returns the agency and the category with these codes, where the card may be used so.
+
+        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED; OPERATION_NOT_OFFERED for an operation of the
+        menu.
+        """
+        if use is CardUse.VIEW:
+            return require_offer(self.profile, agency, category)
+        return require_operation(self.profile, agency, category, Operation(use))
 
     def require_within_hours(self, session: CardSession) -> None:
         """Returns while an operation may go on: within the hours in which its session was opened, and their grace.
@@ -71,11 +82,11 @@ class CardSessions:
         """Ends a session; an unknown token is no error."""
         await self.certificate_registry.end_session(token, seconds_left)
 
-    def _require_may_begin(self, operation: Operation, presented: PresentedCard) -> None:
-        require_operation(self.profile, presented.agency, presented.category, operation)
+    def _require_may_begin(self, use: CardUse, presented: PresentedCard) -> None:
+        self.require_offer(use, presented.agency, presented.category)
         # The receipt of a lost answer can be read at any hour. A session that is opened for it outside the opening
-        # hours registers nothing, because its own hours count from when it was opened.
+        # hours commits nothing, because its own hours count from when it was opened.
         if presented.resume_request_id:
             check_request_id(presented.resume_request_id)
-        else:
+        elif use is not CardUse.VIEW:
             check_open(self.profile.opening_hours, self.clock())

@@ -10,6 +10,7 @@ from front_door.domain.act_lines import compose_act_lines
 from front_door.domain.bidder import BidderProof, BidderSearch, require_statement
 from front_door.domain.card_session import (
     CardSession,
+    CardUse,
     LogInChallenge,
     OpenedSession,
     PresentedCard,
@@ -26,8 +27,8 @@ from front_door.domain.registration import (
     fill_form,
 )
 from front_door.operations.card_sessions import CardSessions
-from instance_profile.model import Operation, Profile
-from instance_profile.offers import Offer, require_operation
+from instance_profile.model import Profile
+from instance_profile.offers import Offer
 from refusals import Code, Refusal
 from servicekit.concurrency import gather_in_order
 from servicekit.messages import check_request_id
@@ -45,13 +46,13 @@ class RegistrationOperation:
 
     async def begin(self, presented: PresentedCard, seconds_left: SecondsLeft) -> LogInChallenge:
         """Returns the log-in that the card has to sign."""
-        return await self.sessions.begin(Operation.REGISTRATION, presented, seconds_left)
+        return await self.sessions.begin(CardUse.REGISTRATION, presented, seconds_left)
 
     async def open_session(
         self, presented: PresentedCard, log_in: SignedPurpose, seconds_left: SecondsLeft
     ) -> OpenedSession:
         """Opens a session with the signed log-in."""
-        return await self.sessions.open(Operation.REGISTRATION, presented, log_in, seconds_left)
+        return await self.sessions.open(CardUse.REGISTRATION, presented, log_in, seconds_left)
 
     async def find_bidder(
         self, reference: SessionReference, search: BidderSearch, seconds_left: SecondsLeft
@@ -76,6 +77,20 @@ class RegistrationOperation:
                 offer.category.representative_contact, exists=representative_contact is not None
             ),
             representative_contact=representative_contact,
+        )
+
+    async def ask_for_approval(
+        self, reference: SessionReference, search: BidderSearch, mail_address: str, seconds_left: SecondsLeft
+    ) -> str:
+        """Asks the agency's officers about the session's card, by a search that was refused for it.
+
+        Returns the question's number. Nothing of the session is kept for the answer, which comes by mail.
+        """
+        self._require_offer(reference)
+        session = await self._check_session(reference, seconds_left)
+        self.sessions.require_within_hours(session)
+        return await self.qualification_registry.ask_for_approval(
+            reference.agency, reference.category, session.card, search, mail_address, seconds_left
         )
 
     async def prepare(
@@ -108,7 +123,9 @@ class RegistrationOperation:
                 # What certificate-registry refuses is said first, as in a dry run.
                 await self.certificate_registry.check_registrable(reference, draft.proof, form, seconds_left)
                 raise
-            lines = compose_act_lines(self.profile, offer, session.card, bidder.company, form.person_in_charge)
+            lines = compose_act_lines(
+                self.profile, offer, session.card, bidder.company, form.person_in_charge, form.predecessor_serial
+            )
             # Before the contacts: none are kept for an act that is refused, nor does it replace what the card left
             # pending. An act whose contacts are refused is never seen, and expires.
             act = await self.certificate_registry.create_act_challenge(
@@ -127,6 +144,7 @@ class RegistrationOperation:
         proof: BidderProof,
         request_id: str,
         act: SignedPurpose,
+        predecessor_serial: str,
         seconds_left: SecondsLeft,
     ) -> Receipt:
         """Registers with the signed act and returns the receipt; the same request returns the same receipt.
@@ -145,7 +163,7 @@ class RegistrationOperation:
             if await self._find_registration(reference, session, request_id, seconds_left) is None:
                 raise
         registration, contacts = await gather_in_order(
-            self.certificate_registry.register(reference, proof, request_id, act, seconds_left),
+            self.certificate_registry.register(reference, proof, request_id, act, predecessor_serial, seconds_left),
             self.contact_notification.get_staged_contacts(session.card.certificate_sha256, request_id, seconds_left),
         )
         return Receipt(request_id, registration, contacts)
@@ -164,10 +182,10 @@ class RegistrationOperation:
         return Receipt(request_id, registration, contacts)
 
     def _require_offer(self, reference: SessionReference) -> Offer:
-        return require_operation(self.profile, reference.agency, reference.category, Operation.REGISTRATION)
+        return self.sessions.require_offer(CardUse.REGISTRATION, reference.agency, reference.category)
 
     async def _check_session(self, reference: SessionReference, seconds_left: SecondsLeft) -> CardSession:
-        return await self.certificate_registry.check_session(Operation.REGISTRATION, reference, seconds_left)
+        return await self.certificate_registry.check_session(CardUse.REGISTRATION, reference, seconds_left)
 
     async def _find_registration(
         self, reference: SessionReference, session: CardSession, request_id: str, seconds_left: SecondsLeft

@@ -2,5 +2,8 @@
 
 `entry`         Entry: what all operations share
 `registration`  Registration: 登録
+`change`        Change: 変更
+`renewal`       Renewal: ICカード更新
+`advice`        Advice: which operation is right for a card
 `input_limits`  what the public listener accepts at all
 """

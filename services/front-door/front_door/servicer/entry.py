@@ -4,7 +4,7 @@ from typing_extensions import override
 
 from front_door.convert.card_session import read_session_reference
 from front_door.convert.instance import InstanceDescription
-from front_door.convert.operation import read_operation
+from front_door.convert.operation import read_use
 from front_door.operations.entry import EntryOperation
 from front_door.servicer.call import seconds_left
 from front_door.servicer.input_limits import check_input
@@ -34,7 +34,7 @@ class EntryServicer(entry_pb2_grpc.EntryServicer):
         """Keeps a session from ending while a person fills in a form."""
         check_input(request)
         session = await self._operation.check_session(
-            read_operation(request.operation), read_session_reference(request), seconds_left(context)
+            read_use(request.operation), read_session_reference(request), seconds_left(context)
         )
         return entry_pb2.CheckSessionResponse(expires_at=write_timestamp(session.expires_at))
 

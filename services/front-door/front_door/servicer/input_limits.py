@@ -10,7 +10,15 @@ from refusals import Code, Refusal, Violation
 from signed_acts.purpose import MOST_PURPOSE_BYTES
 
 _MOST_CHARACTERS = 300
-_MOST_CHARACTERS_OF = {"session_token": 64, "agency": 40, "category": 40}
+# A serial number has up to 20 octets (RFC 5280), which are 49 digits.
+_MOST_CHARACTERS_OF = {
+    "session_token": 64,
+    "old_session_token": 64,
+    "new_session_token": 64,
+    "agency": 40,
+    "category": 40,
+    "predecessor_serial": 60,
+}
 _MOST_BYTES = 1024
 _MOST_BYTES_OF = {
     "certificate": 16 * 1024,

@@ -73,6 +73,18 @@ class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
         )
 
     @override
+    async def AskForApproval(
+        self, request: registration_pb2.AskForApprovalRequest, context: Context
+    ) -> registration_pb2.AskForApprovalResponse:
+        """Asks the agency's officers to approve the card."""
+        check_input(request)
+        search = BidderSearch(name=request.name, bidder_id=request.bidder_id, password=request.password)
+        number = await self._operation.ask_for_approval(
+            read_session_reference(request), search, request.mail_address, seconds_left(context)
+        )
+        return registration_pb2.AskForApprovalResponse(number=number)
+
+    @override
     async def PrepareRegistration(
         self, request: registration_pb2.PrepareRegistrationRequest, context: Context
     ) -> registration_pb2.PrepareRegistrationResponse:
@@ -102,6 +114,7 @@ class RegistrationServicer(registration_pb2_grpc.RegistrationServicer):
             read_bidder_proof(request.proof),
             request.request_id,
             read_signed_purpose(request.act),
+            request.predecessor_serial,
             seconds_left(context),
         )
         return registration_pb2.RegisterResponse(receipt=write_receipt(receipt))

@@ -1,11 +1,11 @@
 """One gRPC call with the certificate of an agency, an officer or a service; request and answer are JSON."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -16,34 +16,45 @@ from refusals.status import from_rpc_error
 from toroku.access.v1 import access_pb2
 
 CALL_SECONDS = 30.0
-# Module and name of each service's gRPC interface.
-INTERFACES: Mapping[str, tuple[str, str]] = {
-    "qualification-registry": ("toroku.qualification.v1.qualification_registry_pb2", "QualificationRegistry"),
-    "certificate-registry": ("toroku.certificate.v1.certificate_registry_pb2", "CertificateRegistry"),
-    "user-lookup": ("toroku.certificate.v1.user_lookup_pb2", "UserLookup"),
-    "contact-notification": ("toroku.contact.v1.contact_notification_pb2", "ContactNotification"),
-    "agency-sync": ("toroku.agencysync.v1.agency_sync_pb2", "AgencySync"),
+# Module and name of the gRPC interfaces that each service has of its own.
+INTERFACES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "qualification-registry": (
+        ("toroku.qualification.v1.qualification_registry_pb2", "QualificationRegistry"),
+        ("toroku.qualification.v1.bidders_pb2", "Bidders"),
+        ("toroku.qualification.v1.card_approvals_pb2", "CardApprovals"),
+    ),
+    "certificate-registry": (
+        ("toroku.certificate.v1.certificate_registry_pb2", "CertificateRegistry"),
+        ("toroku.certificate.v1.cards_pb2", "Cards"),
+        ("toroku.certificate.v1.officers_pb2", "Officers"),
+    ),
+    "user-lookup": (("toroku.certificate.v1.user_lookup_pb2", "UserLookup"),),
+    "contact-notification": (("toroku.contact.v1.contact_notification_pb2", "ContactNotification"),),
+    "agency-sync": (("toroku.agencysync.v1.agency_sync_pb2", "AgencySync"),),
 }
 
 
-def find_interface(service: str) -> ServiceDescriptor:
-    """Returns the gRPC interface of a service; raises UNKNOWN_SERVICE."""
+def find_methods(service: str) -> list[MethodDescriptor]:
+    """Returns the methods of a service's own gRPC interfaces; raises UNKNOWN_SERVICE."""
     if service not in INTERFACES:
         names = ", ".join(INTERFACES)
         raise Refusal("UNKNOWN_SERVICE", Code.INVALID_ARGUMENT, {"service": service, "services": names})
-    module, name = INTERFACES[service]
-    descriptor: ServiceDescriptor = import_module(module).DESCRIPTOR.services_by_name[name]
-    return descriptor
+    interfaces = [import_module(module).DESCRIPTOR.services_by_name[name] for module, name in INTERFACES[service]]
+    return [method for interface in interfaces for method in interface.methods]
 
 
 def list_methods(service: str, kind: str) -> list[MethodDescriptor]:
-    """Returns the methods that callers of a kind (agencies, officers, services) may call; raises UNKNOWN_SERVICE."""
+    """Returns the methods that callers of a kind (agencies, officers, services) may call; raises UNKNOWN_SERVICE.
+
+    Those that an officer signs have commands of their own, which show what is signed.
+    """
 
     def is_open(method: MethodDescriptor) -> bool:
         access = method.GetOptions().Extensions[access_pb2.access]
-        return bool({"agencies": access.agencies, "officers": access.officer_roles, "services": access.services}[kind])
+        is_officers = bool(access.officer_roles) and not access.act
+        return bool({"agencies": access.agencies, "officers": is_officers, "services": access.services}[kind])
 
-    return [method for method in find_interface(service).methods if is_open(method)]
+    return [method for method in find_methods(service) if is_open(method)]
 
 
 def list_request_fields(method: MethodDescriptor) -> str:
@@ -56,10 +67,10 @@ def call(connection: Connection, service: str, method_name: str, request: str) -
 
     Raises UNKNOWN_METHOD, REQUEST_UNREADABLE, CLIENT_FILE_UNREADABLE, and the service's own refusals.
     """
-    interface = find_interface(service)
-    method = interface.methods_by_name.get(method_name)
+    methods = find_methods(service)
+    method = next((method for method in methods if method.name == method_name), None)
     if method is None or method.client_streaming:
-        names = ", ".join(other.name for other in interface.methods if not other.client_streaming)
+        names = ", ".join(other.name for other in methods if not other.client_streaming)
         raise Refusal("UNKNOWN_METHOD", Code.INVALID_ARGUMENT, {"method": method_name, "methods": names})
     try:
         message = Parse(request, GetMessageClass(method.input_type)())

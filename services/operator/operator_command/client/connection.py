@@ -45,14 +45,27 @@ def resolve_connection(
         return Connection(endpoint, certificate, private_key, authority)
     kind, name = caller or ("officers", None)
     endpoint = endpoint or read_addresses(state).of(service, "internal" if kind == "services" else "agency")
-    certificates = state / "certificates"
     if certificate is None or private_key is None:
-        name = name or _only_officer(certificates)
-        identity = locate_identity(certificates, kind, name)
-        if not identity.certificate.exists():
-            raise Refusal("UNKNOWN_CALLER", Code.INVALID_ARGUMENT, {"caller": name, "path": str(identity.certificate)})
-        certificate, private_key = identity.certificate, identity.private_key
-    return Connection(endpoint, certificate, private_key, authority or certificates / "services" / "ca.crt")
+        certificate, private_key = locate_key_files(kind, name, state)
+    return Connection(endpoint, certificate, private_key, authority or locate_authority(state))
+
+
+def locate_key_files(kind: str, name: str | None, state: Path) -> tuple[Path, Path]:
+    """Returns certificate and key of a caller in a state folder; of the only officer where nobody is named.
+
+    Raises OFFICER_NOT_NAMED, UNKNOWN_CALLER.
+    """
+    certificates = state / "certificates"
+    name = name or _only_officer(certificates)
+    identity = locate_identity(certificates, kind, name)
+    if not identity.certificate.exists():
+        raise Refusal("UNKNOWN_CALLER", Code.INVALID_ARGUMENT, {"caller": name, "path": str(identity.certificate)})
+    return identity.certificate, identity.private_key
+
+
+def locate_authority(state: Path) -> Path:
+    """Returns the services' CA in a state folder."""
+    return state / "certificates" / "services" / "ca.crt"
 
 
 @contextmanager
@@ -63,12 +76,19 @@ def open_channel(service: str, connection: Connection) -> Iterator[grpc.Channel]
         private_key=read_file(connection.private_key),
         certificate_chain=read_file(connection.certificate),
     )
+    with open_channel_with(service, connection.endpoint, credentials) as channel:
+        yield channel
+
+
+@contextmanager
+def open_channel_with(service: str, endpoint: str, credentials: grpc.ChannelCredentials) -> Iterator[grpc.Channel]:
+    """Opens a channel with these credentials for the duration of the block."""
     options = (
         # A service's certificate carries the service's name, on whatever host it runs.
         ("grpc.ssl_target_name_override", service),
         ("grpc.max_receive_message_length", MOST_BYTES),
     )
-    with grpc.secure_channel(connection.endpoint, credentials, options) as channel:
+    with grpc.secure_channel(endpoint, credentials, options) as channel:
         yield channel
 
 

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from instance_profile import Profile, load_profile
+from instance_profile.base import OPERATOR
 from operator_command.instance_certificates import (
+    OFFICER,
     InstanceCertificates,
     issue_instance_certificates,
     list_default_officers,
@@ -24,6 +26,7 @@ from operator_command.launcher.processes import (
     run_to_end,
 )
 from operator_command.launcher.unprivileged_user import require_own_folder
+from operator_command.officer.preparation import REGISTRY, prepare_officer
 from operator_command.topology import (
     SERVICES,
     Addresses,
@@ -94,12 +97,17 @@ async def running_instance(
     further_settings: Mapping[str, str] | None = None,
     postgresql_settings: Mapping[str, str] | None = None,
     migrating: str = "servicekit.migrate_together",
+    prepares_officers: bool = True,
 ) -> AsyncIterator[Instance]:
     """Starts an instance in the folder `state`, yields it when all services serve, and stops it at the end.
 
     `durable=False` is for tests: a crash of the machine may lose the databases. `services` that read the database of
     another one need that one among them. `further_settings` are environment variables for every service; `migrating` is
-    the module that migrates their databases. Raises
+    the module that migrates their databases. Unless `prepares_officers` is false, the officer of the first agency and
+    the operator's are officers then.
+
+    Raises
+    ------
     Refusal (STATE_IN_USE, POSTGRESQL_NOT_STARTED, SERVICE_NOT_STARTED, DATABASE_USER_CANNOT_REACH,
     STATE_OF_ANOTHER_USER) and ProfileError.
     """
@@ -155,7 +163,7 @@ async def running_instance(
                 database=database,
                 further=further_settings or {},
             )
-            running = _make_running_service(service, settings, database, addresses, logs)
+            running = _make_running_service(service, settings, database, addresses, certificates, logs)
             if database is not None:
                 await migrated.wait()
             for process in running.processes:
@@ -168,6 +176,9 @@ async def running_instance(
 
         running_services = await _run_all(migrate(), (launch(service) for service in services))
         await inbox_process.wait_until_ready()
+        if prepares_officers:
+            await _prepare_officers(state, agencies[0], [service.name for service in services])
+        timings["officers"] = time.monotonic() - start
         instance = Instance(
             profile=instance_profile,
             profile_file=profile,
@@ -185,6 +196,16 @@ async def running_instance(
     finally:
         await asyncio.gather(*(process.stop() for process in processes))
         postgresql.stop()
+
+
+async def _prepare_officers(state: Path, agency: str, services: Sequence[str]) -> None:
+    """Makes the officer of an agency, and the operator's, what they are in a trial."""
+    if REGISTRY not in services:
+        return
+    officers = (f"{agency}/{OFFICER}", f"{OPERATOR}/{OFFICER}")
+    await asyncio.gather(
+        *(asyncio.to_thread(prepare_officer, state, officer, services=services) for officer in officers)
+    )
 
 
 async def _run_all(
@@ -242,7 +263,12 @@ def _make_inbox_process(folder: Path, addresses: Addresses, logs: Path) -> Proce
 
 
 def _make_running_service(
-    service: Service, settings: Mapping[str, str], database: str | None, addresses: Addresses, logs: Path
+    service: Service,
+    settings: Mapping[str, str],
+    database: str | None,
+    addresses: Addresses,
+    certificates: InstanceCertificates,
+    logs: Path,
 ) -> RunningService:
     server = Process(
         service.name,
@@ -256,7 +282,7 @@ def _make_running_service(
         worker = Process(
             f"{service.name} worker",
             build_python_command(service.package, "worker"),
-            environment=build_worker_settings(service, settings, addresses),
+            environment=build_worker_settings(service, settings, addresses, certificates),
             log=logs / f"{service.name}-worker.log",
             ready=make_health_check(addresses.of(service.name, "worker")),
         )

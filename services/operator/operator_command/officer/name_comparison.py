@@ -1,17 +1,16 @@
 """Asks the registry how a name compares with a bidder's in the roster, and prints by which rules."""
 
-import grpc
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
 from instance_profile.character_forms import FORM_IN_KEY, SAME_KANA, SMALL_KANA
 from instance_profile.characters import replace_invisible
 from instance_profile.name_rules import NAME_RULES, NameRule
-from operator_command.client.connection import Connection, open_channel
-from operator_command.officer.roster_progress import make_console
+from operator_command.officer.acts.session import QUALIFICATION_REGISTRY, ActingSession, ask_service
 from operator_command.officer.tables import make_table, print_line, print_table
 from operator_command.speech import Phrase, Speech
-from refusals.status import from_rpc_error
 from toroku.qualification.v1 import qualification_registry_pb2
 from toroku.qualification.v1.qualification_registry_pb2 import (
     NAME_VERDICT_DIFFERENT,
@@ -20,8 +19,6 @@ from toroku.qualification.v1.qualification_registry_pb2 import (
 )
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
-SERVICE = "qualification-registry"
-SECONDS = 30.0
 # Of the names as a whole, and of one difference.
 VERDICTS = {
     NAME_VERDICT_SAME: Phrase(
@@ -51,16 +48,11 @@ _HEADINGS = (
 _MOST_POINTS = 3
 
 
-def compare_name(
-    connection: Connection, request: qualification_registry_pb2.CompareNameRequest, speech: Speech
-) -> None:
+def compare_name(session: ActingSession, request: qualification_registry_pb2.CompareNameRequest) -> None:
     """Prints both names, how they compare, and each difference with its rule. Raises the registry's refusals."""
-    try:
-        with open_channel(SERVICE, connection) as channel:
-            response = QualificationRegistryStub(channel).CompareName(request, timeout=SECONDS)
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from None
-    show_comparison(make_console(), request.name, response, speech)
+    with session.open(QUALIFICATION_REGISTRY) as channel:
+        response = ask_service(QualificationRegistryStub(channel).CompareName, request)
+    show_comparison(session.console, request.name, response, session.speech)
 
 
 def show_comparison(
@@ -72,17 +64,25 @@ def show_comparison(
     print_line(console, speech, Phrase(f"入力した名称：{typed}", f"Name as typed:      {typed}"))
     print_line(console, speech, Phrase(f"名簿の名称　：{listed}", f"Name in the roster: {listed}"))
     print_line(console, speech, Phrase(f"判定　　　　：{verdict}", f"Verdict:            {verdict}"))
-    if response.differences:
-        table = make_table(speech, _HEADINGS)
-        for difference in response.differences:
-            table.add_row(
-                str(difference.name_position),
-                Text(_show_piece(difference.name, speech)),
-                Text(_show_piece(difference.roster_name, speech)),
-                speech.say(DIFFERENCES[difference.verdict]),
-                Text(_describe_difference(difference, speech)),
-            )
-        print_table(console, speech.say(Phrase("異なる文字", "Where they differ")), table, speech)
+    show_differences(console, response.differences, speech)
+
+
+def show_differences(
+    console: Console, differences: Sequence[qualification_registry_pb2.NameDifference], speech: Speech
+) -> None:
+    """Prints a table of the pieces in which two names differ, each with its rule; nothing where none does."""
+    if not differences:
+        return
+    table = make_table(speech, _HEADINGS)
+    for difference in differences:
+        table.add_row(
+            str(difference.name_position),
+            Text(_show_piece(difference.name, speech)),
+            Text(_show_piece(difference.roster_name, speech)),
+            speech.say(DIFFERENCES[difference.verdict]),
+            Text(_describe_difference(difference, speech)),
+        )
+    print_table(console, speech.say(Phrase("異なる文字", "Where they differ")), table, speech)
 
 
 def _show_piece(piece: str, speech: Speech) -> str:

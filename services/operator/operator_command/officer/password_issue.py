@@ -7,7 +7,8 @@ from pathlib import Path
 import grpc
 
 from instance_profile.japan_time import JAPAN
-from operator_command.client.connection import Connection, open_channel
+from operator_command.officer.acts.session import QUALIFICATION_REGISTRY, ActingSession
+from operator_command.officer.acts.signing import Signer
 from operator_command.officer.letter_writing import LetterWriting
 from operator_command.officer.letters import (
     Sender,
@@ -16,16 +17,18 @@ from operator_command.officer.letters import (
     prepare_folder,
 )
 from operator_command.officer.private_files import write_atomically
-from operator_command.officer.roster_progress import ProgressDisplay, make_console
+from operator_command.officer.roster_progress import ProgressDisplay
 from operator_command.officer.tables import print_line
-from operator_command.speech import Phrase, Speech
+from operator_command.speech import Phrase
 from refusals import Code, Refusal
 from refusals.status import from_rpc_error
 from toroku.qualification.v1 import qualification_registry_pb2
 from toroku.qualification.v1.bidder_pb2 import PasswordLetter
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
-SERVICE = "qualification-registry"
+_ISSUE = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"].methods_by_name[
+    "IssuePasswords"
+]
 # Hashing thousands of passwords takes minutes; the bound is for a registry that hangs.
 SECONDS = 3600.0
 
@@ -39,26 +42,42 @@ class Recipients:
     bidder_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Reissue:
+    """Why passwords are replaced, and what the bidders applied with."""
+
+    reason: str
+    document: str
+
+
 def issue(
-    connection: Connection, recipients: Recipients, folder: Path, sender: Sender, speech: Speech, *, reissue: bool
+    session: ActingSession,
+    signer: Signer,
+    recipients: Recipients,
+    folder: Path,
+    sender: Sender,
+    reissue: Reissue | None,
 ) -> None:
     """Issues passwords, writes their letters into the folder, and prints how many; never prints a password.
 
     Raises the registry's refusals, REISSUE_WITHOUT_BIDDERS, LETTERS_FOLDER_UNUSABLE, LETTERS_NOT_WRITTEN,
-    LETTERS_INTERRUPTED.
+    LETTERS_INTERRUPTED, and those of `Signer.sign`.
     """
-    if reissue and not recipients.bidder_ids:
+    if reissue is not None and not recipients.bidder_ids:
         raise Refusal("REISSUE_WITHOUT_BIDDERS", Code.INVALID_ARGUMENT)
     prepare_folder(folder)
-    console = make_console()
+    console, speech = session.console, session.speech
     request = qualification_registry_pb2.IssuePasswordsRequest(
         agency=recipients.agency,
         category=recipients.category,
         bidder_ids=recipients.bidder_ids,
-        reissue=reissue,
     )
-    with ProgressDisplay(console, speech) as display:
-        written = _write_letters(connection, request, folder, sender, datetime.now(JAPAN).date(), display)
+    if reissue is not None:
+        request.reissue, request.reason, request.document = True, reissue.reason, reissue.document
+    with session.open(QUALIFICATION_REGISTRY) as channel:
+        signer.sign(channel, _ISSUE, request)
+        with ProgressDisplay(console, speech) as display:
+            written = _write_letters(channel, request, folder, sender, datetime.now(JAPAN).date(), display)
     print_line(
         console,
         speech,
@@ -70,7 +89,7 @@ def issue(
 
 
 def _write_letters(
-    connection: Connection,
+    channel: grpc.Channel,
     request: qualification_registry_pb2.IssuePasswordsRequest,
     folder: Path,
     sender: Sender,
@@ -88,7 +107,7 @@ def _write_letters(
 
     writing = LetterWriting(write)
     try:
-        with writing, open_channel(SERVICE, connection) as channel:
+        with writing:
             for response in QualificationRegistryStub(channel).IssuePasswords(request, timeout=SECONDS):
                 if response.HasField("letter"):
                     writing.add(response.letter)

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 import grpc
 import typer
 from rich.console import Console
 
-from operator_command.client.connection import Connection, open_channel
+from operator_command.officer.acts.session import QUALIFICATION_REGISTRY, ActingSession
+from operator_command.officer.acts.signing import Signer
 from operator_command.officer.asking import ask, has_terminal
 from operator_command.officer.preview_pages import PreviewPages
 from operator_command.officer.roster_changes import write_changes
 from operator_command.officer.roster_decisions import DECISION, Decision, check_decisions, write_undecided
 from operator_command.officer.roster_preview import MOST_SHOWN, list_kinds, show_lines, show_preview
-from operator_command.officer.roster_progress import ProgressDisplay, make_console
+from operator_command.officer.roster_progress import ProgressDisplay
 from operator_command.officer.roster_questions import confirm_questions, show_questions
 from operator_command.officer.tables import print_line
 from operator_command.speech import Phrase, Speech
@@ -24,7 +26,7 @@ from refusals.status import from_rpc_error
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
-SERVICE = "qualification-registry"
+_METHODS = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"].methods_by_name
 PIECE_BYTES = 512 * 1024
 # A large roster takes minutes; the bound is for a registry that hangs.
 SECONDS = 1800.0
@@ -49,33 +51,34 @@ class ImportOptions:
     confirmations: tuple[str, ...] = ()
     accept_suggestions: bool = False
     preview_only: bool = False
-    confirmed: bool = False
     changes_file: Path | None = None
     undecided_file: Path | None = None
     overwrites: bool = False
 
 
-def import_file(connection: Connection, file: Path, mapping: str, options: ImportOptions, speech: Speech) -> None:
+def import_file(session: ActingSession, signer: Signer, file: Path, mapping: str, options: ImportOptions) -> None:
     """Shows what the file would change and, unless only that was asked for, imports it: completely or not at all.
 
     A preview that is not imported is cancelled, so that the registry keeps nothing of it. Raises the registry's own,
     ROSTER_FILE_UNREADABLE, OUTPUT_EXISTS, OUTPUT_NOT_WRITTEN, ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
-    DECISION_NOT_ASKED, DECISIONS_OF_ANOTHER_ROSTER, ROSTER_NOT_CONFIRMED, ROSTER_TERMINAL_MISSING.
+    DECISION_NOT_ASKED, DECISIONS_OF_ANOTHER_ROSTER, ROSTER_NOT_CONFIRMED, and those of `Signer.sign`.
     """
-    console = make_console()
+    console, speech = session.console, session.speech
     outputs = [output for output in (options.changes_file, options.undecided_file) if output is not None]
     for output in outputs:
         require_overwritable(output, speech, overwrites=options.overwrites)
-    with open_channel(SERVICE, connection) as channel:
+    with session.open(QUALIFICATION_REGISTRY) as channel:
         stub = QualificationRegistryStub(channel)
         preview = _preview(stub, _Pieces(file, mapping, options.term), console, speech)
         try:
             request = _ask_officer(PreviewPages(stub, preview), console, file.name, options, speech)
+            if request is not None:
+                signer.sign(channel, _METHODS["CommitRoster"], request)
         except BaseException:
-            _cancel(stub, preview)
+            _cancel(channel, signer, preview)
             raise
         if request is None:
-            _cancel(stub, preview)
+            _cancel(channel, signer, preview)
             return
         result = _commit(stub, request, console, speech)
     print_line(
@@ -114,7 +117,7 @@ def _ask_officer(
     undecided = pages.read_undecided()
     decisions = check_decisions(undecided, options.decisions, accept_suggestions=options.accept_suggestions)
     confirmed = confirm_questions(preview, options.confirmations, speech)
-    if confirmed is None or not (options.confirmed or _confirm(speech)):
+    if confirmed is None:
         print_line(console, speech, Phrase("中止しました。何も取り込んでいません。", "Stopped. Nothing was imported."))
         raise typer.Exit(1)
     return qualification_registry_pb2.CommitRosterRequest(
@@ -224,17 +227,16 @@ def _write_files(console: Console, pages: PreviewPages, options: ImportOptions, 
         print_line(console, speech, said)
 
 
-def _confirm(speech: Speech) -> bool:
-    if not has_terminal():
-        raise Refusal("ROSTER_TERMINAL_MISSING", Code.FAILED_PRECONDITION)
-    return ask(speech, Phrase("この内容で取り込みますか", "Import this?"))
-
-
-def _cancel(stub: QualificationRegistryStub, preview: bidder_pb2.RosterPreview) -> None:
+def _cancel(channel: grpc.Channel, signer: Signer, preview: bidder_pb2.RosterPreview) -> None:
+    """Has the registry delete a preview that nobody imports; the officer, who wants no more of it, is not asked."""
+    said = Phrase("プレビューを削除するため、次の内容に署名します。", "The preview is deleted. This is signed for it:")
+    print_line(signer.console, signer.speech, said)
     request = qualification_registry_pb2.CancelRosterPreviewRequest(import_id=preview.import_id)
+    cancelling = replace(signer, confirmed=True, request_id=str(uuid4()))
     # What cannot be cancelled now is deleted by the registry when the preview's day is over.
-    with suppress(grpc.RpcError):
-        stub.CancelRosterPreview(request, timeout=CANCEL_SECONDS)
+    with suppress(grpc.RpcError, Refusal):
+        cancelling.sign(channel, _METHODS["CancelRosterPreview"], request)
+        QualificationRegistryStub(channel).CancelRosterPreview(request, timeout=CANCEL_SECONDS)
 
 
 def _commit(

@@ -12,11 +12,10 @@ from rich.text import Text
 
 from instance_profile.characters import replace_invisible
 from instance_profile.japan_time import JAPAN
-from operator_command.client.connection import Connection, open_channel
+from operator_command.officer.acts.session import QUALIFICATION_REGISTRY, ActingSession
 from operator_command.officer.private_files import open_private_file
-from operator_command.officer.roster_import import MARKED, SERVICE, require_overwritable
+from operator_command.officer.roster_import import MARKED, require_overwritable
 from operator_command.officer.roster_preview import MOST_SHOWN, describe_term, show_kind
-from operator_command.officer.roster_progress import make_console
 from operator_command.officer.roster_words import BIDDER, FIELDS, KINDS, describe_kind, describe_question
 from operator_command.officer.tables import make_table, print_line, print_table
 from operator_command.officer.version_lines import SINCE, compare_lines, describe_line, write_lines
@@ -59,10 +58,10 @@ class VersionOptions:
     overwrites: bool = False
 
 
-def show_versions(connection: Connection, roster: str, *, before: int, most: int, speech: Speech) -> None:
+def show_versions(session: ActingSession, roster: str, *, before: int, most: int) -> None:
     """Prints versions of a roster, the newest first, and how to see older ones. Raises the registry's refusals."""
-    console = make_console()
-    with open_channel(SERVICE, connection) as channel:
+    console, speech = session.console, session.speech
+    with session.open(QUALIFICATION_REGISTRY) as channel:
         pages = VersionPages(QualificationRegistryStub(channel), roster)
         versions = pages.read_versions(before=before, most=most + 1)
     shown = versions[:most]
@@ -86,15 +85,15 @@ def show_versions(connection: Connection, roster: str, *, before: int, most: int
         print_line(console, speech, said)
 
 
-def show_version(connection: Connection, roster: str, number: int, options: VersionOptions, speech: Speech) -> None:
+def show_version(session: ActingSession, roster: str, number: int, options: VersionOptions) -> None:
     """Prints a version with its first lines, or how it differs from another one, and writes the files asked for.
 
     Raises the registry's refusals, OUTPUT_EXISTS, OUTPUT_NOT_WRITTEN.
     """
-    console = make_console()
+    console, speech = session.console, session.speech
     for output in filter(None, (options.lines_file, options.original_file)):
         require_overwritable(output, speech, overwrites=options.overwrites)
-    with open_channel(SERVICE, connection) as channel:
+    with session.open(QUALIFICATION_REGISTRY) as channel:
         pages = VersionPages(QualificationRegistryStub(channel), roster)
         version = pages.find_version(number)
         _show_details(console, roster, version, speech)

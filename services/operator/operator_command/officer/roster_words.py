@@ -23,6 +23,7 @@ FIELDS = {
     "postal_code": Phrase("郵便番号", "postal code"),
     "address": Phrase("住所", "address"),
     "representative_name": Phrase("代表者氏名", "representative"),
+    "contract_party_name": Phrase("契約者氏名", "contract party"),
     "representative_title": Phrase("代表者役職", "representative's title"),
     "telephone": Phrase("電話番号", "telephone"),
     "fax": Phrase("FAX番号", "fax"),
@@ -35,6 +36,13 @@ FIELDS = {
     "agencies": Phrase("調達機関", "agencies"),
     "valid_from": Phrase("有効期間の開始日", "valid from"),
     "valid_until": Phrase("有効期間の終了日", "valid until"),
+    "predecessor": Phrase("旧番号の業者", "predecessor"),
+    "predecessor_kind": Phrase("新しい番号になった事由", "why it took the predecessor's place"),
+}
+_SUCCESSIONS = {
+    "reapplication": Phrase("失効後の再申請", "re-application"),
+    "transfer": Phrase("契約権限の移譲", "transfer of the authority to contract"),
+    "merger": Phrase("会社の合併", "merger"),
 }
 # What an officer has to confirm about a file as a whole, by the reason of the question.
 QUESTIONS = {
@@ -42,6 +50,7 @@ QUESTIONS = {
     "ROSTER_FILE_SEEN_BEFORE": Phrase("以前に取り込んだファイルであること", "the file was imported before"),
     "ROSTER_AGENCIES_MISSING": Phrase("調達機関がファイルにないこと", "agencies are missing in the file"),
     "ROSTER_BIDDERS_RENUMBERED": Phrase("業者の番号が変わること", "bidders have other IDs"),
+    "ROSTER_BIDDERS_LINKED": Phrase("業者に後継の業者が関連付けられること", "bidders get a successor"),
     "ROSTER_TEXT_DOUBTFUL": Phrase("文字化けのおそれがあること", "characters may be damaged"),
 }
 BIDDER = Phrase("業者の番号", "bidder ID")
@@ -66,7 +75,13 @@ def describe_field(change: FieldChange, speech: Speech) -> str:
 
 
 def describe_values(change: FieldChange, speech: Speech) -> tuple[str, str]:
-    """Returns the values before and after a change, agencies by name; empty where there is none."""
+    """Returns the values before and after a change, agencies and kinds by name; empty where there is none."""
     if change.field == "agencies":
         return speech.name_agencies(change.before), speech.name_agencies(change.after)
+    if change.field == "predecessor_kind":
+        before, after = (
+            speech.say(_SUCCESSIONS[value]) if value in _SUCCESSIONS else value
+            for value in (change.before, change.after)
+        )
+        return before, after
     return change.before, change.after

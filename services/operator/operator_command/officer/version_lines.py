@@ -106,6 +106,8 @@ def _read_values(line: RosterLine | None) -> Mapping[tuple[str, str], str]:
         "agencies": " ".join(sorted(line.agencies)),
         "valid_from": line.valid_from,
         "valid_until": line.valid_until,
+        "predecessor": line.predecessor,
+        "predecessor_kind": line.predecessor_kind,
     }
     values = {(field, ""): own[field] if field in own else str(getattr(line.company, field)) for field in _FIELDS}
     return values | {("grade", grade.kind): grade.grade for grade in line.company.grades}

@@ -1,25 +1,24 @@
-"""certificate-registry as a consumer of events about bidders."""
+"""certificate-registry as a consumer of bidders' states."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qualification_registry.convert import write_bidder
-from qualification_registry.domain.bidders import Bidder
+from qualification_registry.convert.bidders import write_bidder_state
+from qualification_registry.domain.bidder_state import BidderState
 from toroku.certificate.v1 import certificate_registry_pb2
 
 if TYPE_CHECKING:
     from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryAsyncStub
 
-_TIMEOUT_SECONDS = 50
 
-
+@dataclass(frozen=True, slots=True)
 class CertificateRegistry:
-    """The peer that records the states of bidders."""
+    """Tells certificate-registry the states of bidders."""
 
-    def __init__(self, stub: "CertificateRegistryAsyncStub") -> None:
-        self._stub = stub
+    stub: "CertificateRegistryAsyncStub"
 
-    async def record_bidders(self, bidders: Sequence[Bidder]) -> None:
-        """Sends the states of bidders. Raises what the peer refuses, PEER_UNREACHABLE and PEER_FAILED."""
-        request = certificate_registry_pb2.RecordBiddersRequest(bidders=map(write_bidder, bidders))
-        await self._stub.RecordBidders(request, timeout=_TIMEOUT_SECONDS)
+    async def record_bidder_states(self, states: Sequence[BidderState]) -> None:
+        """Hands states over; raises what the peer refuses, PEER_UNREACHABLE and PEER_FAILED."""
+        messages = map(write_bidder_state, states)
+        await self.stub.RecordBidderStates(certificate_registry_pb2.RecordBidderStatesRequest(bidder_states=messages))

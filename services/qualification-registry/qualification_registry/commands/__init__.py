@@ -1,5 +1,5 @@
 """The commands, one module each: reads the settings, builds everything, runs.
 
 serve: answers calls.
-worker: sends bidders to certificate-registry, and deletes what has expired.
+worker: sends the states of bidders, seals the history, and ends what has expired.
 """

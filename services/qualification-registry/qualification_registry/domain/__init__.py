@@ -1,8 +1,16 @@
 """The rules of bidders and their qualifications, and the types that other rooms share; no gRPC, SQL or clock.
 
+- `bidder_notice`: what a bidder's contacts are told of an officer's decision.
+- `bidder_state`: the state of a bidder in a category, as events carry it.
 - `bidders`: a bidder, its status, its company profile, and where a roster qualifies it.
+- `card_approval`: an officer's approval of a card whose names can't be told to be the roster's.
+- `certificate_names`: how a certificate's company and holder compare with the roster's.
 - `corporate_number`: 法人番号 and its check digit.
+- `history`: the entries of the history.
+- `name_variants`: names that are another's in a variant form only.
+- `new_card`: the new card of a renewal.
 - `passwords`: generated passwords, their hashes, and the letters that carry them.
+- `predecessor`: whose place a bidder took, and why.
 - `proof`: the signed statement that a search found a bidder.
 - `roster_cells`: what one column of a roster may contain.
 - `roster_changes`: what becomes of a line, and which of its fields differ.
@@ -19,13 +27,16 @@
 - `roster_joining`: several rows of one bidder as one.
 - `roster_lines`: records as lines of a roster, by the profile's mapping.
 - `roster_numbers`: ids, telephone numbers and postal codes in half width.
+- `roster_predecessors`: what a roster says of predecessors, and whether it can be so.
 - `roster_reader`: a file's lines, read ahead of those who store them.
 - `roster_records`: the records of a CSV text, by column.
 - `roster_source`: opens a roster file of any kind.
 - `roster_text`: a CSV file's bytes as text.
 - `roster_versions`: what each import made of a roster, and whether it counts.
 - `roster_workbook`: a worksheet as numbered records.
-- `search`: what a contractor searches with, which bidder that finds, and how its company compares with the card's.
+- `search`: what a contractor searches with, and which bidder that finds.
+- `stored_file`: a file's bytes as they are stored.
+- `suspension`: what officers decide about a bidder.
 - `throttle`: how guessing is slowed.
 - `workbook`: the worksheets of an Excel workbook as rows of texts.
 - `workbook_cells`: what a cell of a workbook says.

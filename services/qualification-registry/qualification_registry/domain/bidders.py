@@ -3,30 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import IntEnum
+from enum import StrEnum
 
 from instance_profile.characters import shorten_visible
 from refusals import Code, Refusal
-from servicekit.versions import Version
 
 _MOST_BIDDER_ID_CHARACTERS = 40
 
 
-class BidderStatus(IntEnum):
-    """Whether a bidder may act at all, in every category and at every agency; by the numbers that are stored."""
+class BidderStatus(StrEnum):
+    """Whether a bidder may act in a category."""
 
-    ACTIVE = 1
-    SUSPENDED = 2
-    ENDED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Bidder:
-    """The state of one bidder, as events carry it."""
-
-    bidder_id: str
-    status: BidderStatus
-    version: Version
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +36,7 @@ class Company:
     postal_code: str | None
     address: str | None
     representative_name: str | None
+    contract_party_name: str | None
     representative_title: str | None
     telephone: str | None
     fax: str | None

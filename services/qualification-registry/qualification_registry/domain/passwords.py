@@ -10,11 +10,39 @@ from datetime import datetime
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import PasswordRule
 from qualification_registry.domain.bidders import Company
+from refusals import Code, Refusal
 
 # Left out of generated passwords because people confuse them: O and 0 and o, I and l and 1.
 _CONFUSABLE = frozenset("0Oo1Il")
 _LETTERS_AND_DIGITS = "".join(sorted(set(string.ascii_letters + string.digits) - _CONFUSABLE))
 _TRIES = 10_000
+MOST_DOCUMENT_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class IssueOrder:
+    """Which bidders get passwords: the named ones, or all without one. A reissue has a reason and a document."""
+
+    bidder_ids: Sequence[str] = ()
+    is_reissue: bool = False
+    reason: str = ""
+    document: str = ""
+
+
+def check_order(order: IssueOrder) -> None:
+    """Raises REISSUE_WITHOUT_BIDDERS, REISSUE_DOCUMENT_INVALID."""
+    if not order.is_reissue:
+        return
+    if not order.bidder_ids:
+        raise Refusal("REISSUE_WITHOUT_BIDDERS", Code.INVALID_ARGUMENT)
+    document = order.document
+    if not document.strip() or len(document) > MOST_DOCUMENT_CHARACTERS or not document.isprintable():
+        raise Refusal("REISSUE_DOCUMENT_INVALID", Code.INVALID_ARGUMENT, {"most": str(MOST_DOCUMENT_CHARACTERS)})
+
+
+def refuse_issued_before() -> Refusal:
+    """Returns the refusal of a request that issued passwords already, for the caller to raise."""
+    return Refusal("PASSWORDS_ISSUED_BEFORE", Code.ALREADY_EXISTS)
 
 
 @dataclass(frozen=True, slots=True)

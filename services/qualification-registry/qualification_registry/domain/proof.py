@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from qualification_registry.domain.bidders import Company
+from qualification_registry.domain.certificate_names import CompanyComparison, HolderComparison
 from refusals import Code, Refusal
 from servicekit.signed_statement import SignedStatement, VerifyingKeys, check_period, check_signature
 
@@ -16,29 +16,25 @@ STATEMENT_PREFIX = b"toroku bidder proof v1\0"
 Proof = SignedStatement
 
 
-class CompanyComparison(StrEnum):
-    """The company of a certificate, held against the roster's (CRD-10)."""
-
-    SAME = "same"
-    UNREADABLE = "unreadable"
-    DIFFERENT = "different"
-
-
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a search proved, whether its agency asked for it or not; the holder is not compared."""
+    """What a search proved, whether its agency asked for it or not."""
 
-    # The bidder's password was entered, and right.
+    # The bidder's password was entered, and right. Of a renewal always False: nobody is asked for one.
     password: bool
     company: CompanyComparison
+    holder: HolderComparison
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What is stated: a search at this agency and category with this card (SHA-256, 32 bytes) found this bidder.
 
+    Or, with `for_renewal`, that the bidder may have this card in the place of another one; nobody searched then.
+
     `issued_at`: when it found it, or when that was confirmed; `password_issued_at`: when the password that was entered
-    had been issued, None where none was.
+    had been issued, None where none was; `card_approval`: the number of the officer's approval that was needed, or
+    empty.
     """
 
     instance: str
@@ -50,6 +46,8 @@ class Statement:
     expires_at: datetime
     proven: Proven
     password_issued_at: datetime | None
+    card_approval: str
+    for_renewal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def build_grade_rule(kind: str, column: str) -> TextRule:
 
 
 class Agencies(dict[str, str]):
-    """Agencies of a line as an array of codes, by the cell that lists codes or Japanese names.
+    """Agencies of a line as their codes with spaces between, by the cell that lists codes or Japanese names.
 
     The value is empty where the cell is wrong.
     """
@@ -155,7 +155,7 @@ class Agencies(dict[str, str]):
             self.clear()
         agencies = [self._by_name.get(name) for name in self._names(cell)]
         codes = [agency.code for agency in agencies if agency is not None and self._category in agency.categories]
-        return self.setdefault(cell, self.format_array(codes) if codes and len(codes) == len(agencies) else "")
+        return self.setdefault(cell, self.write_codes(codes) if codes and len(codes) == len(agencies) else "")
 
     def find_error(self, cell: str) -> CellError:
         """Returns the error of a cell whose value is empty."""
@@ -167,18 +167,9 @@ class Agencies(dict[str, str]):
                 return "ROSTER_AGENCY_WITHOUT_CATEGORY", {"agency": agency.name.ja}
         return "FIELD_REQUIRED", {}
 
-    def format_array(self, codes: Collection[str]) -> str:
-        """Returns an array of codes as PostgreSQL writes it, in the profile's order: another order is no change."""
-        # A code needs quotes only where PostgreSQL would read it as NULL.
-        return "{" + ",".join(_quote(agency.code) for agency in self._agencies if agency.code in codes) + "}"
-
-    def read_arrays(self, arrays: Collection[str]) -> Collection[str]:
-        """Returns the codes in arrays as `format_array` returns them."""
-        return {code.strip('"') for array in arrays for code in array.strip("{}").split(",") if code}
+    def write_codes(self, codes: Collection[str]) -> str:
+        """Returns codes as a line has them, in the profile's order: another order is no change."""
+        return " ".join(agency.code for agency in self._agencies if agency.code in codes)
 
     def _names(self, cell: str) -> list[str]:
         return [name.strip() for name in cell.split(self._separator) if name.strip()]
-
-
-def _quote(code: str) -> str:
-    return f'"{code}"' if code == "null" else code

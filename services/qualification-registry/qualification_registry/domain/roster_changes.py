@@ -13,7 +13,6 @@ from refusals import Code, Refusal
 _IDENTITY = [LINE_FIELDS.index(field) for field in ("name", "address", "representative_name")]
 # Where the grades are in a line; a change of their kinds is a change of the grades.
 _GRADE_KINDS, _GRADES = LINE_FIELDS.index("grade_kinds"), LINE_FIELDS.index("grades")
-_AGENCIES = LINE_FIELDS.index("agencies")
 
 
 class LineKind(IntEnum):
@@ -126,8 +125,6 @@ def _read_values(line: str | None, grade_kinds: Mapping[str, Sequence[str]]) -> 
             values |= {
                 ("grade", kind): grade for kind, grade in zip(kinds, json.loads(unescape_cell(cell)), strict=True)
             }
-        elif index == _AGENCIES:
-            values[field, ""] = " ".join(code.strip('"') for code in cell.strip("{}").split(","))
         elif index not in (_GRADE_KINDS, _GRADES):
             values[field, ""] = unescape_cell(cell)
     return values

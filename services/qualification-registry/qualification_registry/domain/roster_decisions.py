@@ -30,6 +30,9 @@ class Answers:
     confirmed: Sequence[str]
 
 
+NO_ANSWERS = Answers((), accept_suggestions=False, confirmed=())
+
+
 def decide_bidders(
     suggestions: Mapping[int, str | None], decisions: Sequence[Decision], *, accept_suggestions: bool
 ) -> dict[int, str]:

@@ -1,5 +1,7 @@
 """The encoding of a text file, and which one a file has that is not in the expected one."""
 
+from collections.abc import Iterable
+
 from instance_profile.model import Encoding
 from refusals import Code, Refusal
 
@@ -14,6 +16,11 @@ _CANDIDATES = ("utf-8", "euc_jp", "cp932")
 _SAMPLE_BYTES = 1024 * 1024
 # Characters of three bytes; a longer piece of an unreadable text helps nobody.
 _MOST_BYTES_SHOWN = 3
+
+
+def may_have_other_encoding(pieces: Iterable[bytes], expected: Encoding) -> bool:
+    """Returns whether a file has to be looked at by `refuse_other_encoding`; fast, and without a copy of all of it."""
+    return expected is Encoding.CP932 or any(b"\x1b" in piece or piece.startswith(_UTF_16_MARKS) for piece in pieces)
 
 
 def refuse_other_encoding(content: bytes, expected: Encoding) -> None:

@@ -10,6 +10,7 @@ from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_encoding import (
     describe_wrong_encoding,
     guess_encoding,
+    may_have_other_encoding,
     refuse_other_encoding,
 )
 from qualification_registry.domain.roster_errors import RosterErrors
@@ -129,10 +130,10 @@ class RosterFile:
 
     def _refuse_content(self) -> None:
         """Raises what only the whole file shows, which says more than what its records show."""
-        content = self._content.read_all()
-        if not content or content.isspace():
+        if all(map(bytes.isspace, self._content.read_pieces())):
             raise Refusal("ROSTER_EMPTY", Code.INVALID_ARGUMENT)
-        refuse_other_encoding(content, self._encoding)
+        if may_have_other_encoding(self._content.read_pieces(), self._encoding):
+            refuse_other_encoding(self._content.read_all(), self._encoding)
 
     def _remove_wrong_records(self, records: Records, *, has_last: bool) -> Block:
         numbers: list[int] = []

@@ -172,6 +172,8 @@ class RosterImport:
     term: Term
     base_version: int
     mapping_sha256: bytes
+    file_name: str
+    file_sha256: bytes
     same_as_current: bool
     ids_are_assigned: bool
     counts: ImportCounts

@@ -32,6 +32,7 @@ from qualification_registry.domain.roster_days import Days
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_file import Block
 from qualification_registry.domain.roster_numbers import Preparation
+from qualification_registry.domain.roster_predecessors import Succession, convert_kinds, find_kind_error
 
 # The order of the values of a line; also of the columns of the table. Changing it makes every line a changed one.
 LINE_FIELDS = (
@@ -40,6 +41,7 @@ LINE_FIELDS = (
     "postal_code",
     "address",
     "representative_name",
+    "contract_party_name",
     "representative_title",
     "telephone",
     "fax",
@@ -52,6 +54,8 @@ LINE_FIELDS = (
     "agencies",
     "valid_from",
     "valid_until",
+    "predecessor",
+    "predecessor_kind",
 )
 _MOST_BIDDER_ID_CHARACTERS = 40
 _MOST_WORD_CHARACTERS = 40
@@ -64,6 +68,7 @@ _TEXT_RULES = (
     TextRule("postal_code", "postal_code", 10, half_width=True),
     TextRule("address", "address", 200, line_breaks=True),
     TextRule("representative_name", "representative_name", 100),
+    TextRule("contract_party_name", "contract_party_name", 100),
     TextRule("representative_title", "representative_title", 100),
     TextRule("telephone", "telephone", 40, half_width=True),
     TextRule("fax", "fax", 40, half_width=True),
@@ -131,26 +136,38 @@ class LineReader:
             rule = TextRule("bidder_id", mapping.bidder_id, _MOST_BIDDER_ID_CHARACTERS, private_use=False)
             pattern = re.compile(bidder_id.pattern)
             self._rules.insert(0, replace(rule, required=True, half_width=True, pattern=pattern))
+        self._predecessor = mapping.predecessor
+        if mapping.predecessor is not None:
+            rule = TextRule("predecessor", mapping.predecessor.bidder_id, _MOST_BIDDER_ID_CHARACTERS, half_width=True)
+            rule = replace(rule, private_use=False, pattern=re.compile(bidder_id.pattern))
+            self._texts["predecessor"] = rule
+            self._rules.append(rule)
         self._grade_rules = [build_grade_rule(grades.kind, grades.column) for grades in mapping.list_grades()]
         self._grades = Grades(self._grade_rules)
         self._agencies_column = mapping.agencies_column
         self._agencies = Agencies(agencies, mapping.category, mapping.agencies_separator)
-        self._all_agencies = self._agencies.format_array(mapping.agencies)
+        self._all_agencies = self._agencies.write_codes(mapping.agencies)
         days = {"valid_from": mapping.valid_from, "valid_until": mapping.valid_until}
         self._day_columns = {field: column for field, column in days.items() if column}
         self._days = Days()
+        self._keys: set[str] = set()
+        # The keys and numbers of the blocks that were read, until one of the keys repeats.
+        self._key_blocks: list[tuple[Column, Sequence[int]]] = []
         self._first_row: dict[str, int] = {}
-        # The codes of agencies in the file, as arrays.
-        self._agency_arrays: set[str] = set() if self._agencies_column else {self._all_agencies}
+        # What the lines in the file have as their agencies.
+        self._named_agencies: set[str] = set() if self._agencies_column else {self._all_agencies}
         # The columns that have had one word only, and the word.
         texts = (self._key_column, self._corporate_number_column, *(rule.column for rule in self._rules))
         self._one_word: dict[str, str | None] = dict.fromkeys(column for column in texts if column)
+        # The bidders of the file that took another one's place.
+        self.successions: list[Succession] = []
         # Bidder ids in the file with the prefix of assigned ones, and the row of each.
         self.reserved: dict[str, int] = {}
         self._reserved_prefix = bidder_id.assigned_prefix if bidder_id.is_assigned else ""
 
         columns = [rule.column for rule in (*self._rules, *self._grade_rules)]
         columns += [*self._day_columns.values(), self._agencies_column or "", self._corporate_number_column or ""]
+        columns.append((self._predecessor.kind_column if self._predecessor else None) or "")
         sources = self._preparation.list_source_columns([column for column in columns if column])
         # Where the columns are in the file.
         self._places = {column: list(header).index(column) for column in sources}
@@ -171,10 +188,14 @@ class LineReader:
             if not numbers:
                 return Lines()
         if self._agencies_column:
-            self._agency_arrays.update(values["agencies"])
+            self._named_agencies.update(values["agencies"])
         lines = list(map("\t".join, zip(*self._arrange(columns, values), strict=False)))
         if not self.ids_are_assigned:
             keys = columns[self._key_column]
+            if self._predecessor is not None:
+                predecessors = columns[self._predecessor.bidder_id]
+                named = map(Succession, numbers, keys, predecessors)
+                self.successions.extend(compress(named, map(str.strip, predecessors)))
             if self._reserved_prefix:
                 rows = zip(keys, numbers, strict=True)
                 self.reserved.update({key: row for key, row in rows if key.startswith(self._reserved_prefix)})
@@ -184,7 +205,11 @@ class LineReader:
     @property
     def agencies(self) -> Collection[str]:
         """The codes of the agencies in the lines that were read."""
-        return self._agencies.read_arrays(self._agency_arrays)
+        return set(" ".join(self._named_agencies).split())
+
+    def names(self, bidder_id: str) -> bool:
+        """Returns whether a row that was read is a bidder's."""
+        return bidder_id in self._keys
 
     @property
     def one_word_columns(self) -> Mapping[str, str]:
@@ -220,6 +245,8 @@ class LineReader:
             values[field] = list(map(self._days.__getitem__, columns[column]))
         if self._corporate_number_column:
             values["corporate_number"] = _convert_numbers(columns[self._corporate_number_column])
+        if self._predecessor is not None:
+            values["predecessor_kind"] = list(convert_kinds(self._predecessor, columns))
         return values
 
     def _find_errors(
@@ -258,6 +285,9 @@ class LineReader:
         if self._corporate_number_column:
             for index in _find_empty(values["corporate_number"]):
                 add(index, self._corporate_number_column, "ROSTER_CORPORATE_NUMBER_WRONG", {})
+        if self._predecessor is not None and (kind_column := self._predecessor.kind_column):
+            for index in _find_empty(values["predecessor_kind"]):
+                add(index, kind_column, *find_kind_error(columns[kind_column][index]))
         if len(self._day_columns) == 2 and any(map(gt, values["valid_from"], values["valid_until"])):
             for index, (first, last) in enumerate(zip(values["valid_from"], values["valid_until"], strict=True)):
                 if first and last and NULL not in (first, last) and first > last:
@@ -269,10 +299,14 @@ class LineReader:
 
     def _find_repeated(self, numbers: Sequence[int], keys: Column) -> list[tuple[int, int]]:
         """Returns the indices of bidders that an earlier row of the file names, each with that row."""
-        rows = dict(zip(keys, numbers, strict=bool(keys)))
-        if len(rows) == len(keys) and self._first_row.keys().isdisjoint(rows):
-            self._first_row.update(rows)
+        before = len(self._keys)
+        self._keys.update(keys)
+        if len(self._keys) == before + len(keys):
+            self._key_blocks.append((keys, numbers))
             return []
+        for earlier_keys, earlier_numbers in self._key_blocks:
+            self._first_row.update(zip(earlier_keys, earlier_numbers, strict=True))
+        self._key_blocks.clear()
         repeated: list[tuple[int, int]] = []
         for index, (key, number) in enumerate(zip(keys, numbers, strict=True)):
             if key.strip() and key != NULL and (first := self._first_row.setdefault(key, number)) != number:

@@ -37,9 +37,12 @@ class Preparation:
     """What is done to the cells of a mapping's columns before they are checked."""
 
     def __init__(self, mapping: RosterMapping) -> None:
-        numbers = (mapping.bidder_id, mapping.postal_code, mapping.telephone, mapping.fax)
+        predecessor = mapping.predecessor.bidder_id if mapping.predecessor else None
+        numbers = (mapping.bidder_id, mapping.postal_code, mapping.telephone, mapping.fax, predecessor)
         self._half_width = [column for column in numbers if column]
         self._digits = {str(getattr(mapping, field)): digits for field, digits in mapping.digits.items()}
+        if predecessor and (digits := mapping.digits.get("bidder_id")):
+            self._digits[predecessor] = digits
         self._parts = mapping.list_address_columns()
         self._separator = mapping.address_separator
         self.joins_address = len(self._parts) > 1

@@ -64,6 +64,14 @@ def ask_about_renumbered(pairs: Sequence[tuple[str, str]]) -> Iterator[Question]
         yield Question("ROSTER_BIDDERS_RENUMBERED", {"count": str(len(pairs)), "ids": shown + more})
 
 
+def ask_about_links(pairs: Sequence[tuple[str, str]]) -> Iterator[Question]:
+    """Yields the question about bidders that get a successor, for good; their ids and the successors'."""
+    if pairs:
+        shown = ", ".join(f"{old} → {new}" for old, new in pairs[:_MOST_PAIRS_SHOWN])
+        more = " …" if len(pairs) > _MOST_PAIRS_SHOWN else ""
+        yield Question("ROSTER_BIDDERS_LINKED", {"count": str(len(pairs)), "ids": shown + more})
+
+
 def ask_about_broken_text(rows: Sequence[int]) -> Iterator[Question]:
     """Yields the question about rows with characters that often stand for a lost one."""
     if rows:

@@ -1,7 +1,7 @@
 """Reads a roster file ahead of those who compare and store its lines, while it still arrives (QUA-12)."""
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -9,6 +9,7 @@ from instance_profile.model import Profile, RosterMapping
 from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_lines import LineReader, Lines
+from qualification_registry.domain.roster_predecessors import Succession
 from qualification_registry.domain.roster_source import open_roster
 
 
@@ -70,6 +71,15 @@ class RosterReader:
     def reserved(self) -> Mapping[str, int]:
         """Bidder ids in the file with the prefix of assigned ones, and the row of each."""
         return self._reader.reserved if self._reader is not None else {}
+
+    @property
+    def successions(self) -> Sequence[Succession]:
+        """The bidders in the file that took another one's place."""
+        return self._reader.successions if self._reader is not None else ()
+
+    def names(self, bidder_id: str) -> bool:
+        """Returns whether a row of the file is a bidder's."""
+        return self._reader is not None and self._reader.names(bidder_id)
 
     def _read_blocks(self) -> Iterator[ReadLines]:
         profile, mapping = self._profile, self._mapping

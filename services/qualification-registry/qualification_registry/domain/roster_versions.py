@@ -66,6 +66,8 @@ class RosterLine:
     agencies: Sequence[str]
     valid_from: date | None
     valid_until: date | None
+    predecessor: str | None
+    predecessor_kind: str | None
     since_version: int
     row: int
 

@@ -1,78 +1,107 @@
-"""Outbound events: the states of bidders, enqueued in the transaction that causes them and sent by the worker."""
+"""Tells other services the states of bidders, by jobs that the transaction enqueues which changes them."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from qualification_registry.adapters.certificate_registry import CertificateRegistry
-from qualification_registry.domain.bidders import Bidder, BidderStatus
-from qualification_registry.store import bidders
+from qualification_registry.domain.bidder_state import BidderKey, BidderState
+from qualification_registry.store import bidder_states
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 
-# The task that sends events. Its arguments are `bidder_ids`, or `import_number` and `after`.
-SEND_BIDDERS = "send_bidders"
-# Bidders that may not act any more; those that may again; the thousands of an import.
-STOPS_QUEUE = "stopped_bidders"
-BIDDERS_QUEUE = "bidders"
-IMPORTS_QUEUE = "imported_bidders"
-# Bidders in one message; about 40 bytes each.
-_MOST_BIDDERS = 5000
+# The task that sends states. Its arguments are `consumer`, and `bidders`: lists of bidder id and category.
+SEND_STATES = "send_bidder_states"
+CERTIFICATE_REGISTRY = "certificate-registry"
+AGENCY_SYNC = "agency-sync"
+# The queue of each consumer.
+QUEUES = {CERTIFICATE_REGISTRY: "states_to_certificate_registry", AGENCY_SYNC: "states_to_agency_sync"}
+# Of states by which a bidder is stopped, for which nothing else waits.
+STOP_QUEUES = {CERTIFICATE_REGISTRY: "stop_to_certificate_registry", AGENCY_SYNC: "stop_to_agency_sync"}
+# States of one message.
+MOST_STATES = 500
+# Seconds that an officer waits for the consumers after a stop, at most; then the jobs alone go on.
+PATIENCE = 2.0
 
 
-async def enqueue_first_named(connection: Connection, import_number: int) -> None:
-    """Enqueues the states of all bidders that an import named first: one job at a time."""
-    arguments = {"import_number": import_number, "after": ""}
-    await jobs.enqueue(connection, SEND_BIDDERS, queue=IMPORTS_QUEUE, arguments=arguments)
+class Consumer(Protocol):
+    """A service that keeps the states of bidders. It ignores states that are not newer than those that it has."""
+
+    async def record_bidder_states(self, states: Sequence[BidderState]) -> None:
+        """Hands over at most `MOST_STATES` states."""
 
 
-async def enqueue_status(connection: Connection, bidder: Bidder) -> None:
-    """Enqueues the state of a bidder whose status changed; stops have a separate queue, so that nothing delays them."""
-    queue = BIDDERS_QUEUE if bidder.status is BidderStatus.ACTIVE else STOPS_QUEUE
-    arguments = {"bidder_ids": [bidder.bidder_id]}
-    await jobs.enqueue(connection, SEND_BIDDERS, queue=queue, arguments=arguments)
+async def enqueue_states(connection: Connection, category: str, bidder_ids: Collection[str]) -> None:
+    """Has other services told of the changed states of bidders in a category: raises their versions, enqueues jobs."""
+    await _enqueue(connection, [BidderKey(bidder_id, category) for bidder_id in bidder_ids], QUEUES)
+
+
+async def enqueue_stop(connection: Connection, key: BidderKey) -> None:
+    """Does the same for a state by which a bidder is stopped."""
+    await _enqueue(connection, [key], STOP_QUEUES)
+
+
+async def _enqueue(connection: Connection, keys: Sequence[BidderKey], queues: Mapping[str, str]) -> None:
+    await bidder_states.raise_versions(connection, keys)
+    new_jobs = [
+        jobs.NewJob(SEND_STATES, queue, _write_arguments(consumer, keys[start : start + MOST_STATES]))
+        for start in range(0, len(keys), MOST_STATES)
+        for consumer, queue in queues.items()
+    ]
+    await jobs.enqueue_together(connection, new_jobs)
+
+
+def read_keys(bidders: Sequence[tuple[str, str]]) -> Sequence[BidderKey]:
+    """Returns the bidders in the arguments of a job."""
+    return [BidderKey(bidder_id, category) for bidder_id, category in bidders]
+
+
+def _write_arguments(consumer: str, keys: Sequence[BidderKey]) -> dict[str, Any]:
+    return {"consumer": consumer, "bidders": keys}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BidderEvents:
-    """Sends the current states of bidders to certificate-registry.
+    """Sends the current states of bidders to their consumers, by name.
 
-    Repeated and reordered events have the same effect: the consumer keeps the highest version of each bidder.
+    Repeated and reordered events have the same effect: a consumer keeps the highest version of each.
     """
 
     database: Database
-    certificate_registry: CertificateRegistry
+    consumers: Mapping[str, Consumer]
+    patience: float = PATIENCE
 
-    async def send(self, bidder_ids: Sequence[str]) -> jobs.Replacements:
-        """Sends the current states of these bidders.
+    async def send(self, consumer: str, keys: Sequence[BidderKey]) -> jobs.Replacements:
+        """Sends the states of these bidders, as they are now, to one consumer in one message.
 
         Returns the arguments of two jobs for the halves where the message is refused for what it contains, so that what
-        is refused comes to stand alone; raises the refusal of a single bidder.
+        is refused comes to stand alone; raises the refusal of a message with one state.
         """
         async with self.database.read() as connection:
-            states = await bidders.list_states(connection, bidder_ids)
-        return await self._record(states)
-
-    async def send_first_named(self, import_number: int, *, after: str) -> jobs.Replacements:
-        """Sends the states of the next bidders that an import named first; returns the arguments of a job for the rest.
-
-        So that a retry does not repeat a large import from its start. Halves as in `send` come first.
-        """
-        async with self.database.read() as connection:
-            states = await bidders.list_states_first_named_by(
-                connection, import_number, after=after, most=_MOST_BIDDERS
-            )
-        replacements = [*await self._record(states)]
-        if len(states) == _MOST_BIDDERS:
-            replacements.append({"import_number": import_number, "after": states[-1].bidder_id})
-        return replacements
-
-    async def _record(self, states: Sequence[Bidder]) -> jobs.Replacements:
-        if states:
-            try:
-                await self.certificate_registry.record_bidders(states)
-            except Refusal as refusal:
-                halves = jobs.halve_refused(states, refusal)
-                return [{"bidder_ids": [bidder.bidder_id for bidder in half]} for half in halves]
+            states = await bidder_states.list_states(connection, keys)
+        try:
+            await self.consumers[consumer].record_bidder_states(states)
+        except Refusal as refusal:
+            halves = jobs.halve_refused(keys, refusal)
+            return [_write_arguments(consumer, half) for half in halves]
         return []
+
+    async def tell_at_once(self, key: BidderKey) -> Sequence[str]:
+        """Sends the state of a bidder to all consumers, right after the commit of what changed it, beside the jobs.
+
+        Returns the names of those that did not take it in time.
+        """
+        async with self.database.read() as connection:
+            states = await bidder_states.list_states(connection, [key])
+        told = await asyncio.gather(*(self._tell(consumer, states) for consumer in self.consumers.values()))
+        return sorted(name for name, is_told in zip(self.consumers, told, strict=True) if not is_told)
+
+    async def _tell(self, consumer: Consumer, states: Sequence[BidderState]) -> bool:
+        try:
+            async with asyncio.timeout(self.patience):
+                await consumer.record_bidder_states(states)
+        except (Refusal, TimeoutError):
+            return False
+        return True

@@ -10,12 +10,8 @@ from instance_profile.model import Profile
 from instance_profile.name_comparison import compare_names
 from instance_profile.offers import require_offer
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
-from qualification_registry.domain.search import (
-    ComparedName,
-    belongs_to_another,
-    check_compared_name,
-    write_patterns_in_question,
-)
+from qualification_registry.domain.name_variants import belongs_to_another, write_patterns_in_question
+from qualification_registry.domain.search import ComparedName, check_compared_name
 from qualification_registry.store import bidders
 from servicekit.database import Database
 

@@ -9,24 +9,43 @@ from instance_profile.model import Profile
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain import throttle
 from qualification_registry.domain.bidders import Company
+from qualification_registry.domain.card_approval import CardAtAgency, find_questions, require_approved
+from qualification_registry.domain.certificate_names import compare_company, compare_holder
+from qualification_registry.domain.name_variants import belongs_to_another, write_patterns_in_question
 from qualification_registry.domain.proof import LIFETIME, Proven, Statement
 from qualification_registry.domain.search import (
     FoundBidder,
     Search,
     SearchEntry,
-    belongs_to_another,
     check_entry,
-    compare_company,
     find_qualification,
     refuse_search,
     require_may_register,
-    write_patterns_in_question,
 )
 from qualification_registry.operations.bidder_proof import BidderProofs
-from qualification_registry.store import bidders, search_counts
+from qualification_registry.store import bidders, card_approvals, search_counts
 from servicekit.database import Database
-from servicekit.database_clock import DatabaseClock
+from servicekit.database_clock import StatementClock
 from servicekit.telemetry import span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedCompany:
+    """The company that a search found, whose bidder may register, but for what an officer has to decide of the card."""
+
+    search: Search
+    company: Company
+    proven: Proven
+    password_issued_at: datetime | None
+    at: datetime
+
+    @property
+    def card(self) -> CardAtAgency:
+        """What an officer's approval would be of."""
+        offer = self.search.offer
+        return CardAtAgency(
+            offer.agency.code, offer.category.code, self.company.bidder_id, self.search.certificate_sha256
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,19 +56,41 @@ class BidderSearch:
     profile: Profile
     hashing: PasswordHashing
     proofs: BidderProofs
-    clock: DatabaseClock
+    clock: StatementClock
 
     async def find(self, entry: SearchEntry) -> FoundBidder:
         """Returns the company that a contractor searches for, and the proof that the search found it.
+
+        Raises what `find_company` raises and, after a right password only, what `require_approved` raises.
+        """
+        searched = await self.find_company(entry)
+        offer, questions = searched.search.offer, find_questions(searched.search.offer.rules, searched.proven)
+        approval = ""
+        if questions:
+            async with self.database.read() as connection:
+                approvals = await card_approvals.list_of_card(connection, searched.card)
+            approval = require_approved(offer, questions, approvals)
+        statement = Statement(
+            instance=self.profile.id,
+            bidder_id=searched.company.bidder_id,
+            agency=offer.agency.code,
+            category=offer.category.code,
+            certificate_sha256=searched.search.certificate_sha256,
+            issued_at=searched.at,
+            expires_at=searched.at + LIFETIME,
+            proven=searched.proven,
+            password_issued_at=searched.password_issued_at,
+            card_approval=approval,
+        )
+        return FoundBidder(searched.company, self.proofs.sign(statement))
+
+    async def find_company(self, entry: SearchEntry) -> SearchedCompany:
+        """Returns the company that a contractor searches for, and how the card's names compare with it.
 
         Raises what `check_entry` raises, TOO_MANY_TRIES, BIDDER_NOT_FOUND and, after a right password only, what
         `require_may_register` raises.
         """
         search = check_entry(self.profile, entry)
-        company, statement = await self._find_company(search)
-        return FoundBidder(company, self.proofs.sign(statement))
-
-    async def _find_company(self, search: Search) -> tuple[Company, Statement]:
         keys = throttle.derive_keys(search.certificate_sha256, search.bidder_id)
         now = await self._count_try(keys)
         today = find_japan_day(now)
@@ -57,7 +98,9 @@ class BidderSearch:
         answer_at = loop.time() + self.hashing.answer_seconds
 
         async with self.database.read() as connection:
-            bidder = await bidders.find_searched(connection, search.bidder_id, search.offer.category.code)
+            bidder, _ = await bidders.find_searched(
+                connection, search.bidder_id, search.offer.category.code, search.offer.agency.code, now
+            )
             qualification = find_qualification(search, bidder.qualifications if bidder is not None else (), today)
             # Asked in every search, of no names where none is in question.
             names_of_others = await bidders.list_names_of_others(
@@ -66,7 +109,7 @@ class BidderSearch:
                 search.offer.category.code,
                 agency=search.offer.agency.code,
                 patterns=write_patterns_in_question(
-                    (search.name, search.certificate_company_name),
+                    (search.name, search.names.company),
                     qualification.company.name if qualification is not None else None,
                 ),
                 today=today,
@@ -86,20 +129,18 @@ class BidderSearch:
         async with self.database.single_change() as connection:
             await search_counts.revert_try(connection, keys)
         company = qualification.company
-        proven = Proven(is_right, compare_company(search.certificate_company_name, company.name, names_of_others))
-        require_may_register(
-            search.offer, company.bidder_id, proven.company, bidder.status, password, self.profile, now
+        proven = Proven(
+            is_right,
+            compare_company(search.names.company, company.name, names_of_others),
+            compare_holder(search.names.holder, company),
         )
-        return company, Statement(
-            instance=self.profile.id,
-            bidder_id=company.bidder_id,
-            agency=search.offer.agency.code,
-            category=search.offer.category.code,
-            certificate_sha256=search.certificate_sha256,
-            issued_at=now,
-            expires_at=now + LIFETIME,
+        require_may_register(search.offer, company.bidder_id, proven, bidder.status, password, self.profile, now)
+        return SearchedCompany(
+            search=search,
+            company=company,
             proven=proven,
             password_issued_at=password.issued_at if is_right and password is not None else None,
+            at=now,
         )
 
     async def _count_try(self, keys: dict[throttle.Scope, bytes]) -> datetime:
@@ -111,8 +152,9 @@ class BidderSearch:
         window = timedelta(minutes=rule.window_minutes)
         limits = throttle.find_limits(rule)
         async with self.database.single_change() as connection:
-            now = await self.clock(connection)
-            counts = await search_counts.count_try(connection, keys, limits=limits, now=now, window=window)
+            counts, now = await search_counts.count_try(
+                connection, keys, limits=limits, now=self.clock(connection), window=window
+            )
         throttle.require_tries_left(counts, rule, now)
         await asyncio.sleep(throttle.compute_delay(counts[throttle.Scope.BIDDER], rule).total_seconds())
         return now

@@ -3,7 +3,9 @@
 While one batch is stored and sent, the next ones are hashed already; nothing of them exists anywhere else.
 No letter exists for a password that is not stored. A crash or a broken connection between the two loses the letters in
 transit: a batch, and what the connection buffers. Their bidders count as having a password, and get another one with
-`reissue`.
+`reissue`. One act of the officer is for all of them: the first batch uses it up, and its request is that of all entries
+of the history. There is one for the act, and one for each bidder, written with the hashes: what a call did not come to
+is in none.
 """
 
 import asyncio
@@ -13,16 +15,30 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
 
+from history.entries import Chain, Entry
+from history.writing import write_history
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from instance_profile.offers import Offer, require_offer
+from officers.act import OfficerAct, check_reason
+from officers.acts import find_outcome, save_outcome, take_act
 from qualification_registry.adapters.password_hashing import PasswordHashing
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
-from qualification_registry.domain.passwords import LetterBatch, PasswordLetter, generate_password
+from qualification_registry.domain.history import describe_order, describe_passwords
+from qualification_registry.domain.passwords import (
+    IssueOrder,
+    LetterBatch,
+    PasswordLetter,
+    check_order,
+    generate_password,
+    refuse_issued_before,
+)
+from qualification_registry.operations.circumstances import find_act_circumstances
 from qualification_registry.store import bidders, passwords
 from refusals import Code, Refusal
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
+from servicekit.database_connection import Connection
 
 # Letters that a crash of this service can lose; hashing a batch takes less than a second.
 BATCH = 20
@@ -46,31 +62,38 @@ class PasswordIssue:
     database: Database
     profile: Profile
     hashing: PasswordHashing
+    chain: Chain
     clock: DatabaseClock
 
     def __post_init__(self) -> None:
         generate_password(self.profile.password)
 
     async def issue(
-        self, agency_code: str, category_code: str, bidder_ids: Sequence[str], *, reissue: bool, officer: str
+        self, act: OfficerAct, agency_code: str, category_code: str, order: IssueOrder
     ) -> AsyncGenerator[LetterBatch, None]:
         """Issues passwords to the named bidders, or to all of the agency and category without one; yields the letters.
 
         Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder of another
-        agency) and PASSWORD_ALREADY_ISSUED before any password is issued.
+        agency), PASSWORD_ALREADY_ISSUED, OFFICER_REASON_INVALID, what `check_order` and `take_act` raise, and
+        PASSWORDS_ISSUED_BEFORE for a request that issued passwords, all before any password is issued.
         """
         offer = require_offer(self.profile, agency_code, category_code)
-        recipients = await self._list_recipients(offer, bidder_ids, reissue=reissue)
+        check_order(order)
+        if order.is_reissue:
+            check_reason(order.reason)
+        recipients = await self._list_recipients(act, offer, order)
         done = 0
         async with aclosing(self._make_passwords(recipients)) as batches:
             async for batch in batches:
-                letters = await self._issue_batch(offer, batch, reissue=reissue and bool(bidder_ids), officer=officer)
+                first_of = len(recipients) if not done else None
+                letters = await self._issue_batch(act, offer, order, batch, first_of=first_of)
                 done += len(batch)
                 yield LetterBatch(letters, done, len(recipients))
 
-    async def _list_recipients(self, offer: Offer, bidder_ids: Sequence[str], *, reissue: bool) -> Sequence[str]:
-        named = list(dict.fromkeys(bidder_ids))
+    async def _list_recipients(self, act: OfficerAct, offer: Offer, order: IssueOrder) -> Sequence[str]:
+        named = list(dict.fromkeys(order.bidder_ids))
         async with self.database.read() as connection:
+            await _require_first(connection, act)
             today = find_japan_day(await self.clock(connection))
             has_password = await passwords.list_qualified_bidders(
                 connection,
@@ -84,7 +107,7 @@ class PasswordIssue:
         for bidder_id in named:
             if bidder_id not in has_password:
                 raise refuse_unknown_bidder(bidder_id)
-            if has_password[bidder_id] and not reissue:
+            if has_password[bidder_id] and not order.is_reissue:
                 raise Refusal("PASSWORD_ALREADY_ISSUED", Code.ALREADY_EXISTS, {"bidder_id": bidder_id})
         return named
 
@@ -108,26 +131,48 @@ class PasswordIssue:
         return dict(zip(bidder_ids, map(_NewPassword, plain, hashes), strict=True))
 
     async def _issue_batch(
-        self, offer: Offer, new_passwords: Mapping[str, _NewPassword], *, reissue: bool, officer: str
+        self,
+        act: OfficerAct,
+        offer: Offer,
+        order: IssueOrder,
+        new_passwords: Mapping[str, _NewPassword],
+        *,
+        first_of: int | None,
     ) -> Sequence[PasswordLetter]:
-        category = offer.category.code
+        """Issues a batch; the first one, of `first_of` passwords in all, takes the act."""
+        agency, category = offer.agency.code, offer.category.code
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
+            circumstances = find_act_circumstances(act, now)
+            entries: list[Entry] = []
+            if first_of is not None:
+                await _require_first(connection, act)
+                await take_act(connection, act, now)
+                # The letters are nowhere: a repetition only learns that they were sent.
+                await save_outcome(connection, act, {})
+                entries.append(describe_order(circumstances, agency, category, order, first_of))
             companies = await bidders.list_companies(
-                connection, list(new_passwords), category, agency=offer.agency.code, today=find_japan_day(now)
+                connection, list(new_passwords), category, agency=agency, today=find_japan_day(now)
             )
             # A bidder that an import took from the agency meanwhile keeps the password it has.
             saved = await passwords.save_passwords(
                 connection,
                 category,
                 {bidder_id: new_passwords[bidder_id].encoded for bidder_id in companies},
-                reissue=reissue,
-                issued_by=officer,
+                reissue=order.is_reissue,
+                issued_by=act.officer.name,
                 now=now,
             )
+            entries.extend(describe_passwords(circumstances, agency, category, order, saved))
+            await write_history(connection, self.chain, entries)
         # A bidder that got a password from another officer meanwhile keeps that one, and gets no second letter.
         return [
             PasswordLetter(companies[bidder_id], category, password.plain)
             for bidder_id, password in new_passwords.items()
             if bidder_id in saved
         ]
+
+
+async def _require_first(connection: Connection, act: OfficerAct) -> None:
+    if await find_outcome(connection, act) is not None:
+        raise refuse_issued_before()

@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from history.entries import Chain
+from history.writing import write_history
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
+from officers.act import OfficerAct
+from officers.acts import find_outcome, save_outcome, take_act
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
+from qualification_registry.domain.history import Circumstances, describe_import, describe_imported_links
 from qualification_registry.domain.roster_changes import LineKind, find_kind
 from qualification_registry.domain.roster_comparison import format_bidder_ids
-from qualification_registry.domain.roster_decisions import Answers, decide_bidders, decided_twice
+from qualification_registry.domain.roster_decisions import NO_ANSWERS, Answers, decide_bidders, decided_twice
 from qualification_registry.domain.roster_identity import PERHAPS_SAME
 from qualification_registry.domain.roster_import import (
     CommitResult,
@@ -20,14 +25,15 @@ from qualification_registry.domain.roster_import import (
     preview_unknown,
     require_committable,
 )
+from qualification_registry.domain.roster_predecessors import find_faults
 from qualification_registry.domain.roster_question import ask_about_gone, require_confirmed
 from qualification_registry.domain.roster_term import check_term
-from qualification_registry.operations.bidder_events import enqueue_first_named
-from qualification_registry.store import commits, lines, previews, terms
+from qualification_registry.operations.circumstances import find_act_circumstances
+from qualification_registry.store import commits, lines, predecessors, previews, terms
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
-from servicekit.identity import Caller, require_acts_for
+from servicekit.identity import require_acts_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,36 +42,46 @@ class RosterCommit:
 
     database: Database
     profile: Profile
+    chain: Chain
     clock: DatabaseClock
 
-    async def commit(self, import_id: UUID, answers: Answers, *, officer: Caller) -> CommitResult:
+    async def commit(self, act: OfficerAct, import_id: UUID, answers: Answers) -> CommitResult:
         """Commits a preview; for a committed one returns the same result again.
 
         Raises ROSTER_PREVIEW_UNKNOWN, AGENCY_NOT_OWN, ROSTER_PREVIEW_OUTDATED, ROSTER_HAS_ERRORS, BIDDER_UNKNOWN,
-        BIDDER_IDS_EXHAUSTED and what `check_term`, `decide_bidders` and `require_confirmed` raise.
+        BIDDER_IDS_EXHAUSTED, REQUEST_ID_REUSED and what `take_act`, `check_term`, `decide_bidders` and
+        `require_confirmed` raise.
         """
         async with self.database.transaction() as connection:
+            # An import is answered by its own result, also under another request.
+            await find_outcome(connection, act)
             now = await self.clock(connection)
             roster_import = await commits.lock_import(connection, import_id)
             if roster_import is None:
                 raise preview_unknown()
-            require_acts_for(officer, roster_import.responsible_agency)
+            require_acts_for(act.officer, roster_import.responsible_agency)
             if roster_import.result_version is not None:
                 return _result(roster_import, roster_import.result_version, roster_import.counts)
+            await take_act(connection, act, now)
             require_committable(roster_import, self.profile, now)
             base_version = await commits.lock_roster(connection, roster_import.roster, roster_import.category)
             if base_version != roster_import.base_version:
                 raise preview_outdated()
             version, counts, number = base_version, roster_import.counts, roster_import.number
             if roster_import.same_as_current:
-                await commits.set_committed(connection, number, officer=officer.name, now=now, result_version=version)
+                # Nothing was asked about it.
+                answers = NO_ANSWERS
             else:
                 version += 1
                 roster_terms = await terms.list_terms(connection, roster_import.roster)
                 check_term(roster_import.term, roster_terms, find_japan_day(now))
                 counts = await self._make_version(connection, roster_import, version, answers)
+                await self._link_predecessors(connection, roster_import, find_act_circumstances(act, now))
                 await previews.set_counts(connection, number, counts)
-                await commits.set_committed(connection, number, officer=officer.name, now=now, result_version=version)
+            await commits.set_committed(connection, number, officer=act.officer.name, now=now, result_version=version)
+            entry = describe_import(find_act_circumstances(act, now), roster_import, version, counts, answers)
+            await write_history(connection, self.chain, [entry])
+            await save_outcome(connection, act, {"import_id": str(import_id)})
             return _result(roster_import, version, counts)
 
     async def _make_version(
@@ -73,13 +89,11 @@ class RosterCommit:
     ) -> ImportCounts:
         """Makes the lines of an import current; returns its counts with the undecided rows among them."""
         number = roster_import.number
-        epoch = await commits.lock_all_imports(connection)
+        await commits.lock_all_imports(connection)
         counts, gone = await self._add_undecided_lines(connection, roster_import, answers)
         if roster_import.ids_are_assigned and await commits.has_conflicting_ids(connection, number):
             raise preview_outdated()
-        new_bidders = await commits.add_bidders(
-            connection, number, ids_are_assigned=roster_import.ids_are_assigned, epoch=epoch
-        )
+        await commits.add_bidders(connection, number, ids_are_assigned=roster_import.ids_are_assigned)
         if roster_import.term_number is not None:
             await commits.supersede_lines(connection, roster_import.term_number, number, gone=gone)
         term = await terms.save_list(
@@ -87,9 +101,25 @@ class RosterCommit:
         )
         await commits.set_made(connection, number, version=version, term=term, confirmed=answers.confirmed)
         await commits.set_version(connection, roster_import.roster, version, category=roster_import.category)
-        if new_bidders:
-            await enqueue_first_named(connection, number)
         return counts
+
+    async def _link_predecessors(
+        self, connection: Connection, roster_import: RosterImport, circumstances: Circumstances
+    ) -> None:
+        """Links the bidders of an import's lines to those whose place they took."""
+        number, category = roster_import.number, roster_import.category
+        successions = await predecessors.list_of_import(connection, number)
+        if not successions:
+            return
+        successors = await predecessors.list_successors(connection, category)
+        # The preview found none; officers or another roster may have linked bidders since.
+        if any(find_faults(successions, successors, lambda _: True)):
+            raise preview_outdated()
+        links = await predecessors.add_of_import(
+            connection, number, category=category, term_from=roster_import.term.first_day, now=circumstances.happened_at
+        )
+        entries = describe_imported_links(circumstances, roster_import, links)
+        await write_history(connection, self.chain, entries)
 
     async def _add_undecided_lines(
         self, connection: Connection, roster_import: RosterImport, answers: Answers

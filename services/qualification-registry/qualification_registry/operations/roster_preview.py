@@ -7,8 +7,13 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
+from history.entries import Chain
+from history.writing import write_history
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile, RosterMapping
+from officers.act import OfficerAct
+from officers.acts import find_outcome, save_outcome, take_act
+from qualification_registry.domain.history import describe_cancellation
 from qualification_registry.domain.roster_content import RosterContent
 from qualification_registry.domain.roster_import import (
     CurrentList,
@@ -23,7 +28,9 @@ from qualification_registry.domain.roster_import import (
 )
 from qualification_registry.domain.roster_reader import RosterReader
 from qualification_registry.domain.roster_term import check_term, find_term, find_term_before
-from qualification_registry.operations.roster_reading import FileErrorsFound, RosterReading
+from qualification_registry.domain.stored_file import compress_file
+from qualification_registry.operations.circumstances import find_act_circumstances
+from qualification_registry.operations.roster_reading import FileErrorsFound, ReadingAhead, RosterReading
 from qualification_registry.operations.roster_upload import open_upload
 from qualification_registry.store import commits, previews, terms
 from servicekit.database import Database
@@ -41,6 +48,7 @@ class RosterPreview:
 
     database: Database
     profile: Profile
+    chain: Chain
     clock: DatabaseClock
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS_AT_ONCE))
 
@@ -67,7 +75,7 @@ class RosterPreview:
         incoming = await open_upload(parts, self.profile)
         require_acts_for(officer, incoming.mapping.responsible_agency)
         content = RosterContent()
-        async with self._reading_ahead(incoming.mapping, content) as reader:
+        async with self._reading_ahead(incoming.mapping, content) as ahead:
             sha256, received = hashlib.sha256(), 0
             async for piece in incoming.pieces:
                 content.add(piece)
@@ -76,19 +84,19 @@ class RosterPreview:
                 yield Progress("receive", received)
             content.complete()
             upload = RosterUpload(incoming.mapping, incoming.file_name, incoming.term, content, sha256.digest())
-            async with aclosing(self._preview_upload(upload, reader, officer.name)) as steps:
+            async with aclosing(self._preview_upload(upload, ahead, officer.name)) as steps:
                 async for step in steps:
                     yield step
 
     @asynccontextmanager
-    async def _reading_ahead(self, mapping: RosterMapping, content: RosterContent) -> AsyncIterator["_ReadingAhead"]:
+    async def _reading_ahead(self, mapping: RosterMapping, content: RosterContent) -> AsyncIterator[ReadingAhead]:
         """Yields the reader of a file, which reads what has arrived of it in a thread."""
         async with self.database.transaction() as connection:
             grade_kinds = await previews.save_grade_kinds(connection, [grades.kind for grades in mapping.list_grades()])
         reader = RosterReader(self.profile, mapping, content, grade_kinds=grade_kinds)
         reading = asyncio.create_task(asyncio.to_thread(reader.read_ahead))
         try:
-            yield _ReadingAhead(reader, reading)
+            yield ReadingAhead(reader, reading)
         finally:
             # A thread cannot be stopped: wait, so that none is left running; its exception is of no use any more.
             content.abandon()
@@ -96,7 +104,7 @@ class RosterPreview:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _preview_upload(
-        self, upload: RosterUpload, ahead: "_ReadingAhead", officer: str
+        self, upload: RosterUpload, ahead: ReadingAhead, officer: str
     ) -> AsyncGenerator[Progress | Preview, None]:
         mapping_sha256, file_sha256 = await asyncio.to_thread(hash_mapping, self.profile, upload.mapping), upload.sha256
         mapping = upload.mapping
@@ -138,8 +146,11 @@ class RosterPreview:
             return
         # The first list of a term is held against the list of the term before.
         term_before = before.number if own is None and before is not None else None
-        reader = await ahead.take_over()
-        reading = RosterReading(self.database, self.profile, upload, record, reader, term_before=term_before)
+        # Before the transaction, and while the file is still being read.
+        stored_file = await asyncio.to_thread(compress_file, upload.content)
+        reading = RosterReading(
+            self.database, self.profile, upload, record, ahead, stored_file=stored_file, term_before=term_before
+        )
         try:
             async with self.database.transaction() as connection, aclosing(reading.store(connection)) as steps:
                 async for progress in steps:
@@ -150,29 +161,22 @@ class RosterPreview:
                 await previews.add_import(connection, record, reading.counts())
         yield reading.preview()
 
-    async def cancel(self, import_id: UUID, *, officer: Caller) -> None:
+    async def cancel(self, act: OfficerAct, import_id: UUID) -> None:
         """Deletes a preview with its file and lines; one that is not there is deleted already.
 
-        Raises AGENCY_NOT_OWN, ROSTER_PREVIEW_COMMITTED.
+        Raises AGENCY_NOT_OWN, ROSTER_PREVIEW_COMMITTED, REQUEST_ID_REUSED and what `take_act` raises.
         """
         async with self.database.transaction() as connection:
+            if await find_outcome(connection, act) is not None:
+                return
             roster_import = await commits.lock_import(connection, import_id)
             if roster_import is None:
                 return
-            require_acts_for(officer, roster_import.responsible_agency)
+            require_acts_for(act.officer, roster_import.responsible_agency)
+            now = await self.clock(connection)
+            await take_act(connection, act, now)
             require_uncommitted(roster_import)
             await previews.delete_imports(connection, [roster_import.number])
-
-
-@dataclass(frozen=True, slots=True)
-class _ReadingAhead:
-    """A reader that reads ahead in a thread."""
-
-    reader: RosterReader
-    reading: asyncio.Task[None]
-
-    async def take_over(self) -> RosterReader:
-        """Returns the reader after its thread has ended; raises what it found."""
-        self.reader.stop_ahead()
-        await self.reading
-        return self.reader
+            entry = describe_cancellation(find_act_circumstances(act, now), roster_import)
+            await write_history(connection, self.chain, [entry])
+            await save_outcome(connection, act, {"import_id": str(import_id)})

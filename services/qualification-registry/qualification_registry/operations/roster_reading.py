@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TypeVar
@@ -21,16 +22,18 @@ from qualification_registry.domain.roster_import import (
     RosterUpload,
     UndecidedRow,
 )
+from qualification_registry.domain.roster_predecessors import find_faults
 from qualification_registry.domain.roster_question import (
     Question,
     ask_about_agencies,
     ask_about_broken_text,
     ask_about_former,
     ask_about_gone,
+    ask_about_links,
     ask_about_renumbered,
 )
 from qualification_registry.domain.roster_reader import RosterReader
-from qualification_registry.store import lines, previews, terms
+from qualification_registry.store import lines, predecessors, previews, terms
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 
@@ -47,8 +50,21 @@ class FileErrorsFound(Exception):
     """Rolls back what was stored of a file with errors."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingAhead:
+    """A reader that reads ahead in a thread."""
+
+    reader: RosterReader
+    reading: asyncio.Task[None]
+
+    async def take_over(self) -> None:
+        """Returns after the thread has ended; raises what it found."""
+        self.reader.stop_ahead()
+        await self.reading
+
+
 class RosterReading:
-    """One file, from its bytes to a preview."""
+    """One complete file, from its records to a preview. `stored_file` are its rows as `compress_file` returns them."""
 
     def __init__(
         self,
@@ -56,8 +72,9 @@ class RosterReading:
         profile: Profile,
         upload: RosterUpload,
         record: PreviewRecord,
-        reader: RosterReader,
+        ahead: ReadingAhead,
         *,
+        stored_file: Sequence[bytes],
         term_before: int | None,
     ) -> None:
         self._database = database
@@ -66,17 +83,21 @@ class RosterReading:
         self._record = record
         # The number of the term whose list the file is held against, where its own term has none yet.
         self._term_before = term_before
-        self._reader = reader
+        self._ahead = ahead
+        self._reader = ahead.reader
+        self._stored_file = stored_file
         self._rows = 0
         self._suggestions: list[Suggestion] = []
         self._questions: list[Question] = []
+        # Bidders that get a successor, each with it.
+        self._linked: list[tuple[str, str]] = []
         self._gone = 0
         self._comparison = Comparison({})
 
     async def store(self, connection: Connection) -> AsyncGenerator[Progress, None]:
         """Reads the file and stores the import, the file and its new and changed lines; yields progress.
 
-        Raises FileErrorsFound at the end where a row has errors.
+        Raises what `open_roster` raises, and FileErrorsFound at the end where a row has errors.
         """
         errors = self._reader.errors
         is_assigned = self._upload.mapping.bidder_id is None
@@ -88,7 +109,9 @@ class RosterReading:
             asks_first=is_assigned and await previews.has_assigned_ids(connection),
         )
         number = await previews.add_import(connection, self._record, self.counts())
-        await previews.add_file(connection, number, self._upload.content)
+        await previews.add_file(connection, number, self._stored_file)
+        # Until here the thread read on while the database was busy.
+        await self._ahead.take_over()
         produced = _produce_ahead(partial(self._next_lines, f"{number}"))
         async with lines.open_line_writer(connection) as write, aclosing(produced) as texts:
             async for text, rows in texts:
@@ -98,6 +121,7 @@ class RosterReading:
                     yield Progress("read", rows)
                 self._rows = rows
         await self._refuse_reserved_ids(connection)
+        await self._check_successions(connection)
         errors.join_columns(self._rows, self._reader.one_word_columns)
         if errors.count:
             raise FileErrorsFound
@@ -175,6 +199,7 @@ class RosterReading:
             questions.append(ask_about_agencies(self._profile, agencies, expected))
         renumbered = await asyncio.to_thread(self._comparison.find_renumbered)
         questions.append(ask_about_renumbered(renumbered))
+        questions.append(ask_about_links(self._linked))
         questions.append(ask_about_broken_text(self._comparison.doubtful_rows))
         for question in chain.from_iterable(questions):
             yield question
@@ -202,6 +227,20 @@ class RosterReading:
             if bidder_id not in existing:
                 column, prefix = self._upload.mapping.bidder_id or "", self._profile.bidder_id.assigned_prefix
                 self._reader.errors.add(row, column, "ROSTER_BIDDER_ID_RESERVED", {"prefix": prefix})
+
+    async def _check_successions(self, connection: Connection) -> None:
+        """Adds errors for rows whose bidder can't have taken the place of the one that they name."""
+        successions, mapping = self._reader.successions, self._upload.mapping.predecessor
+        if mapping is None or not successions:
+            return
+        successors = await predecessors.list_successors(connection, self._record.category)
+        named = {each.predecessor for each in successions if not self._reader.names(each.predecessor)}
+        existing = await previews.find_existing_ids(connection, named)
+        for fault in find_faults(successions, successors, lambda one: one not in named or one in existing):
+            self._reader.errors.add(fault.row, mapping.bidder_id, fault.reason, fault.metadata)
+        self._linked = [
+            (each.predecessor, each.bidder_id) for each in successions if each.predecessor not in successors
+        ]
 
 
 def _allocate_from_thread(

@@ -13,6 +13,7 @@ from qualification_registry.domain.roster_versions import (
     refuse_unknown_version,
     require_page,
 )
+from qualification_registry.domain.stored_file import FileExpansion
 from qualification_registry.store import versions
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
@@ -25,8 +26,8 @@ _DEFAULT_LINES = 100
 _MOST_LINES = 1000
 # A page ends early where its values are longer: clients receive 4 MiB at most unless they say otherwise.
 _MOST_CHARACTERS = 500_000
-# Stored pieces of a file in one message, 8 kB each.
-_PIECES = 64
+# Of a stored file, read at a time: 8 kB each.
+_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +73,18 @@ class RosterVersions:
         """Yields the file of a version in pieces. Raises ROSTER_UNKNOWN, AGENCY_NOT_OWN, ROSTER_VERSION_UNKNOWN."""
         async with self.database.read() as connection:
             found = await self._find_version(connection, roster, version, officer)
-        first = 0
+        first, expansion = 0, FileExpansion()
         # Read by read: a slow client holds no connection, and the file of a version never changes.
         while True:
             async with self.database.read() as connection:
-                content = await versions.read_file(connection, found.number, first=first, most=_PIECES)
-            if not content:
-                return
+                rows = await versions.read_file(connection, found.number, first=first, most=_ROWS)
+            if not rows:
+                break
+            for content in expansion.expand(rows):
+                yield content
+            first += _ROWS
+        if content := expansion.finish():
             yield content
-            first += _PIECES
 
     async def _require_responsible(self, connection: Connection, roster: str, officer: Caller) -> None:
         # PostgreSQL accepts no NUL in a text.

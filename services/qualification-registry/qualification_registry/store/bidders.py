@@ -1,14 +1,14 @@
-"""Bidders, their status, and what current rosters contain about them."""
+"""What current rosters contain about bidders, and whether these may act."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Date, Text, and_, any_, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, Boolean, Date, DateTime, Text, and_, any_, bindparam, case, func, select, text
 
+from instance_profile.roster_mapping import SuccessionKind
 from qualification_registry.domain.bidders import (
-    Bidder,
     BidderStatus,
     Company,
     Grade,
@@ -18,26 +18,25 @@ from qualification_registry.domain.bidders import (
 from qualification_registry.domain.passwords import PasswordHash
 from qualification_registry.domain.search import SearchedBidder
 from qualification_registry.store.tables import (
+    bidder_states,
+    bidder_suspensions,
     bidders,
     grade_kinds,
     passwords,
-    registry_state,
+    predecessors,
     roster_imports,
     roster_lines,
     roster_terms,
     rosters,
 )
 from servicekit.database_connection import Connection
+from servicekit.identity import OPERATOR
 from servicekit.statements import Statement
-from servicekit.versions import Version
 
 _IS_CURRENT = (roster_imports.c.made_version.is_not(None), roster_lines.c.superseded_by.is_(None))
 # A line counts neither before its term begins nor after another one has begun, whatever its own days are.
 _VALID_FROM = func.greatest(roster_lines.c.valid_from, roster_terms.c.term_from)
 _VALID_UNTIL = func.least(roster_lines.c.valid_until, roster_terms.c.holds_until)
-_STATE = (bidders.c.bidder_id, bidders.c.status, bidders.c.version_epoch, bidders.c.version_number)
-
-_FIND_STATUS = Statement(select(bidders.c.status).where(bidders.c.bidder_id == bindparam("bidder_id")))
 
 # What `_read_qualification` reads, and in which order.
 _QUALIFICATION = (roster_lines, grade_kinds.c.kinds, _VALID_FROM.label("first_day"), _VALID_UNTIL.label("last_day"))
@@ -60,22 +59,66 @@ _LIST_QUALIFICATIONS = Statement(
     .order_by(*_NEWEST_FIRST)
 )
 
+# One row, whether there is such a bidder or not.
+_ASKED = select(
+    func.coalesce(bindparam("now", type_=DateTime(timezone=True)), func.now()).label("at")  # `STATEMENT_TIME`
+).subquery("asked")
+_STATUS_HERE = case(
+    (bidder_states.c.has_ended, BidderStatus.ENDED.value),
+    (
+        select(bidder_suspensions.c.bidder_id)
+        .where(
+            bidder_suspensions.c.bidder_id == bindparam("bidder_id"),
+            bidder_suspensions.c.category == bindparam("category"),
+            bidder_suspensions.c.agency.in_([bindparam("agency"), OPERATOR]),
+        )
+        .exists(),
+        BidderStatus.SUSPENDED.value,
+    ),
+    else_=BidderStatus.ACTIVE.value,
+)
+_SUCCESSION = (
+    select(predecessors.c.kind)
+    .where(
+        predecessors.c.category == bindparam("category"),
+        predecessors.c.predecessor == bindparam("bidder_id"),
+        predecessors.c.since <= _ASKED.c.at,
+    )
+    .scalar_subquery()
+)
 _FIND_SEARCHED = Statement(
-    select(bidders.c.status, passwords.c.encoded, passwords.c.issued_at, passwords.c.changed_at, *_QUALIFICATION)
+    select(
+        _ASKED.c.at,
+        bidders.c.bidder_id.is_not(None).label("is_known"),
+        _STATUS_HERE.label("status"),
+        _SUCCESSION.label("succession"),
+        passwords.c.encoded,
+        passwords.c.issued_at,
+        passwords.c.changed_at,
+        *_QUALIFICATION,
+    )
     .select_from(
-        bidders.outerjoin(
+        _ASKED.outerjoin(bidders, bidders.c.bidder_id == bindparam("bidder_id"))
+        .outerjoin(
+            bidder_states,
+            and_(
+                bidder_states.c.bidder_id == bindparam("bidder_id"),
+                bidder_states.c.category == bindparam("category"),
+            ),
+        )
+        .outerjoin(
             passwords,
-            and_(passwords.c.category == bindparam("category"), passwords.c.bidder_id == bidders.c.bidder_id),
-        ).outerjoin(
+            and_(passwords.c.category == bindparam("category"), passwords.c.bidder_id == bindparam("bidder_id")),
+        )
+        .outerjoin(
             _LINES,
             and_(
-                roster_lines.c.bidder_id == bidders.c.bidder_id,
+                roster_lines.c.bidder_id == bindparam("bidder_id"),
                 rosters.c.category == bindparam("category"),
                 *_IS_CURRENT,
             ),
         )
     )
-    .where(bidders.c.bidder_id == bindparam("bidder_id"))
     .order_by(*_NEWEST_FIRST)
 )
 
@@ -84,16 +127,19 @@ _LIST_NAMES_OF_OTHERS = Statement(
     .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
     .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
     .join(rosters, rosters.c.name == roster_imports.c.roster)
-    .join(bidders, bidders.c.bidder_id == roster_lines.c.bidder_id)
+    .outerjoin(
+        bidder_states,
+        and_(bidder_states.c.bidder_id == roster_lines.c.bidder_id, bidder_states.c.category == rosters.c.category),
+    )
     .where(
         # Says the same of every row, so that none is read where it is false.
         bindparam("is_asked", type_=Boolean),
         roster_lines.c.name.op("~")(any_(bindparam("patterns", type_=ARRAY(Text)))),
         roster_lines.c.bidder_id != bindparam("bidder_id"),
         rosters.c.category == bindparam("category"),
-        roster_lines.c.agencies.any_() == bindparam("agency"),
+        any_(func.string_to_array(roster_lines.c.agencies, " ")) == bindparam("agency"),
         func.coalesce(bindparam("today", type_=Date) <= _VALID_UNTIL, True),
-        bidders.c.status != BidderStatus.ENDED.value,
+        bidder_states.c.has_ended.is_not(True),
         *_IS_CURRENT,
     )
     .distinct()
@@ -107,15 +153,16 @@ _LIST_QUALIFIED_AGENCIES = Statement(
         JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
         JOIN roster_terms term ON term.number = import.term
         JOIN rosters roster ON roster.name = import.roster
-        JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
-        CROSS JOIN LATERAL unnest(line.agencies) agency
+        LEFT JOIN bidder_states state ON state.bidder_id = line.bidder_id AND state.category = roster.category
+        CROSS JOIN LATERAL unnest(string_to_array(line.agencies, ' ')) agency
         WHERE line.bidder_id = ANY(:bidder_ids) AND line.superseded_by IS NULL AND roster.category = :category
+          AND state.has_ended IS NOT TRUE
           AND coalesce(greatest(line.valid_from, term.term_from) <= :today, true)
           AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
           AND agency = ANY(:agencies)
         GROUP BY line.bidder_id
         """
-    ).bindparams(ended=BidderStatus.ENDED.value)
+    )
 )
 
 _LIST_BIDDERS = Statement(
@@ -124,8 +171,8 @@ _LIST_BIDDERS = Statement(
         SELECT line.bidder_id,
                (array_agg(
                    line.name
-                   ORDER BY :agency = ANY(line.agencies) DESC, coalesce(term.term_from <= :today, true) DESC,
-                       line.import_number DESC
+                   ORDER BY :agency = ANY(string_to_array(line.agencies, ' ')) DESC,
+                       coalesce(term.term_from <= :today, true) DESC, line.import_number DESC
                ))[1] AS name,
                array_agg(DISTINCT agency) AS agencies,
                bool_or(password.bidder_id IS NOT NULL) AS has_password
@@ -133,61 +180,42 @@ _LIST_BIDDERS = Statement(
         JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
         JOIN roster_terms term ON term.number = import.term
         JOIN rosters roster ON roster.name = import.roster
-        JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
+        LEFT JOIN bidder_states state ON state.bidder_id = line.bidder_id AND state.category = roster.category
         LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
-        CROSS JOIN LATERAL unnest(line.agencies) agency
+        CROSS JOIN LATERAL unnest(string_to_array(line.agencies, ' ')) agency
         WHERE line.bidder_id > :after AND line.superseded_by IS NULL AND roster.category = :category
+          AND state.has_ended IS NOT TRUE
           AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
         GROUP BY line.bidder_id
-        HAVING bool_or(:agency = ANY(line.agencies))
+        HAVING bool_or(:agency = ANY(string_to_array(line.agencies, ' ')))
         ORDER BY line.bidder_id
         LIMIT :most
         """
-    ).bindparams(ended=BidderStatus.ENDED.value)
-)
-
-_CHANGE_STATUS = Statement(
-    update(bidders)
-    .where(bidders.c.bidder_id == bindparam("bidder_id"), bidders.c.status != bindparam("new"))
-    .values(
-        status=bindparam("new"),
-        version_epoch=select(registry_state.c.epoch).scalar_subquery(),
-        version_number=bidders.c.version_number + 1,
     )
-    .returning(*_STATE)
-)
-
-_LIST_STATES = Statement(select(*_STATE).where(bidders.c.bidder_id == any_(bindparam("bidder_ids", type_=ARRAY(Text)))))
-
-_LIST_STATES_FIRST_NAMED_BY = Statement(
-    select(*_STATE)
-    .where(bidders.c.first_import == bindparam("import_number"), bidders.c.bidder_id > bindparam("after"))
-    .order_by(bidders.c.bidder_id)
-    .limit(bindparam("most"))
 )
 
 
-async def find_status(connection: Connection, bidder_id: str) -> BidderStatus | None:
-    """Returns the status of a bidder; None where no bidder has this id."""
-    status = await connection.fetch_value(_FIND_STATUS, bidder_id=bidder_id)
-    return BidderStatus(status) if status is not None else None
+async def find_searched(
+    connection: Connection, bidder_id: str, category: str, agency: str, now: datetime | None
+) -> tuple[SearchedBidder | None, datetime]:
+    """Returns what a search at an agency for a bidder in the current rosters of a category reads.
 
-
-async def find_searched(connection: Connection, bidder_id: str, category: str) -> SearchedBidder | None:
-    """Returns what a search for a bidder in the current rosters of a category reads; None where no bidder has this id.
-
-    One statement, because every search and every registration asks it.
+    None where no bidder has this id. And the instant of that; `now`: see `STATEMENT_TIME`. One statement, because every
+    search and every registration asks it.
     """
-    rows = await connection.fetch_rows(_FIND_SEARCHED, bidder_id=bidder_id, category=category)
-    if not rows:
-        return None
+    rows = await connection.fetch_rows(_FIND_SEARCHED, bidder_id=bidder_id, category=category, agency=agency, now=now)
     first = rows[0]
-    return SearchedBidder(
+    at = first.at.astimezone(UTC)
+    if not first.is_known:
+        return None, at
+    bidder = SearchedBidder(
         BidderStatus(first.status),
         PasswordHash(first.encoded, first.issued_at, first.changed_at) if first.encoded is not None else None,
         # Without a line the one row has no name.
         [_read_qualification(row) for row in rows if row.name is not None],
+        SuccessionKind(first.succession) if first.succession is not None else None,
     )
+    return bidder, at
 
 
 async def list_companies(
@@ -255,26 +283,6 @@ async def list_bidders(
     return [ListedBidder(row.bidder_id, row.name, tuple(row.agencies), row.has_password) for row in rows]
 
 
-async def change_status(connection: Connection, bidder_id: str, new: BidderStatus) -> Bidder | None:
-    """Sets a bidder's status and raises its version; None where no bidder has this id, or it has the status already."""
-    # The statement locks the row and raises the version that is there then, so two changes never get the same one.
-    row = await connection.fetch_row(_CHANGE_STATUS, bidder_id=bidder_id, new=new.value)
-    return _read_bidder(row) if row is not None else None
-
-
-async def list_states(connection: Connection, bidder_ids: Collection[str]) -> list[Bidder]:
-    """Returns the current states of these bidders."""
-    return list(map(_read_bidder, await connection.fetch_rows(_LIST_STATES, bidder_ids=list(bidder_ids))))
-
-
-async def list_states_first_named_by(
-    connection: Connection, import_number: int, *, after: str, most: int
-) -> list[Bidder]:
-    """Returns the current states of at most `most` bidders that an import named first, sorted by id, after an id."""
-    rows = await connection.fetch_rows(_LIST_STATES_FIRST_NAMED_BY, import_number=import_number, after=after, most=most)
-    return list(map(_read_bidder, rows))
-
-
 async def _list_qualifications(
     connection: Connection, bidder_ids: Sequence[str], category: str
 ) -> Mapping[str, Sequence[Qualification]]:
@@ -285,10 +293,6 @@ async def _list_qualifications(
     return qualifications
 
 
-def _read_bidder(row: Any) -> Bidder:
-    return Bidder(row.bidder_id, BidderStatus(row.status), Version(row.version_epoch, row.version_number))
-
-
 def read_company(row: Any) -> Company:
     """Returns the company in a row of roster_lines with the kinds of its grades."""
     return Company(
@@ -297,6 +301,7 @@ def read_company(row: Any) -> Company:
         postal_code=row.postal_code,
         address=row.address,
         representative_name=row.representative_name,
+        contract_party_name=row.contract_party_name,
         representative_title=row.representative_title,
         telephone=row.telephone,
         fax=row.fax,
@@ -312,4 +317,4 @@ def read_company(row: Any) -> Company:
 
 
 def _read_qualification(row: Any) -> Qualification:
-    return Qualification(read_company(row), frozenset(row.agencies), row.first_day, row.last_day)
+    return Qualification(read_company(row), frozenset(row.agencies.split()), row.first_day, row.last_day)

@@ -35,8 +35,8 @@ _HAS_CONFLICTING_IDS = Statement(
 _ADD_BIDDERS = Statement(
     text(
         """
-        INSERT INTO bidders (bidder_id, first_import, version_epoch)
-        SELECT line.bidder_id, :number, :epoch
+        INSERT INTO bidders (bidder_id)
+        SELECT line.bidder_id
         FROM roster_lines line
         WHERE line.import_number = :number
           AND NOT EXISTS (SELECT FROM bidders bidder WHERE bidder.bidder_id = line.bidder_id)
@@ -141,12 +141,12 @@ async def lock_roster(connection: Connection, name: str, category: str) -> int:
     return int(await connection.fetch_value(_LOCK_ROSTER, name=name))
 
 
-async def lock_all_imports(connection: Connection) -> int:
-    """Serializes the commits of all rosters until this transaction ends; returns the epoch.
+async def lock_all_imports(connection: Connection) -> None:
+    """Serializes the commits of all rosters, and all links of bidders, until this transaction ends.
 
-    So that two of them never add the same new bidder or assign it two ids.
+    So that two of them never add the same new bidder, assign it two ids, or link bidders in a circle.
     """
-    return int(await connection.fetch_value(_LOCK_ALL_IMPORTS))
+    await connection.fetch_value(_LOCK_ALL_IMPORTS)
 
 
 async def has_conflicting_ids(connection: Connection, number: int) -> bool:
@@ -173,17 +173,16 @@ async def list_named_bidders(connection: Connection, number: int, bidder_ids: Co
     return set(await connection.fetch_values(_NAMED_BY_IMPORT, number=number, bidder_ids=list(bidder_ids)))
 
 
-async def add_bidders(connection: Connection, number: int, *, ids_are_assigned: bool, epoch: int) -> int:
-    """Adds a bidder for each new id in the import's lines; returns how many. Requires `lock_all_imports`.
+async def add_bidders(connection: Connection, number: int, *, ids_are_assigned: bool) -> None:
+    """Adds a bidder for each new id in the import's lines. Requires `lock_all_imports`.
 
     Where ids are assigned, those of the lines belong to their 法人番号 from now on.
     """
     await connection.change(_AVOID_NESTED_LOOPS)
-    added = await connection.change(_ADD_BIDDERS, number=number, epoch=epoch)
+    await connection.change(_ADD_BIDDERS, number=number)
     if ids_are_assigned:
         await connection.change(_ADD_NUMBERS, number=number)
     await connection.change(_ALLOW_NESTED_LOOPS)
-    return added
 
 
 async def supersede_lines(connection: Connection, term: int, number: int, *, gone: Sequence[str]) -> None:
@@ -235,6 +234,8 @@ def _read_import(row: Any) -> RosterImport | None:
         term=Term(row.term_from, row.term_until),
         base_version=row.base_version,
         mapping_sha256=row.mapping_sha256,
+        file_name=row.file_name,
+        file_sha256=row.file_sha256,
         same_as_current=row.same_as_current,
         ids_are_assigned=row.ids_are_assigned,
         counts=read_counts(row),

@@ -5,7 +5,6 @@ from datetime import date, datetime
 
 from sqlalchemy import text
 
-from qualification_registry.domain.bidders import BidderStatus
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
@@ -15,16 +14,16 @@ _QUALIFIED = """
     JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
     JOIN roster_terms term ON term.number = import.term
     JOIN rosters roster ON roster.name = import.roster
-    JOIN bidders bidder ON bidder.bidder_id = line.bidder_id AND bidder.status <> :ended
+    LEFT JOIN bidder_states state ON state.bidder_id = line.bidder_id AND state.category = roster.category
     LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
-    WHERE roster.category = :category AND :agency = ANY(line.agencies) AND line.superseded_by IS NULL
+    WHERE roster.category = :category AND line.superseded_by IS NULL AND state.has_ended IS NOT TRUE
+      AND :agency = ANY(string_to_array(line.agencies, ' '))
       AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
       AND {}
     ORDER BY line.bidder_id
 """
 _LIST_QUALIFIED, _LIST_QUALIFIED_OF = (
-    Statement(text(_QUALIFIED.format(condition)).bindparams(ended=BidderStatus.ENDED.value))
-    for condition in ("true", "line.bidder_id = ANY(:bidder_ids)")
+    Statement(text(_QUALIFIED.format(condition))) for condition in ("true", "line.bidder_id = ANY(:bidder_ids)")
 )
 # A first issue is no change; a bidder that got a password meanwhile keeps it.
 _ISSUE = Statement(
@@ -34,7 +33,7 @@ _ISSUE = Statement(
         SELECT :category, bidder_id, encoded, :now, :issued_by
         FROM unnest(CAST(:bidder_ids AS text[]), CAST(:encoded AS text[])) AS fresh (bidder_id, encoded)
         ON CONFLICT DO NOTHING
-        RETURNING bidder_id
+        RETURNING bidder_id, changed_at IS NOT NULL AS is_replaced
         """
     )
 )
@@ -47,7 +46,7 @@ _REISSUE = Statement(
         ON CONFLICT (category, bidder_id) DO UPDATE
         SET encoded = excluded.encoded, issued_at = excluded.issued_at, issued_by = excluded.issued_by,
             changed_at = excluded.issued_at
-        RETURNING bidder_id
+        RETURNING bidder_id, changed_at IS NOT NULL AS is_replaced
         """
     )
 )
@@ -81,12 +80,12 @@ async def save_passwords(
     reissue: bool,
     issued_by: str,
     now: datetime,
-) -> set[str]:
-    """Stores the hashes of new passwords by bidder id; returns the bidders for which it did.
+) -> Mapping[str, bool]:
+    """Stores the hashes of new passwords by bidder id; returns for which bidders, and whether that replaced one.
 
     With `reissue` an existing password is replaced and counts as changed, otherwise it remains.
     """
-    saved = await connection.fetch_values(
+    saved = await connection.fetch_rows(
         _REISSUE if reissue else _ISSUE,
         category=category,
         bidder_ids=list(encoded),
@@ -94,4 +93,4 @@ async def save_passwords(
         now=now,
         issued_by=issued_by,
     )
-    return set(saved)
+    return {row.bidder_id: row.is_replaced for row in saved}

@@ -8,7 +8,6 @@ from psycopg import sql
 from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from qualification_registry.domain.roster_content import PIECE_BYTES, RosterContent
 from qualification_registry.domain.roster_identity import Suggestion
 from qualification_registry.domain.roster_import import ImportCounts, PreviewRecord
 from qualification_registry.domain.roster_question import FormerImport
@@ -16,8 +15,6 @@ from qualification_registry.store.tables import grade_kinds, roster_imports, ros
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement, bind_columns
 
-# A row of this many bytes still fits into one page of 8 KiB, and a piece of a file is eight of them.
-_ROW_BYTES = PIECE_BYTES // 8
 # A suggested bidder is not gone, unless the officer decides so.
 _LIST_GONE = Statement(
     text(
@@ -183,16 +180,11 @@ async def set_findings(
     )
 
 
-async def add_file(connection: Connection, number: int, content: RosterContent) -> None:
-    """Stores a file byte for byte; it is complete."""
+async def add_file(connection: Connection, number: int, rows: Sequence[bytes]) -> None:
+    """Stores a file, as `domain.stored_file` turns it into rows."""
     columns = sql.SQL("COPY roster_file_pieces (import_number, position, content) FROM STDIN (FORMAT BINARY)")
     async with connection.cursor() as cursor, cursor.copy(columns) as copy:
         copy.set_types(["int4", "int4", "bytea"])
-        rows = (
-            memoryview(piece)[start : start + _ROW_BYTES]
-            for piece in content.read_pieces()
-            for start in range(0, len(piece), _ROW_BYTES)
-        )
         for position, row in enumerate(rows):
             await copy.write_row((number, position, row))
 

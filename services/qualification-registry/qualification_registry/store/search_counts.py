@@ -1,19 +1,20 @@
 """Counts of searches, by card and entered id (QUA-06)."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import bindparam, text
 
 from qualification_registry.domain.throttle import Count, Scope
 from qualification_registry.store.tables import search_counts
-from servicekit.database_clock import LEEWAY
+from servicekit.database_clock import LEEWAY, STATEMENT_TIME, write_interval
 from servicekit.database_connection import Connection
 from servicekit.deletion import write_deletion
 from servicekit.statements import Statement
 
 # A window that ends later than any could, by a clock that was wrong or a profile that had a longer one, is over.
-_IS_OVER = "(count.window_ends <= :now OR count.window_ends > :latest_end)"
+_WINDOW_ENDS = f"{STATEMENT_TIME} + CAST(:window AS interval)"
+_IS_OVER = f"(count.window_ends <= {STATEMENT_TIME} OR count.window_ends > {_WINDOW_ENDS} + {write_interval(LEEWAY)})"
 _COUNT_AGAIN = f"""
             ON CONFLICT (scope, key) DO UPDATE SET
                 tries = CASE WHEN {_IS_OVER} THEN 1 ELSE count.tries + 1 END,
@@ -26,12 +27,12 @@ _COUNT_TRY = Statement(
         f"""
         WITH of_card AS (
             INSERT INTO search_counts AS count (scope, key, tries, window_ends)
-            SELECT scope, key, 1, :window_ends
+            SELECT scope, key, 1, {_WINDOW_ENDS}
             FROM unnest(CAST(:scopes AS text[]), CAST(:keys AS bytea[])) AS tried (scope, key)
             {_COUNT_AGAIN}
         ), of_bidder AS (
             INSERT INTO search_counts AS count (scope, key, tries, window_ends)
-            SELECT :bidder_scope, :bidder_key, 1, :window_ends
+            SELECT :bidder_scope, :bidder_key, 1, {_WINDOW_ENDS}
             WHERE NOT EXISTS (
                 SELECT FROM of_card
                 JOIN unnest(CAST(:scopes AS text[]), CAST(:limits AS integer[])) AS limited (scope, most) USING (scope)
@@ -39,9 +40,9 @@ _COUNT_TRY = Statement(
             )
             {_COUNT_AGAIN}
         )
-        SELECT scope, tries, window_ends FROM of_card
+        SELECT scope, tries, window_ends, {STATEMENT_TIME} AS at FROM of_card
         UNION ALL
-        SELECT scope, tries, window_ends FROM of_bidder
+        SELECT scope, tries, window_ends, {STATEMENT_TIME} AS at FROM of_bidder
         """  # noqa: S608 - of constants only
     ).bindparams(bidder_scope=Scope.BIDDER.value)
 )
@@ -75,13 +76,14 @@ async def count_try(
     keys: Mapping[Scope, bytes],
     *,
     limits: Mapping[Scope, int],
-    now: datetime,
+    now: datetime | None,
     window: timedelta,
-) -> Mapping[Scope, Count]:
-    """Counts one try in each scope with a limit, and by bidder unless it is beyond a limit; returns the counts.
+) -> tuple[Mapping[Scope, Count], datetime]:
+    """Counts one try in each scope with a limit, and by bidder unless it is beyond a limit.
 
-    After the end of a window a new one begins. Concurrent tries cannot deadlock: each has one key in a scope, and all
-    lock their rows in the order of `keys`, the bidder's last.
+    Returns the counts, and the instant of the try; `now`: see `STATEMENT_TIME`. After the end of a window a new one
+    begins. Concurrent tries cannot deadlock: each has one key in a scope, and all lock their rows in the order of
+    `keys`, the bidder's last.
     """
     rows = await connection.fetch_rows(
         _COUNT_TRY,
@@ -90,10 +92,9 @@ async def count_try(
         limits=list(limits.values()),
         bidder_key=keys[Scope.BIDDER],
         now=now,
-        window_ends=now + window,
-        latest_end=now + window + LEEWAY,
+        window=window,
     )
-    return {Scope(row.scope): Count(row.tries, row.window_ends) for row in rows}
+    return {Scope(row.scope): Count(row.tries, row.window_ends) for row in rows}, rows[0].at.astimezone(UTC)
 
 
 async def revert_try(connection: Connection, keys: Mapping[Scope, bytes]) -> None:

@@ -105,7 +105,7 @@ roster_imports = Table(
     Column("result_version", Integer),
 )
 
-# The original files, byte for byte.
+# The original files, byte for byte, as gzip compresses them.
 roster_file_pieces = Table(
     "roster_file_pieces",
     metadata,
@@ -138,6 +138,7 @@ roster_lines = Table(
     Column("postal_code", Text),
     Column("address", Text),
     Column("representative_name", Text),
+    Column("contract_party_name", Text),
     Column("representative_title", Text),
     Column("telephone", Text),
     Column("fax", Text),
@@ -148,9 +149,13 @@ roster_lines = Table(
     Column("grade_kinds", Integer, nullable=False),
     # JSON: the grade in each of the kinds, empty for none. Text, because lines are compared as text.
     Column("grades", Text, nullable=False),
-    Column("agencies", ARRAY(Text), nullable=False),
+    # Their codes, with spaces between. Text, because PostgreSQL takes longer to read an array than the rest of a line.
+    Column("agencies", Text, nullable=False),
     Column("valid_from", Date),
     Column("valid_until", Date),
+    # Whose place the bidder took, as the file has it, and domain.predecessor.SuccessionKind.
+    Column("predecessor", Text),
+    Column("predecessor_kind", Text),
     Column("superseded_by", Integer),
 )
 
@@ -172,10 +177,49 @@ bidders = Table(
     "bidders",
     metadata,
     Column("bidder_id", Text, primary_key=True),
-    Column("first_import", Integer, nullable=False),
-    Column("status", SmallInteger, nullable=False),
+)
+
+# A bidder in a category, as other services know it. One without a row is active, and they were told nothing of it.
+bidder_states = Table(
+    "bidder_states",
+    metadata,
+    Column("bidder_id", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    # Whether it ended for good (QUA-10).
+    Column("has_ended", Boolean, nullable=False),
     Column("version_epoch", BigInteger, nullable=False),
     Column("version_number", BigInteger, nullable=False),
+)
+
+# Suspensions that stand, at an agency, or of the whole instance under the operator's code. One that nobody confirmed
+# lapses.
+bidder_suspensions = Table(
+    "bidder_suspensions",
+    metadata,
+    Column("bidder_id", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("suspended_by", Text, nullable=False),
+    Column("suspended_at", _INSTANT, nullable=False),
+    Column("lapses_at", _INSTANT),
+    Column("confirmed_by", Text),
+    Column("confirmed_at", _INSTANT),
+)
+
+# Whose place a bidder took in a category. A predecessor has one successor; a bidder may have several predecessors.
+predecessors = Table(
+    "predecessors",
+    metadata,
+    Column("category", Text, primary_key=True),
+    Column("predecessor", Text, primary_key=True),
+    Column("bidder_id", Text, nullable=False),
+    # domain.predecessor.SuccessionKind
+    Column("kind", Text, nullable=False),
+    # From when on it counts: a list whose term begins later brings it before.
+    Column("since", _INSTANT, nullable=False),
+    # The import that brought it; NULL where officers decided it.
+    Column("import_number", Integer),
 )
 
 # The bidder that an assigned id was given to for a 法人番号. An officer may find that one bidder had several.
@@ -207,4 +251,32 @@ search_counts = Table(
     Column("key", LargeBinary, primary_key=True),
     Column("tries", Integer, nullable=False),
     Column("window_ends", _INSTANT, nullable=False),
+)
+
+# Cards that an officer is asked about, and what was decided (CRD-10).
+card_approvals = Table(
+    "card_approvals",
+    metadata,
+    Column("number", Integer, Identity(always=True), primary_key=True),
+    Column("agency", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("bidder_id", Text, nullable=False),
+    Column("certificate_sha256", LargeBinary, nullable=False),
+    # What is in question.
+    Column("company", Boolean, nullable=False),
+    Column("holder", Boolean, nullable=False),
+    # The names in the certificate, where it has them; both are NULL after they were erased.
+    Column("has_names", Boolean, nullable=False),
+    Column("company_name", Text),
+    Column("holder_name", Text),
+    # Where the answer is sent to; NULL after that.
+    Column("mail_address", Text),
+    Column("state", Text, nullable=False),
+    Column("asked_at", _INSTANT, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_at", _INSTANT),
+    # Of the answer: the notice, and the decision's entry in the history.
+    Column("notice_id", Uuid),
+    Column("history_number", BigInteger),
 )

@@ -19,9 +19,10 @@ _LIST_LINES = Statement(
     text(
         """
         SELECT line.bidder_id, line.name, line.postal_code, line.address, line.representative_name,
-               line.representative_title, line.telephone, line.fax, line.department, line.branch, line.region,
-               line.permit_number, line.corporate_number, line.grades, kinds.kinds, line.agencies, line.valid_from,
-               line.valid_until, line.row, import.made_version
+               line.contract_party_name, line.representative_title, line.telephone, line.fax, line.department,
+               line.branch, line.region, line.permit_number, line.corporate_number, line.grades, kinds.kinds,
+               line.agencies, line.valid_from, line.valid_until, line.predecessor, line.predecessor_kind, line.row,
+               import.made_version
         FROM roster_imports import
         CROSS JOIN LATERAL (
             SELECT * FROM roster_lines
@@ -86,13 +87,22 @@ async def list_lines(connection: Connection, version: RosterVersion, *, after: s
     numbers = await connection.fetch_values(_LIST_NUMBERS, term=version.term_number, version=version.version)
     rows = await connection.fetch_rows(_LIST_LINES, numbers=numbers, after=after, most=most)
     return [
-        RosterLine(read_company(row), row.agencies, row.valid_from, row.valid_until, row.made_version, row.row)
+        RosterLine(
+            read_company(row),
+            row.agencies.split(),
+            row.valid_from,
+            row.valid_until,
+            row.predecessor,
+            row.predecessor_kind,
+            row.made_version,
+            row.row,
+        )
         for row in rows
     ]
 
 
 async def read_file(connection: Connection, number: int, *, first: int, most: int) -> bytes:
-    """Returns at most `most` stored pieces of an import's file from position `first` on; empty after the end."""
+    """Returns at most `most` rows of an import's file from position `first` on, joined; empty after the end."""
     return b"".join(await connection.fetch_values(_READ_FILE, number=number, first=first, most=most))
 
 

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 from tests.support.peers.certificate_registry.bidders import BidderRecords
+from tests.support.peers.certificate_registry.changes import ChangeActs
 from tests.support.peers.certificate_registry.propagation import Propagation
 from tests.support.peers.certificate_registry.registrations import Registrations
+from tests.support.peers.certificate_registry.renewals import Renewals
 
 
 @dataclass(kw_only=True)
-class CertificateRegistryPeer(Registrations, Propagation, BidderRecords):
+class CertificateRegistryPeer(Registrations, ChangeActs, Renewals, Propagation, BidderRecords):
     """The fake of the whole service. Each base is one group of its RPCs, with the state of that group.
 
-    `before_answer` runs in Register and PropagateRegistrations, after the registrations were made.
+    `before_answer` runs in Register, ProveAct, Renew, PropagateRegistrations and RecordBidderStates, after they took
+    effect.
     """

@@ -22,6 +22,8 @@ class Propagation(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySer
     cards_not_good: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
+    # The agencies at which it knows the bidder of a source as suspended.
+    bidders_suspended: dict[str, set[str]] = field(default_factory=dict)
     propagation_requests: list[certificate_registry_pb2.PropagateRegistrationsRequest] = field(default_factory=list)
 
     @override
@@ -35,7 +37,7 @@ class Propagation(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySer
             for source in propagation.registration_ids:
                 if source in self.unanswered:
                     continue
-                result = self._result(source)
+                result = self._result(source, propagation.agency)
                 if result == Result.RESULT_DONE:
                     target = str(uuid5(NAMESPACE_OID, f"{source} {propagation.agency}"))
                     self.propagated.setdefault((source, propagation.agency), target)
@@ -51,7 +53,9 @@ class Propagation(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySer
         """The further agencies to which a registration was propagated."""
         return {agency for (registration_id, agency) in self.propagated if registration_id == str(source)}
 
-    def _result(self, source: str) -> Result.ValueType:
+    def _result(self, source: str, agency: str) -> Result.ValueType:
+        if agency in self.bidders_suspended.get(source, ()):
+            return Result.RESULT_BIDDER_SUSPENDED
         if source in self.unknown:
             return Result.RESULT_REGISTRATION_UNKNOWN
         return Result.RESULT_CARD_NOT_GOOD if source in self.cards_not_good else Result.RESULT_DONE

@@ -1,6 +1,7 @@
 """Acts, registrations and their outcomes in the fake certificate-registry."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from uuid import uuid4
 
 from typing_extensions import override
@@ -26,6 +27,8 @@ class Registrations(CardSessions):
     # Cards' states that a test has committed itself, by card and request id.
     committed: dict[tuple[bytes, str], card_state_pb2.CardState] = field(default_factory=dict)
     outcome_requests: list[certificate_registry_pb2.GetOutcomeRequest] = field(default_factory=list)
+    # The predecessors' serial numbers of all calls, as they came; empty where none was named.
+    named_predecessors: list[tuple[str, str]] = field(default_factory=list)
     # The proofs that cards were registered with.
     proofs: list[bidder_pb2.BidderProof] = field(default_factory=list)
 
@@ -34,6 +37,7 @@ class Registrations(CardSessions):
         self, request: certificate_registry_pb2.CheckRegistrableRequest, context: Context
     ) -> certificate_registry_pb2.CheckRegistrableResponse:
         self.receive("CheckRegistrable")
+        self.named_predecessors.append(("CheckRegistrable", request.predecessor_serial))
         self._require_registrable(request)
         return certificate_registry_pb2.CheckRegistrableResponse()
 
@@ -42,6 +46,7 @@ class Registrations(CardSessions):
         self, request: certificate_registry_pb2.CreateActChallengeRequest, context: Context
     ) -> certificate_registry_pb2.CreateActChallengeResponse:
         self.receive("CreateActChallenge")
+        self.named_predecessors.append(("CreateActChallenge", request.predecessor_serial))
         session, statement = self._require_registrable(request)
         act = {
             "bidder_id": statement.bidder_id,
@@ -49,7 +54,7 @@ class Registrations(CardSessions):
             "request_sha256": request.request_sha256.hex(),
             "lines": list(request.lines),
         }
-        purpose = self._new_purpose("act", request.agency, request.category, session.card.certificate_sha256, **act)
+        purpose = self._new_purpose("act", session, session.card.certificate_sha256, **act)
         return certificate_registry_pb2.CreateActChallengeResponse(purpose=purpose, expires_at=self._in(minutes=5))
 
     @override
@@ -57,7 +62,10 @@ class Registrations(CardSessions):
         self, request: certificate_registry_pb2.RegisterRequest, context: Context
     ) -> certificate_registry_pb2.RegisterResponse:
         self.receive("Register")
-        session = self._session(request.session_token, request.agency, request.category)
+        self.named_predecessors.append(("Register", request.predecessor_serial))
+        session = self._session(
+            request.session_token, request.agency, request.category, card_pb2.OPERATION_REGISTRATION
+        )
         key = (session.card.certificate_sha256, request.request_id)
         if key not in self.outcomes:
             statement = _read_statement(request.proof, session)
@@ -80,7 +88,9 @@ class Registrations(CardSessions):
             )
         await self.run_before_answer()
         outcome = self.outcomes[key]
-        return certificate_registry_pb2.RegisterResponse(registration=outcome.registration, card=outcome.card)
+        return certificate_registry_pb2.RegisterResponse(
+            registration=outcome.registration, card=outcome.card, history_digest=outcome.history_digest
+        )
 
     @override
     async def GetOutcome(
@@ -113,10 +123,9 @@ class Registrations(CardSessions):
             binding=card_state_pb2.BINDING_STATE_LIVE,
             proven=PROVEN,
         )
-        for outcome in self.outcomes.values():
-            known = outcome.card_state
-            if (known.certificate_sha256, known.category) == (state.certificate_sha256, state.category):
-                state.CopyFrom(known)
+        known = self.find_state(state.category, state.certificate_sha256)
+        if known is not None:
+            state.CopyFrom(known)
         state.version.epoch, state.version.number = 1, state.version.number + 1
         state.registrations.add(
             registration_id=registration.registration_id,
@@ -127,8 +136,13 @@ class Registrations(CardSessions):
             request_id=request_id,
             request_sha256=request_sha256,
         )
+        self.states[state.category, state.certificate_sha256] = state
         self.outcomes[key] = certificate_registry_pb2.GetOutcomeResponse(
-            outcome=Outcome.OUTCOME_REGISTERED, registration=registration, card_state=state, card=card
+            outcome=Outcome.OUTCOME_REGISTERED,
+            registration=registration,
+            card_state=state,
+            card=card,
+            history_digest=sha256(request_id.encode()).digest(),
         )
         return self.outcomes[key]
 
@@ -136,7 +150,9 @@ class Registrations(CardSessions):
         self,
         request: certificate_registry_pb2.CheckRegistrableRequest | certificate_registry_pb2.CreateActChallengeRequest,
     ) -> tuple[CardSession, bidder_pb2.BidderStatement]:
-        session = self._session(request.session_token, request.agency, request.category)
+        session = self._session(
+            request.session_token, request.agency, request.category, card_pb2.OPERATION_REGISTRATION
+        )
         statement = _read_statement(request.proof, session)
         owner = self.bindings.get((session.category, session.card.certificate_sha256))
         if owner is not None and owner != statement.bidder_id:

@@ -5,10 +5,13 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+from google.protobuf.message import Message
 from typing_extensions import override
 
+from officers.act import OfficerAct
 from refusals import Code, Refusal
 from servicekit.context import Context
+from tests.support.peers.officer_acts import OfficerActsPeer
 from tests.support.peers.qualification_registry.bidder_records import BidderRecords
 from toroku.qualification.v1 import bidder_pb2, qualification_registry_pb2
 
@@ -35,6 +38,9 @@ class RosterImport(BidderRecords):
     cancelled: list[str] = field(default_factory=list)
     # How many commits take effect without their answer reaching the caller.
     answers_to_lose: int = 0
+    # Reads the signed act of a request, where officers call the peer; the acts that it read.
+    acts: OfficerActsPeer | None = None
+    signed: list[OfficerAct] = field(default_factory=list)
     # Runs before each letter is sent, with the bidder id; may raise.
     before_letter: Callable[[str], None] | None = None
 
@@ -90,6 +96,7 @@ class RosterImport(BidderRecords):
         self, request: qualification_registry_pb2.CommitRosterRequest, context: Context
     ) -> AsyncIterator[qualification_registry_pb2.CommitRosterResponse]:
         self.receive("CommitRoster")
+        self._read_act(request)
         self.commits.append(request)
         if request.import_id != self.preview.import_id:
             raise Refusal("ROSTER_PREVIEW_UNKNOWN", Code.NOT_FOUND)
@@ -114,6 +121,7 @@ class RosterImport(BidderRecords):
         self, request: qualification_registry_pb2.CancelRosterPreviewRequest, context: Context
     ) -> qualification_registry_pb2.CancelRosterPreviewResponse:
         self.receive("CancelRosterPreview")
+        self._read_act(request)
         self.cancelled.append(request.import_id)
         return qualification_registry_pb2.CancelRosterPreviewResponse()
 
@@ -122,6 +130,7 @@ class RosterImport(BidderRecords):
         self, request: qualification_registry_pb2.IssuePasswordsRequest, context: Context
     ) -> AsyncIterator[qualification_registry_pb2.IssuePasswordsResponse]:
         self.receive("IssuePasswords")
+        self._read_act(request)
         self.issued_for.append(request.agency)
         for bidder_id in request.bidder_ids:
             if bidder_id not in self.companies:
@@ -142,3 +151,7 @@ class RosterImport(BidderRecords):
             )
             yield qualification_registry_pb2.IssuePasswordsResponse(letter=letter)
             await asyncio.sleep(0)
+
+    def _read_act(self, request: Message) -> None:
+        if self.acts is not None:
+            self.signed.append(self.acts.read(request))

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtoroku/access/v1/access.proto\x12\x10toroku.access.v1\x1a google/protobuf/descriptor.proto\"\xa4\x01\n\x06\x41\x63\x63\x65ss\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x10\n\x08\x61gencies\x18\x02 \x01(\x08\x12\x18\n\x10own_agency_field\x18\x03 \x01(\t\x12\x15\n\rofficer_roles\x18\x04 \x03(\t\x12\x35\n\rofficer_scope\x18\x06 \x01(\x0e\x32\x1e.toroku.access.v1.OfficerScope\x12\x0e\n\x06\x61nyone\x18\x05 \x01(\x08*\x8d\x01\n\x0cOfficerScope\x12\x1d\n\x19OFFICER_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18OFFICER_SCOPE_OWN_AGENCY\x10\x01\x12$\n OFFICER_SCOPE_RESPONSIBLE_AGENCY\x10\x02\x12\x1a\n\x16OFFICER_SCOPE_OPERATOR\x10\x03:J\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd5\x8d\x03 \x01(\x0b\x32\x18.toroku.access.v1.Access:<\n\x12most_request_bytes\x12\x1e.google.protobuf.MethodOptions\x18\xd6\x8d\x03 \x01(\x05\x42\x42\n\x10toroku.access.v1P\x01Z\x19toroku/access/v1;accessv1\xaa\x02\x10Toroku.Access.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtoroku/access/v1/access.proto\x12\x10toroku.access.v1\x1a google/protobuf/descriptor.proto\"\xe3\x01\n\x06\x41\x63\x63\x65ss\x12\x10\n\x08services\x18\x01 \x03(\t\x12\x10\n\x08\x61gencies\x18\x02 \x01(\x08\x12\x18\n\x10own_agency_field\x18\x03 \x01(\t\x12\x15\n\rofficer_roles\x18\x04 \x03(\t\x12\x35\n\rofficer_scope\x18\x06 \x01(\x0e\x32\x1e.toroku.access.v1.OfficerScope\x12\x0b\n\x03\x61\x63t\x18\x07 \x01(\x08\x12\x11\n\tfour_eyes\x18\x08 \x01(\x08\x12\x1d\n\x15unregistered_officers\x18\t \x01(\x08\x12\x0e\n\x06\x61nyone\x18\x05 \x01(\x08*\x8d\x01\n\x0cOfficerScope\x12\x1d\n\x19OFFICER_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18OFFICER_SCOPE_OWN_AGENCY\x10\x01\x12$\n OFFICER_SCOPE_RESPONSIBLE_AGENCY\x10\x02\x12\x1a\n\x16OFFICER_SCOPE_OPERATOR\x10\x03:J\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd5\x8d\x03 \x01(\x0b\x32\x18.toroku.access.v1.Access:<\n\x12most_request_bytes\x12\x1e.google.protobuf.MethodOptions\x18\xd6\x8d\x03 \x01(\x05\x42\x42\n\x10toroku.access.v1P\x01Z\x19toroku/access/v1;accessv1\xaa\x02\x10Toroku.Access.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.access.v1.access_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020toroku.access.v1P\001Z\031toroku/access/v1;accessv1\252\002\020Toroku.Access.V1'
-  _globals['_OFFICERSCOPE']._serialized_start=253
-  _globals['_OFFICERSCOPE']._serialized_end=394
+  _globals['_OFFICERSCOPE']._serialized_start=316
+  _globals['_OFFICERSCOPE']._serialized_end=457
   _globals['_ACCESS']._serialized_start=86
-  _globals['_ACCESS']._serialized_end=250
+  _globals['_ACCESS']._serialized_end=313
 # @@protoc_insertion_point(module_scope)

@@ -53,9 +53,10 @@ Global___OfficerScope: _TypeAlias = OfficerScope  # noqa: Y015
 
 @_typing.final
 class Access(_message.Message):
-    """The kinds of callers that may call a method. A caller is identified by its certificate (one SPIFFE id as its only
-    URI SAN), never by what a request says, and its certificate must be valid at every call, however old the connection
-    is. Errors of every method: CALLER_UNKNOWN, CALLER_CERTIFICATE_NOT_VALID, CALLERS_UNREADABLE, CALLER_NOT_ALLOWED,
+    """The kinds of callers that may call a method. A caller is identified by its certificate, never by what a request says:
+    a service or an agency by one SPIFFE id as its only URI SAN, an officer by its hash in the service's table of
+    officers. The certificate must be valid at every call, however old the connection is. Errors of every method:
+    CALLER_UNKNOWN, CALLER_CERTIFICATE_NOT_VALID, CALLER_AUTHORITY_NOT_TRUSTED, CALLERS_UNREADABLE, CALLER_NOT_ALLOWED,
     AGENCY_NOT_OWN, SERVER_BUSY, INPUT_TOO_LARGE (the whole request; one far larger gets a RESOURCE_EXHAUSTED of gRPC
     itself, without a reason), INTERNAL_FAILURE, DATABASE_UNAVAILABLE; and of every method that asks another service:
     PEER_UNREACHABLE, PEER_FAILED. An error is a google.rpc.Status in the trailer grpc-status-details-bin: its ErrorInfo
@@ -70,6 +71,9 @@ class Access(_message.Message):
     OWN_AGENCY_FIELD_FIELD_NUMBER: _builtins.int
     OFFICER_ROLES_FIELD_NUMBER: _builtins.int
     OFFICER_SCOPE_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    FOUR_EYES_FIELD_NUMBER: _builtins.int
+    UNREGISTERED_OFFICERS_FIELD_NUMBER: _builtins.int
     ANYONE_FIELD_NUMBER: _builtins.int
     agencies: _builtins.bool
     """Systems of an agency. Agency listener."""
@@ -77,6 +81,14 @@ class Access(_message.Message):
     """The request field that must contain the calling agency's own code; empty if the answer belongs to no agency."""
     officer_scope: Global___OfficerScope.ValueType
     """Required with officer_roles, and only with them. Which agency an officer may act for."""
+    act: _builtins.bool
+    """A change by officers: their calls need the signed act of the officer in the request's field `act`
+    (toroku.act.v1.SignedPurpose). Errors: OFFICER_ACT_MISSING, and those of every signed act.
+    """
+    four_eyes: _builtins.bool
+    """With `act`: the call only proposes; another person approves it (toroku.officer.v1.Proposals)."""
+    unregistered_officers: _builtins.bool
+    """Whoever has a certificate of the officers' CAs, registered or not. Agency listener."""
     anyone: _builtins.bool
     """Anybody who reaches the public listener; the request itself proves the rest (card signature, session token)."""
     @_builtins.property
@@ -85,7 +97,11 @@ class Access(_message.Message):
 
     @_builtins.property
     def officer_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Officers who have one of these roles, for example "roster". Agency listener."""
+        """Officers who have one of these roles, for example "roster". Agency listener; on the internal one the portal, with the
+        officer's proof (toroku.officer.v1.OfficerProof) as metadata. Errors: OFFICER_CERTIFICATE_WITHDRAWN,
+        OFFICER_CERTIFICATE_EXPIRED, OFFICER_PROOF_INVALID, OFFICER_PROOF_EXPIRED, OFFICER_PROOF_FOR_ANOTHER_INSTANCE,
+        OFFICER_PROOF_NOT_ACCEPTED.
+        """
 
     def __init__(
         self,
@@ -95,11 +111,14 @@ class Access(_message.Message):
         own_agency_field: _builtins.str = ...,
         officer_roles: _abc.Iterable[_builtins.str] | None = ...,
         officer_scope: Global___OfficerScope.ValueType = ...,
+        act: _builtins.bool = ...,
+        four_eyes: _builtins.bool = ...,
+        unregistered_officers: _builtins.bool = ...,
         anyone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "anyone", b"anyone", "officer_roles", b"officer_roles", "officer_scope", b"officer_scope", "own_agency_field", b"own_agency_field", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agencies", b"agencies", "anyone", b"anyone", "four_eyes", b"four_eyes", "officer_roles", b"officer_roles", "officer_scope", b"officer_scope", "own_agency_field", b"own_agency_field", "services", b"services", "unregistered_officers", b"unregistered_officers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
 from toroku.agencysync.v1 import propagation_pb2 as toroku_dot_agencysync_dot_v1_dot_propagation__pb2
 from toroku.certificate.v1 import card_state_pb2 as toroku_dot_certificate_dot_v1_dot_card__state__pb2
+from toroku.qualification.v1 import bidder_state_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/agency_sync.proto\x12\x14toroku.agencysync.v1\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\x1a&toroku/certificate/v1/card_state.proto\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"B\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xc1\x02\n\nAgencySync\x12\x94\x01\n\x10RecordCardStates\x12-.toroku.agencysync.v1.RecordCardStatesRequest\x1a..toroku.agencysync.v1.RecordCardStatesResponse\"!\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x9b\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"(\xaa\xed\x18$\n\nfront-door\x1a\x06\x61gency\"\x0cregistration0\x01\x42R\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/agency_sync.proto\x12\x14toroku.agencysync.v1\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\x1a&toroku/certificate/v1/card_state.proto\x1a*toroku/qualification/v1/bidder_state.proto\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"X\n\x19RecordBidderStatesRequest\x12;\n\rbidder_states\x18\x01 \x03(\x0b\x32$.toroku.qualification.v1.BidderState\"\x1c\n\x1aRecordBidderStatesResponse\"B\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xe0\x03\n\nAgencySync\x12\x94\x01\n\x10RecordCardStates\x12-.toroku.agencysync.v1.RecordCardStatesRequest\x1a..toroku.agencysync.v1.RecordCardStatesResponse\"!\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x9c\x01\n\x12RecordBidderStates\x12/.toroku.agencysync.v1.RecordBidderStatesRequest\x1a\x30.toroku.agencysync.v1.RecordBidderStatesResponse\"#\xaa\xed\x18\x18\n\x16qualification-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x9b\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"(\xaa\xed\x18$\n\nfront-door\x1a\x06\x61gency\"\x0cregistration0\x01\x42R\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +38,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\024toroku.agencysync.v1P\001Z!toroku/agencysync/v1;agencysyncv1\252\002\024Toroku.Agencysync.V1'
   _globals['_AGENCYSYNC'].methods_by_name['RecordCardStates']._loaded_options = None
   _globals['_AGENCYSYNC'].methods_by_name['RecordCardStates']._serialized_options = b'\252\355\030\026\n\024certificate-registry\260\355\030\200\200\200\010'
+  _globals['_AGENCYSYNC'].methods_by_name['RecordBidderStates']._loaded_options = None
+  _globals['_AGENCYSYNC'].methods_by_name['RecordBidderStates']._serialized_options = b'\252\355\030\030\n\026qualification-registry\260\355\030\200\200\200\010'
   _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._loaded_options = None
   _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._serialized_options = b'\252\355\030$\n\nfront-door\032\006agency\"\014registration0\001'
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=175
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=255
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=257
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=283
-  _globals['_LISTPROPAGATIONSREQUEST']._serialized_start=285
-  _globals['_LISTPROPAGATIONSREQUEST']._serialized_end=351
-  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_start=353
-  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_end=436
-  _globals['_AGENCYSYNC']._serialized_start=439
-  _globals['_AGENCYSYNC']._serialized_end=760
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=219
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=299
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=301
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=327
+  _globals['_RECORDBIDDERSTATESREQUEST']._serialized_start=329
+  _globals['_RECORDBIDDERSTATESREQUEST']._serialized_end=417
+  _globals['_RECORDBIDDERSTATESRESPONSE']._serialized_start=419
+  _globals['_RECORDBIDDERSTATESRESPONSE']._serialized_end=447
+  _globals['_LISTPROPAGATIONSREQUEST']._serialized_start=449
+  _globals['_LISTPROPAGATIONSREQUEST']._serialized_end=515
+  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_start=517
+  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_end=600
+  _globals['_AGENCYSYNC']._serialized_start=603
+  _globals['_AGENCYSYNC']._serialized_end=1083
 # @@protoc_insertion_point(module_scope)

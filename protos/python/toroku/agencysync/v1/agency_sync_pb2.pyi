@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from toroku.agencysync.v1 import propagation_pb2 as _propagation_pb2
 from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
+from toroku.qualification.v1 import bidder_state_pb2 as _bidder_state_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -60,6 +61,47 @@ class RecordCardStatesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordCardStatesResponse: _TypeAlias = RecordCardStatesResponse  # noqa: Y015
+
+@_typing.final
+class RecordBidderStatesRequest(_message.Message):
+    """The request of RecordBidderStates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BIDDER_STATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bidder_states(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_state_pb2.BidderState]:
+        """Required. The states, each full and at its version; at most 500."""
+
+    def __init__(
+        self,
+        *,
+        bidder_states: _abc.Iterable[_bidder_state_pb2.BidderState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_states", b"bidder_states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordBidderStatesRequest: _TypeAlias = RecordBidderStatesRequest  # noqa: Y015
+
+@_typing.final
+class RecordBidderStatesResponse(_message.Message):
+    """The response of RecordBidderStates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordBidderStatesResponse: _TypeAlias = RecordBidderStatesResponse  # noqa: Y015
 
 @_typing.final
 class ListPropagationsRequest(_message.Message):

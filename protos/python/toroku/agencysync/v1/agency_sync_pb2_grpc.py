@@ -40,6 +40,11 @@ class AgencySyncStub:
                 request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesRequest.SerializeToString,
                 response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesResponse.FromString,
                 _registered_method=True)
+        self.RecordBidderStates = channel.unary_unary(
+                '/toroku.agencysync.v1.AgencySync/RecordBidderStates',
+                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesRequest.SerializeToString,
+                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesResponse.FromString,
+                _registered_method=True)
         self.ListPropagations = channel.unary_unary(
                 '/toroku.agencysync.v1.AgencySync/ListPropagations',
                 request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsRequest.SerializeToString,
@@ -63,13 +68,24 @@ class AgencySyncServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordBidderStates(self, request, context):
+        """Takes the states of bidders, and judges again what waits for their suspensions to end or for an approval. Caller:
+        qualification-registry, which repeats the call until it succeeds. Idempotent by version: a state whose version is
+        not higher than the kept one changes nothing. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and the
+        part), INPUT_TOO_MANY; with either nothing is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPropagations(self, request, context):
         """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
         agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
         than the one named, or was made by propagation, has no propagations.
         Each other agency's own rule is held against what was proven about the card. The reason of a refused
         propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
-        CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED, or
+        CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
+        that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
         PROPAGATION_POSTPONED where a registry refused it; it is tried again, and the log says why it was refused. Where no
         agency is known to offer the category, it is listed at the registration's own agency.
         """
@@ -84,6 +100,11 @@ def add_AgencySyncServicer_to_server(servicer, server):
                     servicer.RecordCardStates,
                     request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesRequest.FromString,
                     response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesResponse.SerializeToString,
+            ),
+            'RecordBidderStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordBidderStates,
+                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesRequest.FromString,
+                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesResponse.SerializeToString,
             ),
             'ListPropagations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPropagations,
@@ -119,6 +140,33 @@ class AgencySync:
             '/toroku.agencysync.v1.AgencySync/RecordCardStates',
             toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesRequest.SerializeToString,
             toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordCardStatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordBidderStates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.agencysync.v1.AgencySync/RecordBidderStates',
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesRequest.SerializeToString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

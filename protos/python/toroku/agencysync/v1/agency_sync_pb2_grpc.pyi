@@ -41,13 +41,20 @@ class AgencySyncStub:
     then fails with the error of the first such state. Errors: CARD_STATE_INVALID (its metadata name the card and the
     part); INPUT_TOO_MANY, with which nothing is recorded.
     """
+    RecordBidderStates: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordBidderStatesRequest, _agency_sync_pb2.RecordBidderStatesResponse]
+    """Takes the states of bidders, and judges again what waits for their suspensions to end or for an approval. Caller:
+    qualification-registry, which repeats the call until it succeeds. Idempotent by version: a state whose version is
+    not higher than the kept one changes nothing. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and the
+    part), INPUT_TOO_MANY; with either nothing is recorded.
+    """
     ListPropagations: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]
     """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
     agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
     than the one named, or was made by propagation, has no propagations.
     Each other agency's own rule is held against what was proven about the card. The reason of a refused
     propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
-    CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED, or
+    CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
+    that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
     PROPAGATION_POSTPONED where a registry refused it; it is tried again, and the log says why it was refused. Where no
     agency is known to offer the category, it is listed at the registration's own agency.
     """
@@ -65,13 +72,20 @@ class AgencySyncAsyncStub(AgencySyncStub):
     then fails with the error of the first such state. Errors: CARD_STATE_INVALID (its metadata name the card and the
     part); INPUT_TOO_MANY, with which nothing is recorded.
     """
+    RecordBidderStates: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordBidderStatesRequest, _agency_sync_pb2.RecordBidderStatesResponse]  # type: ignore[assignment]
+    """Takes the states of bidders, and judges again what waits for their suspensions to end or for an approval. Caller:
+    qualification-registry, which repeats the call until it succeeds. Idempotent by version: a state whose version is
+    not higher than the kept one changes nothing. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and the
+    part), INPUT_TOO_MANY; with either nothing is recorded.
+    """
     ListPropagations: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]  # type: ignore[assignment]
     """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
     agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
     than the one named, or was made by propagation, has no propagations.
     Each other agency's own rule is held against what was proven about the card. The reason of a refused
     propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
-    CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED, or
+    CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
+    that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
     PROPAGATION_POSTPONED where a registry refused it; it is tried again, and the log says why it was refused. Where no
     agency is known to offer the category, it is listed at the registration's own agency.
     """
@@ -94,6 +108,18 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def RecordBidderStates(
+        self,
+        request: _agency_sync_pb2.RecordBidderStatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agency_sync_pb2.RecordBidderStatesResponse, _abc.Awaitable[_agency_sync_pb2.RecordBidderStatesResponse]]:
+        """Takes the states of bidders, and judges again what waits for their suspensions to end or for an approval. Caller:
+        qualification-registry, which repeats the call until it succeeds. Idempotent by version: a state whose version is
+        not higher than the kept one changes nothing. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and the
+        part), INPUT_TOO_MANY; with either nothing is recorded.
+        """
+
+    @_abc_1.abstractmethod
     def ListPropagations(
         self,
         request: _agency_sync_pb2.ListPropagationsRequest,
@@ -104,7 +130,8 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         than the one named, or was made by propagation, has no propagations.
         Each other agency's own rule is held against what was proven about the card. The reason of a refused
         propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
-        CARD_NOT_GOOD, REGISTRATION_UNKNOWN; of a planned one that waits: PROPAGATION_SUSPENDED, or
+        CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
+        that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
         PROPAGATION_POSTPONED where a registry refused it; it is tried again, and the log says why it was refused. Where no
         agency is known to offer the category, it is listed at the registration's own agency.
         """

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n toroku/certificate/v1/card.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x03\n\x04\x43\x61rd\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0eserial_decimal\x18\x02 \x01(\t\x12\x1a\n\x12serial_hexadecimal\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12\x19\n\x0c\x63ompany_name\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0f\x63ompany_address\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0bholder_name\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x1b\n\x0eholder_address\x18\x08 \x01(\tH\x03\x88\x01\x01\x12.\n\nnot_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tauthority\x18\x0b \x01(\t\x12:\n\nrevocation\x18\x0c \x01(\x0b\x32&.toroku.certificate.v1.RevocationCheckB\x0f\n\r_company_nameB\x12\n\x10_company_addressB\x0e\n\x0c_holder_nameB\x11\n\x0f_holder_address\"\x7f\n\x0fRevocationCheck\x12\x37\n\x06status\x18\x01 \x01(\x0e\x32\'.toroku.certificate.v1.RevocationStatus\x12\x33\n\x0f\x63rl_this_update\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\rSignedPurpose\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12<\n\talgorithm\x18\x02 \x01(\x0e\x32).toroku.certificate.v1.SignatureAlgorithm\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xe6\x01\n\x0cRegistration\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x04 \x01(\x0c\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x31\n\rregistered_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x06origin\x18\x07 \x01(\x0e\x32).toroku.certificate.v1.RegistrationOrigin*p\n\x10RevocationStatus\x12!\n\x1dREVOCATION_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16REVOCATION_STATUS_GOOD\x10\x01\x12\x1d\n\x19REVOCATION_STATUS_UNKNOWN\x10\x02*o\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x1a\n\x16OPERATION_REGISTRATION\x10\x01\x12\x14\n\x10OPERATION_CHANGE\x10\x02\x12\x15\n\x11OPERATION_RENEWAL\x10\x03*\x84\x03\n\x12SignatureAlgorithm\x12#\n\x1fSIGNATURE_ALGORITHM_UNSPECIFIED\x10\x00\x12+\n\'SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256\x10\x01\x12+\n\'SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA384\x10\x02\x12+\n\'SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA512\x10\x03\x12&\n\"SIGNATURE_ALGORITHM_RSA_PSS_SHA256\x10\x04\x12&\n\"SIGNATURE_ALGORITHM_RSA_PSS_SHA384\x10\x05\x12&\n\"SIGNATURE_ALGORITHM_RSA_PSS_SHA512\x10\x06\x12$\n SIGNATURE_ALGORITHM_ECDSA_SHA256\x10\x07\x12$\n SIGNATURE_ALGORITHM_ECDSA_SHA384\x10\x08*\x8f\x01\n\x0c\x43\x61rdStanding\x12\x1d\n\x19\x43\x41RD_STANDING_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41RD_STANDING_NEW\x10\x01\x12&\n\"CARD_STANDING_REGISTERED_ELSEWHERE\x10\x02\x12!\n\x1d\x43\x41RD_STANDING_REGISTERED_HERE\x10\x03*\x82\x01\n\x12RegistrationOrigin\x12#\n\x1fREGISTRATION_ORIGIN_UNSPECIFIED\x10\x00\x12\"\n\x1eREGISTRATION_ORIGIN_CONTRACTOR\x10\x01\x12#\n\x1fREGISTRATION_ORIGIN_PROPAGATION\x10\x02\x42V\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n toroku/certificate/v1/card.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x03\n\x04\x43\x61rd\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0eserial_decimal\x18\x02 \x01(\t\x12\x1a\n\x12serial_hexadecimal\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12\x19\n\x0c\x63ompany_name\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0f\x63ompany_address\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0bholder_name\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x1b\n\x0eholder_address\x18\x08 \x01(\tH\x03\x88\x01\x01\x12.\n\nnot_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tauthority\x18\x0b \x01(\t\x12:\n\nrevocation\x18\x0c \x01(\x0b\x32&.toroku.certificate.v1.RevocationCheckB\x0f\n\r_company_nameB\x12\n\x10_company_addressB\x0e\n\x0c_holder_nameB\x11\n\x0f_holder_address\"\x7f\n\x0fRevocationCheck\x12\x37\n\x06status\x18\x01 \x01(\x0e\x32\'.toroku.certificate.v1.RevocationStatus\x12\x33\n\x0f\x63rl_this_update\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe6\x01\n\x0cRegistration\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x04 \x01(\x0c\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x31\n\rregistered_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x06origin\x18\x07 \x01(\x0e\x32).toroku.certificate.v1.RegistrationOrigin*p\n\x10RevocationStatus\x12!\n\x1dREVOCATION_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16REVOCATION_STATUS_GOOD\x10\x01\x12\x1d\n\x19REVOCATION_STATUS_UNKNOWN\x10\x02*\x83\x01\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x1a\n\x16OPERATION_REGISTRATION\x10\x01\x12\x14\n\x10OPERATION_CHANGE\x10\x02\x12\x15\n\x11OPERATION_RENEWAL\x10\x03\x12\x12\n\x0eOPERATION_VIEW\x10\x04*K\n\x08\x43\x61rdRole\x12\x19\n\x15\x43\x41RD_ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rCARD_ROLE_OLD\x10\x01\x12\x11\n\rCARD_ROLE_NEW\x10\x02*\x8f\x01\n\x0c\x43\x61rdStanding\x12\x1d\n\x19\x43\x41RD_STANDING_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41RD_STANDING_NEW\x10\x01\x12&\n\"CARD_STANDING_REGISTERED_ELSEWHERE\x10\x02\x12!\n\x1d\x43\x41RD_STANDING_REGISTERED_HERE\x10\x03*\xa3\x01\n\x12RegistrationOrigin\x12#\n\x1fREGISTRATION_ORIGIN_UNSPECIFIED\x10\x00\x12\"\n\x1eREGISTRATION_ORIGIN_CONTRACTOR\x10\x01\x12#\n\x1fREGISTRATION_ORIGIN_PROPAGATION\x10\x02\x12\x1f\n\x1bREGISTRATION_ORIGIN_RENEWAL\x10\x03\x42V\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,22 +33,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.certificate.v1.card_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025toroku.certificate.v1P\001Z#toroku/certificate/v1;certificatev1\252\002\025Toroku.Certificate.V1'
-  _globals['_REVOCATIONSTATUS']._serialized_start=1032
-  _globals['_REVOCATIONSTATUS']._serialized_end=1144
-  _globals['_OPERATION']._serialized_start=1146
-  _globals['_OPERATION']._serialized_end=1257
-  _globals['_SIGNATUREALGORITHM']._serialized_start=1260
-  _globals['_SIGNATUREALGORITHM']._serialized_end=1648
-  _globals['_CARDSTANDING']._serialized_start=1651
-  _globals['_CARDSTANDING']._serialized_end=1794
-  _globals['_REGISTRATIONORIGIN']._serialized_start=1797
-  _globals['_REGISTRATIONORIGIN']._serialized_end=1927
+  _globals['_REVOCATIONSTATUS']._serialized_start=917
+  _globals['_REVOCATIONSTATUS']._serialized_end=1029
+  _globals['_OPERATION']._serialized_start=1032
+  _globals['_OPERATION']._serialized_end=1163
+  _globals['_CARDROLE']._serialized_start=1165
+  _globals['_CARDROLE']._serialized_end=1240
+  _globals['_CARDSTANDING']._serialized_start=1243
+  _globals['_CARDSTANDING']._serialized_end=1386
+  _globals['_REGISTRATIONORIGIN']._serialized_start=1389
+  _globals['_REGISTRATIONORIGIN']._serialized_end=1552
   _globals['_CARD']._serialized_start=93
   _globals['_CARD']._serialized_end=553
   _globals['_REVOCATIONCHECK']._serialized_start=555
   _globals['_REVOCATIONCHECK']._serialized_end=682
-  _globals['_SIGNEDPURPOSE']._serialized_start=684
-  _globals['_SIGNEDPURPOSE']._serialized_end=797
-  _globals['_REGISTRATION']._serialized_start=800
-  _globals['_REGISTRATION']._serialized_end=1030
+  _globals['_REGISTRATION']._serialized_start=685
+  _globals['_REGISTRATION']._serialized_end=915
 # @@protoc_insertion_point(module_scope)

@@ -55,7 +55,9 @@ class _OperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operation.V
     OPERATION_CHANGE: _Operation.ValueType  # 2
     """変更"""
     OPERATION_RENEWAL: _Operation.ValueType  # 3
-    """ICカード更新. Refused with OPERATION_UNKNOWN as long as nothing carries it out."""
+    """ICカード更新"""
+    OPERATION_VIEW: _Operation.ValueType  # 4
+    """To see what is known of it, and advice. Changes nothing."""
 
 class Operation(_Operation, metaclass=_OperationEnumTypeWrapper):
     """What a contractor does with a card."""
@@ -67,56 +69,34 @@ OPERATION_REGISTRATION: Operation.ValueType  # 1
 OPERATION_CHANGE: Operation.ValueType  # 2
 """変更"""
 OPERATION_RENEWAL: Operation.ValueType  # 3
-"""ICカード更新. Refused with OPERATION_UNKNOWN as long as nothing carries it out."""
+"""ICカード更新"""
+OPERATION_VIEW: Operation.ValueType  # 4
+"""To see what is known of it, and advice. Changes nothing."""
 Global___Operation: _TypeAlias = Operation  # noqa: Y015
 
-class _SignatureAlgorithm:
+class _CardRole:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _SignatureAlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignatureAlgorithm.ValueType], _builtins.type):
+class _CardRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardRole.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    SIGNATURE_ALGORITHM_UNSPECIFIED: _SignatureAlgorithm.ValueType  # 0
-    """Refused with SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
-    SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256: _SignatureAlgorithm.ValueType  # 1
-    """RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-256."""
-    SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA384: _SignatureAlgorithm.ValueType  # 2
-    """RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-384."""
-    SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA512: _SignatureAlgorithm.ValueType  # 3
-    """RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-512."""
-    SIGNATURE_ALGORITHM_RSA_PSS_SHA256: _SignatureAlgorithm.ValueType  # 4
-    """RSASSA-PSS (RFC 8017) with SHA-256, MGF1 with the same hash, a salt as long as the hash."""
-    SIGNATURE_ALGORITHM_RSA_PSS_SHA384: _SignatureAlgorithm.ValueType  # 5
-    """RSASSA-PSS (RFC 8017) with SHA-384, MGF1 with the same hash, a salt as long as the hash."""
-    SIGNATURE_ALGORITHM_RSA_PSS_SHA512: _SignatureAlgorithm.ValueType  # 6
-    """RSASSA-PSS (RFC 8017) with SHA-512, MGF1 with the same hash, a salt as long as the hash."""
-    SIGNATURE_ALGORITHM_ECDSA_SHA256: _SignatureAlgorithm.ValueType  # 7
-    """ECDSA (FIPS 186-5) with SHA-256."""
-    SIGNATURE_ALGORITHM_ECDSA_SHA384: _SignatureAlgorithm.ValueType  # 8
-    """ECDSA (FIPS 186-5) with SHA-384."""
+    CARD_ROLE_UNSPECIFIED: _CardRole.ValueType  # 0
+    """The sole card."""
+    CARD_ROLE_OLD: _CardRole.ValueType  # 1
+    """The card that is replaced by a renewal."""
+    CARD_ROLE_NEW: _CardRole.ValueType  # 2
+    """The card that takes its place."""
 
-class SignatureAlgorithm(_SignatureAlgorithm, metaclass=_SignatureAlgorithmEnumTypeWrapper):
-    """How a card signs."""
+class CardRole(_CardRole, metaclass=_CardRoleEnumTypeWrapper):
+    """The role of a card in an operation."""
 
-SIGNATURE_ALGORITHM_UNSPECIFIED: SignatureAlgorithm.ValueType  # 0
-"""Refused with SIGNATURE_ALGORITHM_NOT_ACCEPTED."""
-SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA256: SignatureAlgorithm.ValueType  # 1
-"""RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-256."""
-SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA384: SignatureAlgorithm.ValueType  # 2
-"""RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-384."""
-SIGNATURE_ALGORITHM_RSA_PKCS1V15_SHA512: SignatureAlgorithm.ValueType  # 3
-"""RSASSA-PKCS1-v1_5 (RFC 8017) with SHA-512."""
-SIGNATURE_ALGORITHM_RSA_PSS_SHA256: SignatureAlgorithm.ValueType  # 4
-"""RSASSA-PSS (RFC 8017) with SHA-256, MGF1 with the same hash, a salt as long as the hash."""
-SIGNATURE_ALGORITHM_RSA_PSS_SHA384: SignatureAlgorithm.ValueType  # 5
-"""RSASSA-PSS (RFC 8017) with SHA-384, MGF1 with the same hash, a salt as long as the hash."""
-SIGNATURE_ALGORITHM_RSA_PSS_SHA512: SignatureAlgorithm.ValueType  # 6
-"""RSASSA-PSS (RFC 8017) with SHA-512, MGF1 with the same hash, a salt as long as the hash."""
-SIGNATURE_ALGORITHM_ECDSA_SHA256: SignatureAlgorithm.ValueType  # 7
-"""ECDSA (FIPS 186-5) with SHA-256."""
-SIGNATURE_ALGORITHM_ECDSA_SHA384: SignatureAlgorithm.ValueType  # 8
-"""ECDSA (FIPS 186-5) with SHA-384."""
-Global___SignatureAlgorithm: _TypeAlias = SignatureAlgorithm  # noqa: Y015
+CARD_ROLE_UNSPECIFIED: CardRole.ValueType  # 0
+"""The sole card."""
+CARD_ROLE_OLD: CardRole.ValueType  # 1
+"""The card that is replaced by a renewal."""
+CARD_ROLE_NEW: CardRole.ValueType  # 2
+"""The card that takes its place."""
+Global___CardRole: _TypeAlias = CardRole  # noqa: Y015
 
 class _CardStanding:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -157,7 +137,9 @@ class _RegistrationOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     REGISTRATION_ORIGIN_CONTRACTOR: _RegistrationOrigin.ValueType  # 1
     """Made by the contractor at this agency."""
     REGISTRATION_ORIGIN_PROPAGATION: _RegistrationOrigin.ValueType  # 2
-    """Made by propagation from another agency."""
+    """Made by propagation from another agency, of a registration or of a renewal."""
+    REGISTRATION_ORIGIN_RENEWAL: _RegistrationOrigin.ValueType  # 3
+    """Made by the contractor's renewal at this agency."""
 
 class RegistrationOrigin(_RegistrationOrigin, metaclass=_RegistrationOriginEnumTypeWrapper):
     """How a registration came about."""
@@ -167,7 +149,9 @@ REGISTRATION_ORIGIN_UNSPECIFIED: RegistrationOrigin.ValueType  # 0
 REGISTRATION_ORIGIN_CONTRACTOR: RegistrationOrigin.ValueType  # 1
 """Made by the contractor at this agency."""
 REGISTRATION_ORIGIN_PROPAGATION: RegistrationOrigin.ValueType  # 2
-"""Made by propagation from another agency."""
+"""Made by propagation from another agency, of a registration or of a renewal."""
+REGISTRATION_ORIGIN_RENEWAL: RegistrationOrigin.ValueType  # 3
+"""Made by the contractor's renewal at this agency."""
 Global___RegistrationOrigin: _TypeAlias = RegistrationOrigin  # noqa: Y015
 
 @_typing.final
@@ -284,74 +268,6 @@ class RevocationCheck(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevocationCheck: _TypeAlias = RevocationCheck  # noqa: Y015
-
-@_typing.final
-class SignedPurpose(_message.Message):
-    """A purpose and the card's signature over "toroku card signature v1" ‖ 0x00 ‖ purpose.
-
-    A purpose is what a card signs: one JSON object in the canonical form of RFC 8785, in UTF-8, at most 16 KiB. There is
-    one grammar for contractors and officers and for all operations, also for those that nothing carries out yet. Whatever
-    is not exactly in it is refused: PURPOSE_MALFORMED, PURPOSE_OPERATION_UNKNOWN. docs/what-a-card-signs.md has the form
-    of each key; protos/vectors/purposes.json has vectors that a second implementation made.
-
-    Every purpose has:
-      instance            the id of the instance
-      type                "log-in" proves possession of the card, "act" agrees to its lines
-      operation           a name below or, for an officer, the full name of an RPC, for example
-                          "toroku.qualification.v1.QualificationRegistry/CommitRoster"
-      role                "old" and "new" in a renewal, otherwise "sole"
-      nonce               32 random bytes, base64url without padding; good once, for five minutes
-      certificate_sha256  the card that signs; hashes are 64 lower-case hexadecimal digits
-    Every act has also:
-      request_id          UUID, 36 characters in lower case
-      request_sha256      SHA-256 of the canonical request, for a registration of RegistrationForm
-      lines               what this does, in words: 1 to 32 texts of 1 to 400 characters
-    By operation (a question mark: may be absent; all other keys are forbidden):
-      registration   log-in      agency, category
-                     act         agency, category, bidder_id
-      change         log-in      agency, category
-                     act         agency, category, bidder_id
-      renewal        log-in      agency, category; role old or new
-                     act of old  agency, category, bidder_id, successor_key_sha256
-                     act of new  agency, category, bidder_id, successor_key_sha256, other_certificate_sha256
-      view           log-in      agency?, category?
-      stop           log-in      category?
-                     act         card_sha256, category?
-      tender-log-in  log-in      agency, category, client, redirect, openid_nonce?
-      statement      log-in      category, agency?
-                     act         category, bidder_id, agency?
-      an RPC         log-in      nothing else
-                     act         agency?, category?, bidder_id?, card_sha256?, person_id?, subjects?, proposal_sha256?,
-                                 notes_sha256?
-    subjects stands for a list: {"count":2,"kind":"bidder","sha256":"…"}, kind bidder, card or person, the SHA-256 of the
-    canonical JSON array of their ids, ascending, none twice. notes_sha256 is an ascending array of hashes.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PURPOSE_FIELD_NUMBER: _builtins.int
-    ALGORITHM_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
-    purpose: _builtins.bytes
-    """Required. The purpose exactly as it was issued."""
-    algorithm: Global___SignatureAlgorithm.ValueType
-    """Required. How the card signed."""
-    signature: _builtins.bytes
-    """Required. The signature; at most 1 KiB. For ECDSA, the DER of Ecdsa-Sig-Value (RFC 3279)."""
-    def __init__(
-        self,
-        *,
-        purpose: _builtins.bytes = ...,
-        algorithm: Global___SignatureAlgorithm.ValueType = ...,
-        signature: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "purpose", b"purpose", "signature", b"signature"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SignedPurpose: _TypeAlias = SignedPurpose  # noqa: Y015
 
 @_typing.final
 class Registration(_message.Message):

@@ -99,7 +99,6 @@ class CardState(_message.Message):
     BINDING_REASON_FIELD_NUMBER: _builtins.int
     PROVEN_FIELD_NUMBER: _builtins.int
     SUSPENDED_FIELD_NUMBER: _builtins.int
-    REPLACED_BY_FIELD_NUMBER: _builtins.int
     REGISTRATIONS_FIELD_NUMBER: _builtins.int
     certificate_sha256: _builtins.bytes
     """The card: SHA-256 of the certificate in DER, 32 bytes."""
@@ -113,8 +112,6 @@ class CardState(_message.Message):
     """Why the binding ended: a word of the history, for example "transfer". Empty while it is live."""
     suspended: _builtins.bool
     """Whether the card is suspended in the whole instance. An agency's own suspension is in its registration."""
-    replaced_by: _builtins.bytes
-    """The card that replaced this one by a renewal: SHA-256 of its certificate in DER, 32 bytes. Empty if none did."""
     @_builtins.property
     def version(self) -> _version_pb2.Version:
         """The version of this state. The number is given while the card's row is locked."""
@@ -138,12 +135,11 @@ class CardState(_message.Message):
         binding_reason: _builtins.str = ...,
         proven: _bidder_pb2.Proven | None = ...,
         suspended: _builtins.bool = ...,
-        replaced_by: _builtins.bytes = ...,
         registrations: _abc.Iterable[Global___AgencyRegistration] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["proven", b"proven", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "binding", b"binding", "binding_reason", b"binding_reason", "category", b"category", "certificate_sha256", b"certificate_sha256", "proven", b"proven", "registrations", b"registrations", "replaced_by", b"replaced_by", "suspended", b"suspended", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "binding", b"binding", "binding_reason", b"binding_reason", "category", b"category", "certificate_sha256", b"certificate_sha256", "proven", b"proven", "registrations", b"registrations", "suspended", b"suspended", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -163,6 +159,9 @@ class AgencyRegistration(_message.Message):
     REGISTERED_AT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_FIELD_NUMBER: _builtins.int
+    STAYS_HERE_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
     """UUID of the registration, 36 characters."""
     agency: _builtins.str
@@ -179,6 +178,16 @@ class AgencyRegistration(_message.Message):
     """SHA-256 of the canonical request that the card signed, 32 bytes; ties the staged contacts to the act. Empty if
     propagation made the registration.
     """
+    replaced_by: _builtins.bytes
+    """The card that took its place here, by a renewal: SHA-256 of its certificate in DER, 32 bytes. Empty unless the state
+    is REPLACED.
+    """
+    predecessor: _builtins.bytes
+    """The card whose place it took here, by a renewal, or which an officer linked to it: SHA-256 of its certificate in
+    DER, 32 bytes. Empty if there is none.
+    """
+    stays_here: _builtins.bool
+    """The contractor chose that the other agencies do not follow."""
     @_builtins.property
     def registered_at(self) -> _timestamp_pb2.Timestamp:
         """When the registration was committed."""
@@ -194,10 +203,13 @@ class AgencyRegistration(_message.Message):
         registered_at: _timestamp_pb2.Timestamp | None = ...,
         request_id: _builtins.str = ...,
         request_sha256: _builtins.bytes = ...,
+        replaced_by: _builtins.bytes = ...,
+        predecessor: _builtins.bytes = ...,
+        stays_here: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "origin", b"origin", "reason", b"reason", "registered_at", b"registered_at", "registration_id", b"registration_id", "request_id", b"request_id", "request_sha256", b"request_sha256", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "origin", b"origin", "predecessor", b"predecessor", "reason", b"reason", "registered_at", b"registered_at", "registration_id", b"registration_id", "replaced_by", b"replaced_by", "request_id", b"request_id", "request_sha256", b"request_sha256", "state", b"state", "stays_here", b"stays_here"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,12 +24,15 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
+from toroku.act.v1 import signed_purpose_pb2 as toroku_dot_act_dot_v1_dot_signed__purpose__pb2
+from toroku.certificate.v1 import act_proof_pb2 as toroku_dot_certificate_dot_v1_dot_act__proof__pb2
 from toroku.certificate.v1 import card_pb2 as toroku_dot_certificate_dot_v1_dot_card__pb2
 from toroku.certificate.v1 import card_state_pb2 as toroku_dot_certificate_dot_v1_dot_card__state__pb2
 from toroku.qualification.v1 import bidder_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__pb2
+from toroku.qualification.v1 import bidder_state_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0toroku/certificate/v1/certificate_registry.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a toroku/certificate/v1/card.proto\x1a&toroku/certificate/v1/card_state.proto\x1a$toroku/qualification/v1/bidder.proto\"\xa0\x01\n\x16\x43reateChallengeRequest\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\x12\x1a\n\x12other_certificates\x18\x05 \x03(\x0c\"\x85\x01\n\x17\x43reateChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\xd5\x01\n\x16OpenCardSessionRequest\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\x12\x34\n\x06log_in\x18\x05 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\x12\x19\n\x11resume_request_id\x18\x06 \x01(\t\"\xc2\x01\n\x17OpenCardSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x35\n\x08standing\x18\x03 \x01(\x0e\x32#.toroku.certificate.v1.CardStanding\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x17\x43heckCardSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x33\n\toperation\x18\x02 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\"\xa4\x01\n\x18\x43heckCardSessionResponse\x12)\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x15\x45ndCardSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x18\n\x16\x45ndCardSessionResponse\"\xb3\x01\n\x17\x43heckRegistrableRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x06 \x01(\x0c\"\x1a\n\x18\x43heckRegistrableResponse\"\xc4\x01\n\x19\x43reateActChallengeRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x06 \x01(\x0c\x12\r\n\x05lines\x18\x07 \x03(\t\"]\n\x1a\x43reateActChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc6\x01\n\x0fRegisterRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x31\n\x03\x61\x63t\x18\x06 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\"x\n\x10RegisterResponse\x12\x39\n\x0cregistration\x18\x01 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"T\n\x11GetOutcomeRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x62\x61ndon\x18\x03 \x01(\x08\"\xd9\x02\n\x12GetOutcomeResponse\x12\x42\n\x07outcome\x18\x01 \x01(\x0e\x32\x31.toroku.certificate.v1.GetOutcomeResponse.Outcome\x12\x39\n\x0cregistration\x18\x02 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12\x34\n\ncard_state\x18\x03 \x01(\x0b\x32 .toroku.certificate.v1.CardState\x12)\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"c\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_NONE\x10\x01\x12\x16\n\x12OUTCOME_REGISTERED\x10\x02\x12\x15\n\x11OUTCOME_ABANDONED\x10\x03\"H\n\x14RecordBiddersRequest\x12\x30\n\x07\x62idders\x18\x01 \x03(\x0b\x32\x1f.toroku.qualification.v1.Bidder\"\x17\n\x15RecordBiddersResponse\"[\n\x1dPropagateRegistrationsRequest\x12:\n\x08\x61gencies\x18\x01 \x03(\x0b\x32(.toroku.certificate.v1.AgencyPropagation\"=\n\x11\x41gencyPropagation\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x18\n\x10registration_ids\x18\x02 \x03(\t\"`\n\x1ePropagateRegistrationsResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32-.toroku.certificate.v1.PropagatedRegistration\"\x95\x02\n\x16PropagatedRegistration\x12\x1e\n\x16source_registration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x44\n\x06result\x18\x03 \x01(\x0e\x32\x34.toroku.certificate.v1.PropagatedRegistration.Result\x12\x17\n\x0fregistration_id\x18\x04 \x01(\t\"l\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRESULT_DONE\x10\x01\x12\x18\n\x14RESULT_CARD_NOT_GOOD\x10\x02\x12\x1f\n\x1bRESULT_REGISTRATION_UNKNOWN\x10\x03\x32\xed\n\n\x13\x43\x65rtificateRegistry\x12\x82\x01\n\x0f\x43reateChallenge\x12-.toroku.certificate.v1.CreateChallengeRequest\x1a..toroku.certificate.v1.CreateChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x82\x01\n\x0fOpenCardSession\x12-.toroku.certificate.v1.OpenCardSessionRequest\x1a..toroku.certificate.v1.OpenCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x85\x01\n\x10\x43heckCardSession\x12..toroku.certificate.v1.CheckCardSessionRequest\x1a/.toroku.certificate.v1.CheckCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x7f\n\x0e\x45ndCardSession\x12,.toroku.certificate.v1.EndCardSessionRequest\x1a-.toroku.certificate.v1.EndCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x85\x01\n\x10\x43heckRegistrable\x12..toroku.certificate.v1.CheckRegistrableRequest\x1a/.toroku.certificate.v1.CheckRegistrableResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8b\x01\n\x12\x43reateActChallenge\x12\x30.toroku.certificate.v1.CreateActChallengeRequest\x1a\x31.toroku.certificate.v1.CreateActChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12m\n\x08Register\x12&.toroku.certificate.v1.RegisterRequest\x1a\'.toroku.certificate.v1.RegisterResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x89\x01\n\nGetOutcome\x12(.toroku.certificate.v1.GetOutcomeRequest\x1a).toroku.certificate.v1.GetOutcomeResponse\"&\xaa\xed\x18\"\n\x14\x63ontact-notification\n\nfront-door\x12\x8f\x01\n\rRecordBidders\x12+.toroku.certificate.v1.RecordBiddersRequest\x1a,.toroku.certificate.v1.RecordBiddersResponse\"#\xaa\xed\x18\x18\n\x16qualification-registry\xb0\xed\x18\x80\x80\x80\x01\x12\x9f\x01\n\x16PropagateRegistrations\x12\x34.toroku.certificate.v1.PropagateRegistrationsRequest\x1a\x35.toroku.certificate.v1.PropagateRegistrationsResponse\"\x18\xaa\xed\x18\r\n\x0b\x61gency-sync\xb0\xed\x18\x80\x80\x80\x04\x42V\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0toroku/certificate/v1/certificate_registry.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a\"toroku/act/v1/signed_purpose.proto\x1a%toroku/certificate/v1/act_proof.proto\x1a toroku/certificate/v1/card.proto\x1a&toroku/certificate/v1/card_state.proto\x1a$toroku/qualification/v1/bidder.proto\x1a*toroku/qualification/v1/bidder_state.proto\"\xcf\x01\n\x16\x43reateChallengeRequest\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\x12\x1a\n\x12other_certificates\x18\x05 \x03(\x0c\x12-\n\x04role\x18\x06 \x01(\x0e\x32\x1f.toroku.certificate.v1.CardRole\"\x85\x01\n\x17\x43reateChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\xfc\x01\n\x16OpenCardSessionRequest\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\x12,\n\x06log_in\x18\x05 \x01(\x0b\x32\x1c.toroku.act.v1.SignedPurpose\x12\x19\n\x11resume_request_id\x18\x06 \x01(\t\x12-\n\x04role\x18\x07 \x01(\x0e\x32\x1f.toroku.certificate.v1.CardRole\"\xc2\x01\n\x17OpenCardSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x35\n\x08standing\x18\x03 \x01(\x0e\x32#.toroku.certificate.v1.CardStanding\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x17\x43heckCardSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x33\n\toperation\x18\x02 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\"\xa3\x02\n\x18\x43heckCardSessionResponse\x12)\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\ncard_state\x18\x04 \x01(\x0b\x32 .toroku.certificate.v1.CardState\x12-\n\x04role\x18\x05 \x01(\x0e\x32\x1f.toroku.certificate.v1.CardRole\x12\x18\n\x10\x62idder_suspended\x18\x06 \x01(\x08\".\n\x15\x45ndCardSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x18\n\x16\x45ndCardSessionResponse\"\xcf\x01\n\x17\x43heckRegistrableRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x06 \x01(\x0c\x12\x1a\n\x12predecessor_serial\x18\x07 \x01(\t\"\x1a\n\x18\x43heckRegistrableResponse\"\xe0\x01\n\x19\x43reateActChallengeRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x06 \x01(\x0c\x12\r\n\x05lines\x18\x07 \x03(\t\x12\x1a\n\x12predecessor_serial\x18\x08 \x01(\t\"]\n\x1a\x43reateActChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xda\x01\n\x0fRegisterRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12)\n\x03\x61\x63t\x18\x06 \x01(\x0b\x32\x1c.toroku.act.v1.SignedPurpose\x12\x1a\n\x12predecessor_serial\x18\x07 \x01(\t\"\x90\x01\n\x10RegisterResponse\x12\x39\n\x0cregistration\x18\x01 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x16\n\x0ehistory_digest\x18\x03 \x01(\x0c\"\x92\x01\n\x1c\x43reateChangeChallengeRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x05 \x01(\x0c\x12\r\n\x05lines\x18\x06 \x03(\t\"`\n\x1d\x43reateChangeChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x01\n\x0fProveActRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12)\n\x03\x61\x63t\x18\x05 \x01(\x0b\x32\x1c.toroku.act.v1.SignedPurpose\"m\n\x10ProveActResponse\x12.\n\x05proof\x18\x01 \x01(\x0b\x32\x1f.toroku.certificate.v1.ActProof\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\xb4\x01\n CreateSuccessionChallengeRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x05 \x01(\x0c\x12\x1c\n\x14successor_key_sha256\x18\x06 \x01(\x0c\x12\r\n\x05lines\x18\x07 \x03(\t\"d\n!CreateSuccessionChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x02\n\x1d\x43reateRenewalChallengeRequest\x12\x19\n\x11old_session_token\x18\x01 \x01(\t\x12\x19\n\x11new_session_token\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x33\n\x05proof\x18\x05 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x07 \x01(\x0c\x12\x1c\n\x14successor_key_sha256\x18\x08 \x01(\x0c\x12\r\n\x05lines\x18\t \x03(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"a\n\x1e\x43reateRenewalChallengeResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd4\x02\n\x0cRenewRequest\x12\x19\n\x11old_session_token\x18\x01 \x01(\t\x12\x19\n\x11new_session_token\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x33\n\x05proof\x18\x05 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12-\n\x07old_act\x18\x07 \x01(\x0b\x32\x1c.toroku.act.v1.SignedPurpose\x12-\n\x07new_act\x18\x08 \x01(\x0b\x32\x1c.toroku.act.v1.SignedPurpose\x12\x15\n\rsuccessor_key\x18\t \x01(\x0c\x12\x1b\n\x13successor_signature\x18\n \x01(\x0c\x12\x11\n\tpropagate\x18\x0b \x01(\x08\"D\n\rRenewResponse\x12\x33\n\x07renewal\x18\x01 \x01(\x0b\x32\".toroku.certificate.v1.RenewedCard\"C\n\x11GetRenewalRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"I\n\x12GetRenewalResponse\x12\x33\n\x07renewal\x18\x01 \x01(\x0b\x32\".toroku.certificate.v1.RenewedCard\"\xea\x01\n\x0bRenewedCard\x12\x39\n\x0cregistration\x18\x01 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12-\n\x08old_card\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12-\n\x08new_card\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x11\n\tpropagate\x18\x04 \x01(\x08\x12\x16\n\x0ehistory_digest\x18\x05 \x01(\x0c\x12\x17\n\x0fhistory_receipt\x18\x06 \x01(\t\"T\n\x11GetOutcomeRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x62\x61ndon\x18\x03 \x01(\x08\"\x8a\x03\n\x12GetOutcomeResponse\x12\x42\n\x07outcome\x18\x01 \x01(\x0e\x32\x31.toroku.certificate.v1.GetOutcomeResponse.Outcome\x12\x39\n\x0cregistration\x18\x02 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12\x34\n\ncard_state\x18\x03 \x01(\x0b\x32 .toroku.certificate.v1.CardState\x12)\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x16\n\x0ehistory_digest\x18\x05 \x01(\x0c\x12\x17\n\x0fhistory_receipt\x18\x06 \x01(\t\"c\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_NONE\x10\x01\x12\x16\n\x12OUTCOME_REGISTERED\x10\x02\x12\x15\n\x11OUTCOME_ABANDONED\x10\x03\"X\n\x19RecordBidderStatesRequest\x12;\n\rbidder_states\x18\x01 \x03(\x0b\x32$.toroku.qualification.v1.BidderState\"\x1c\n\x1aRecordBidderStatesResponse\"t\n\x1dPropagateRegistrationsRequest\x12:\n\x08\x61gencies\x18\x01 \x03(\x0b\x32(.toroku.certificate.v1.AgencyPropagation\x12\x17\n\x0ftaking_over_ids\x18\x02 \x03(\t\"=\n\x11\x41gencyPropagation\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x18\n\x10registration_ids\x18\x02 \x03(\t\"`\n\x1ePropagateRegistrationsResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32-.toroku.certificate.v1.PropagatedRegistration\"\xb3\x02\n\x16PropagatedRegistration\x12\x1e\n\x16source_registration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x44\n\x06result\x18\x03 \x01(\x0e\x32\x34.toroku.certificate.v1.PropagatedRegistration.Result\x12\x17\n\x0fregistration_id\x18\x04 \x01(\t\"\x89\x01\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRESULT_DONE\x10\x01\x12\x18\n\x14RESULT_CARD_NOT_GOOD\x10\x02\x12\x1f\n\x1bRESULT_REGISTRATION_UNKNOWN\x10\x03\x12\x1b\n\x17RESULT_BIDDER_SUSPENDED\x10\x04\x32\x9a\x11\n\x13\x43\x65rtificateRegistry\x12\x82\x01\n\x0f\x43reateChallenge\x12-.toroku.certificate.v1.CreateChallengeRequest\x1a..toroku.certificate.v1.CreateChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x82\x01\n\x0fOpenCardSession\x12-.toroku.certificate.v1.OpenCardSessionRequest\x1a..toroku.certificate.v1.OpenCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x85\x01\n\x10\x43heckCardSession\x12..toroku.certificate.v1.CheckCardSessionRequest\x1a/.toroku.certificate.v1.CheckCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x7f\n\x0e\x45ndCardSession\x12,.toroku.certificate.v1.EndCardSessionRequest\x1a-.toroku.certificate.v1.EndCardSessionResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x85\x01\n\x10\x43heckRegistrable\x12..toroku.certificate.v1.CheckRegistrableRequest\x1a/.toroku.certificate.v1.CheckRegistrableResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8b\x01\n\x12\x43reateActChallenge\x12\x30.toroku.certificate.v1.CreateActChallengeRequest\x1a\x31.toroku.certificate.v1.CreateActChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12m\n\x08Register\x12&.toroku.certificate.v1.RegisterRequest\x1a\'.toroku.certificate.v1.RegisterResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x94\x01\n\x15\x43reateChangeChallenge\x12\x33.toroku.certificate.v1.CreateChangeChallengeRequest\x1a\x34.toroku.certificate.v1.CreateChangeChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12m\n\x08ProveAct\x12&.toroku.certificate.v1.ProveActRequest\x1a\'.toroku.certificate.v1.ProveActResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\xa0\x01\n\x19\x43reateSuccessionChallenge\x12\x37.toroku.certificate.v1.CreateSuccessionChallengeRequest\x1a\x38.toroku.certificate.v1.CreateSuccessionChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x97\x01\n\x16\x43reateRenewalChallenge\x12\x34.toroku.certificate.v1.CreateRenewalChallengeRequest\x1a\x35.toroku.certificate.v1.CreateRenewalChallengeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x64\n\x05Renew\x12#.toroku.certificate.v1.RenewRequest\x1a$.toroku.certificate.v1.RenewResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12s\n\nGetRenewal\x12(.toroku.certificate.v1.GetRenewalRequest\x1a).toroku.certificate.v1.GetRenewalResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x89\x01\n\nGetOutcome\x12(.toroku.certificate.v1.GetOutcomeRequest\x1a).toroku.certificate.v1.GetOutcomeResponse\"&\xaa\xed\x18\"\n\x14\x63ontact-notification\n\nfront-door\x12\x9e\x01\n\x12RecordBidderStates\x12\x30.toroku.certificate.v1.RecordBidderStatesRequest\x1a\x31.toroku.certificate.v1.RecordBidderStatesResponse\"#\xaa\xed\x18\x18\n\x16qualification-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x9f\x01\n\x16PropagateRegistrations\x12\x34.toroku.certificate.v1.PropagateRegistrationsRequest\x1a\x35.toroku.certificate.v1.PropagateRegistrationsResponse\"\x18\xaa\xed\x18\r\n\x0b\x61gency-sync\xb0\xed\x18\x80\x80\x80\x04\x42V\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,60 +54,98 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['CreateActChallenge']._serialized_options = b'\252\355\030\014\n\nfront-door'
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['Register']._loaded_options = None
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['Register']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['CreateChangeChallenge']._loaded_options = None
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['CreateChangeChallenge']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['ProveAct']._loaded_options = None
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['ProveAct']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['CreateSuccessionChallenge']._loaded_options = None
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['CreateSuccessionChallenge']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['CreateRenewalChallenge']._loaded_options = None
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['CreateRenewalChallenge']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['Renew']._loaded_options = None
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['Renew']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['GetRenewal']._loaded_options = None
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['GetRenewal']._serialized_options = b'\252\355\030\014\n\nfront-door'
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['GetOutcome']._loaded_options = None
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['GetOutcome']._serialized_options = b'\252\355\030\"\n\024contact-notification\n\nfront-door'
-  _globals['_CERTIFICATEREGISTRY'].methods_by_name['RecordBidders']._loaded_options = None
-  _globals['_CERTIFICATEREGISTRY'].methods_by_name['RecordBidders']._serialized_options = b'\252\355\030\030\n\026qualification-registry\260\355\030\200\200\200\001'
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['RecordBidderStates']._loaded_options = None
+  _globals['_CERTIFICATEREGISTRY'].methods_by_name['RecordBidderStates']._serialized_options = b'\252\355\030\030\n\026qualification-registry\260\355\030\200\200\200\010'
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['PropagateRegistrations']._loaded_options = None
   _globals['_CERTIFICATEREGISTRY'].methods_by_name['PropagateRegistrations']._serialized_options = b'\252\355\030\r\n\013agency-sync\260\355\030\200\200\200\004'
-  _globals['_CREATECHALLENGEREQUEST']._serialized_start=252
-  _globals['_CREATECHALLENGEREQUEST']._serialized_end=412
-  _globals['_CREATECHALLENGERESPONSE']._serialized_start=415
-  _globals['_CREATECHALLENGERESPONSE']._serialized_end=548
-  _globals['_OPENCARDSESSIONREQUEST']._serialized_start=551
-  _globals['_OPENCARDSESSIONREQUEST']._serialized_end=764
-  _globals['_OPENCARDSESSIONRESPONSE']._serialized_start=767
-  _globals['_OPENCARDSESSIONRESPONSE']._serialized_end=961
-  _globals['_CHECKCARDSESSIONREQUEST']._serialized_start=964
-  _globals['_CHECKCARDSESSIONREQUEST']._serialized_end=1099
-  _globals['_CHECKCARDSESSIONRESPONSE']._serialized_start=1102
-  _globals['_CHECKCARDSESSIONRESPONSE']._serialized_end=1266
-  _globals['_ENDCARDSESSIONREQUEST']._serialized_start=1268
-  _globals['_ENDCARDSESSIONREQUEST']._serialized_end=1314
-  _globals['_ENDCARDSESSIONRESPONSE']._serialized_start=1316
-  _globals['_ENDCARDSESSIONRESPONSE']._serialized_end=1340
-  _globals['_CHECKREGISTRABLEREQUEST']._serialized_start=1343
-  _globals['_CHECKREGISTRABLEREQUEST']._serialized_end=1522
-  _globals['_CHECKREGISTRABLERESPONSE']._serialized_start=1524
-  _globals['_CHECKREGISTRABLERESPONSE']._serialized_end=1550
-  _globals['_CREATEACTCHALLENGEREQUEST']._serialized_start=1553
-  _globals['_CREATEACTCHALLENGEREQUEST']._serialized_end=1749
-  _globals['_CREATEACTCHALLENGERESPONSE']._serialized_start=1751
-  _globals['_CREATEACTCHALLENGERESPONSE']._serialized_end=1844
-  _globals['_REGISTERREQUEST']._serialized_start=1847
-  _globals['_REGISTERREQUEST']._serialized_end=2045
-  _globals['_REGISTERRESPONSE']._serialized_start=2047
-  _globals['_REGISTERRESPONSE']._serialized_end=2167
-  _globals['_GETOUTCOMEREQUEST']._serialized_start=2169
-  _globals['_GETOUTCOMEREQUEST']._serialized_end=2253
-  _globals['_GETOUTCOMERESPONSE']._serialized_start=2256
-  _globals['_GETOUTCOMERESPONSE']._serialized_end=2601
-  _globals['_GETOUTCOMERESPONSE_OUTCOME']._serialized_start=2502
-  _globals['_GETOUTCOMERESPONSE_OUTCOME']._serialized_end=2601
-  _globals['_RECORDBIDDERSREQUEST']._serialized_start=2603
-  _globals['_RECORDBIDDERSREQUEST']._serialized_end=2675
-  _globals['_RECORDBIDDERSRESPONSE']._serialized_start=2677
-  _globals['_RECORDBIDDERSRESPONSE']._serialized_end=2700
-  _globals['_PROPAGATEREGISTRATIONSREQUEST']._serialized_start=2702
-  _globals['_PROPAGATEREGISTRATIONSREQUEST']._serialized_end=2793
-  _globals['_AGENCYPROPAGATION']._serialized_start=2795
-  _globals['_AGENCYPROPAGATION']._serialized_end=2856
-  _globals['_PROPAGATEREGISTRATIONSRESPONSE']._serialized_start=2858
-  _globals['_PROPAGATEREGISTRATIONSRESPONSE']._serialized_end=2954
-  _globals['_PROPAGATEDREGISTRATION']._serialized_start=2957
-  _globals['_PROPAGATEDREGISTRATION']._serialized_end=3234
-  _globals['_PROPAGATEDREGISTRATION_RESULT']._serialized_start=3126
-  _globals['_PROPAGATEDREGISTRATION_RESULT']._serialized_end=3234
-  _globals['_CERTIFICATEREGISTRY']._serialized_start=3237
-  _globals['_CERTIFICATEREGISTRY']._serialized_end=4626
+  _globals['_CREATECHALLENGEREQUEST']._serialized_start=371
+  _globals['_CREATECHALLENGEREQUEST']._serialized_end=578
+  _globals['_CREATECHALLENGERESPONSE']._serialized_start=581
+  _globals['_CREATECHALLENGERESPONSE']._serialized_end=714
+  _globals['_OPENCARDSESSIONREQUEST']._serialized_start=717
+  _globals['_OPENCARDSESSIONREQUEST']._serialized_end=969
+  _globals['_OPENCARDSESSIONRESPONSE']._serialized_start=972
+  _globals['_OPENCARDSESSIONRESPONSE']._serialized_end=1166
+  _globals['_CHECKCARDSESSIONREQUEST']._serialized_start=1169
+  _globals['_CHECKCARDSESSIONREQUEST']._serialized_end=1304
+  _globals['_CHECKCARDSESSIONRESPONSE']._serialized_start=1307
+  _globals['_CHECKCARDSESSIONRESPONSE']._serialized_end=1598
+  _globals['_ENDCARDSESSIONREQUEST']._serialized_start=1600
+  _globals['_ENDCARDSESSIONREQUEST']._serialized_end=1646
+  _globals['_ENDCARDSESSIONRESPONSE']._serialized_start=1648
+  _globals['_ENDCARDSESSIONRESPONSE']._serialized_end=1672
+  _globals['_CHECKREGISTRABLEREQUEST']._serialized_start=1675
+  _globals['_CHECKREGISTRABLEREQUEST']._serialized_end=1882
+  _globals['_CHECKREGISTRABLERESPONSE']._serialized_start=1884
+  _globals['_CHECKREGISTRABLERESPONSE']._serialized_end=1910
+  _globals['_CREATEACTCHALLENGEREQUEST']._serialized_start=1913
+  _globals['_CREATEACTCHALLENGEREQUEST']._serialized_end=2137
+  _globals['_CREATEACTCHALLENGERESPONSE']._serialized_start=2139
+  _globals['_CREATEACTCHALLENGERESPONSE']._serialized_end=2232
+  _globals['_REGISTERREQUEST']._serialized_start=2235
+  _globals['_REGISTERREQUEST']._serialized_end=2453
+  _globals['_REGISTERRESPONSE']._serialized_start=2456
+  _globals['_REGISTERRESPONSE']._serialized_end=2600
+  _globals['_CREATECHANGECHALLENGEREQUEST']._serialized_start=2603
+  _globals['_CREATECHANGECHALLENGEREQUEST']._serialized_end=2749
+  _globals['_CREATECHANGECHALLENGERESPONSE']._serialized_start=2751
+  _globals['_CREATECHANGECHALLENGERESPONSE']._serialized_end=2847
+  _globals['_PROVEACTREQUEST']._serialized_start=2850
+  _globals['_PROVEACTREQUEST']._serialized_end=2987
+  _globals['_PROVEACTRESPONSE']._serialized_start=2989
+  _globals['_PROVEACTRESPONSE']._serialized_end=3098
+  _globals['_CREATESUCCESSIONCHALLENGEREQUEST']._serialized_start=3101
+  _globals['_CREATESUCCESSIONCHALLENGEREQUEST']._serialized_end=3281
+  _globals['_CREATESUCCESSIONCHALLENGERESPONSE']._serialized_start=3283
+  _globals['_CREATESUCCESSIONCHALLENGERESPONSE']._serialized_end=3383
+  _globals['_CREATERENEWALCHALLENGEREQUEST']._serialized_start=3386
+  _globals['_CREATERENEWALCHALLENGEREQUEST']._serialized_end=3670
+  _globals['_CREATERENEWALCHALLENGERESPONSE']._serialized_start=3672
+  _globals['_CREATERENEWALCHALLENGERESPONSE']._serialized_end=3769
+  _globals['_RENEWREQUEST']._serialized_start=3772
+  _globals['_RENEWREQUEST']._serialized_end=4112
+  _globals['_RENEWRESPONSE']._serialized_start=4114
+  _globals['_RENEWRESPONSE']._serialized_end=4182
+  _globals['_GETRENEWALREQUEST']._serialized_start=4184
+  _globals['_GETRENEWALREQUEST']._serialized_end=4251
+  _globals['_GETRENEWALRESPONSE']._serialized_start=4253
+  _globals['_GETRENEWALRESPONSE']._serialized_end=4326
+  _globals['_RENEWEDCARD']._serialized_start=4329
+  _globals['_RENEWEDCARD']._serialized_end=4563
+  _globals['_GETOUTCOMEREQUEST']._serialized_start=4565
+  _globals['_GETOUTCOMEREQUEST']._serialized_end=4649
+  _globals['_GETOUTCOMERESPONSE']._serialized_start=4652
+  _globals['_GETOUTCOMERESPONSE']._serialized_end=5046
+  _globals['_GETOUTCOMERESPONSE_OUTCOME']._serialized_start=4947
+  _globals['_GETOUTCOMERESPONSE_OUTCOME']._serialized_end=5046
+  _globals['_RECORDBIDDERSTATESREQUEST']._serialized_start=5048
+  _globals['_RECORDBIDDERSTATESREQUEST']._serialized_end=5136
+  _globals['_RECORDBIDDERSTATESRESPONSE']._serialized_start=5138
+  _globals['_RECORDBIDDERSTATESRESPONSE']._serialized_end=5166
+  _globals['_PROPAGATEREGISTRATIONSREQUEST']._serialized_start=5168
+  _globals['_PROPAGATEREGISTRATIONSREQUEST']._serialized_end=5284
+  _globals['_AGENCYPROPAGATION']._serialized_start=5286
+  _globals['_AGENCYPROPAGATION']._serialized_end=5347
+  _globals['_PROPAGATEREGISTRATIONSRESPONSE']._serialized_start=5349
+  _globals['_PROPAGATEREGISTRATIONSRESPONSE']._serialized_end=5445
+  _globals['_PROPAGATEDREGISTRATION']._serialized_start=5448
+  _globals['_PROPAGATEDREGISTRATION']._serialized_end=5755
+  _globals['_PROPAGATEDREGISTRATION_RESULT']._serialized_start=5618
+  _globals['_PROPAGATEDREGISTRATION_RESULT']._serialized_end=5755
+  _globals['_CERTIFICATEREGISTRY']._serialized_start=5758
+  _globals['_CERTIFICATEREGISTRY']._serialized_end=7960
 # @@protoc_insertion_point(module_scope)

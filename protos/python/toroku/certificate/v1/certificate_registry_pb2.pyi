@@ -9,9 +9,12 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from toroku.act.v1 import signed_purpose_pb2 as _signed_purpose_pb2
+from toroku.certificate.v1 import act_proof_pb2 as _act_proof_pb2
 from toroku.certificate.v1 import card_pb2 as _card_pb2
 from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
 from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
+from toroku.qualification.v1 import bidder_state_pb2 as _bidder_state_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -34,6 +37,7 @@ class CreateChallengeRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     OTHER_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     operation: _card_pb2.Operation.ValueType
     """Required. What the card is about to be used for."""
     agency: _builtins.str
@@ -42,6 +46,8 @@ class CreateChallengeRequest(_message.Message):
     """Required. Code of the category, one that the agency offers."""
     certificate: _builtins.bytes
     """Required. The card's certificate, X.509 in DER."""
+    role: _card_pb2.CardRole.ValueType
+    """The role of the card; required for a renewal, and for no other operation."""
     @_builtins.property
     def other_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Further certificates that the card holds, X.509 in DER. They may help to build the certification path and are
@@ -56,10 +62,11 @@ class CreateChallengeRequest(_message.Message):
         category: _builtins.str = ...,
         certificate: _builtins.bytes = ...,
         other_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+        role: _card_pb2.CardRole.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "certificate", b"certificate", "operation", b"operation", "other_certificates", b"other_certificates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "certificate", b"certificate", "operation", b"operation", "other_certificates", b"other_certificates", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -111,6 +118,7 @@ class OpenCardSessionRequest(_message.Message):
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     LOG_IN_FIELD_NUMBER: _builtins.int
     RESUME_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     operation: _card_pb2.Operation.ValueType
     """Required. The operation of CreateChallengeRequest."""
     agency: _builtins.str
@@ -121,10 +129,12 @@ class OpenCardSessionRequest(_message.Message):
     """Required. The card's certificate, X.509 in DER."""
     resume_request_id: _builtins.str
     """The request_id of a registration whose answer was lost (UUID, 36 characters): opens a session also for a card that
-    is registered here, to read the receipt. Empty otherwise.
+    is registered here, to read the receipt. Of the new card of a renewal it is that renewal's. Empty otherwise.
     """
+    role: _card_pb2.CardRole.ValueType
+    """The role of the card, as in CreateChallengeRequest."""
     @_builtins.property
-    def log_in(self) -> _card_pb2.SignedPurpose:
+    def log_in(self) -> _signed_purpose_pb2.SignedPurpose:
         """Required. The purpose of CreateChallengeResponse, signed by the card."""
 
     def __init__(
@@ -134,12 +144,13 @@ class OpenCardSessionRequest(_message.Message):
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
         certificate: _builtins.bytes = ...,
-        log_in: _card_pb2.SignedPurpose | None = ...,
+        log_in: _signed_purpose_pb2.SignedPurpose | None = ...,
         resume_request_id: _builtins.str = ...,
+        role: _card_pb2.CardRole.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["log_in", b"log_in"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "certificate", b"certificate", "log_in", b"log_in", "operation", b"operation", "resume_request_id", b"resume_request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "certificate", b"certificate", "log_in", b"log_in", "operation", b"operation", "resume_request_id", b"resume_request_id", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -158,7 +169,7 @@ class OpenCardSessionResponse(_message.Message):
     session_token: _builtins.str
     """A secret of the caller: 43 characters, base64url of 256 bits."""
     standing: _card_pb2.CardStanding.ValueType
-    """What is known of the card at this agency and category."""
+    """What is known of the card at this agency and category. Not set for OPERATION_VIEW."""
     @_builtins.property
     def card(self) -> _card_pb2.Card:
         """The card as read from the certificate."""
@@ -226,6 +237,13 @@ class CheckCardSessionResponse(_message.Message):
     CARD_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     OPENED_AT_FIELD_NUMBER: _builtins.int
+    CARD_STATE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    BIDDER_SUSPENDED_FIELD_NUMBER: _builtins.int
+    role: _card_pb2.CardRole.ValueType
+    """The role that the card has in the session."""
+    bidder_suspended: _builtins.bool
+    """The same for the bidder: whether it is suspended in the whole instance or at this agency. Not set with card_state."""
     @_builtins.property
     def card(self) -> _card_pb2.Card:
         """The card that opened the session."""
@@ -238,16 +256,23 @@ class CheckCardSessionResponse(_message.Message):
     def opened_at(self) -> _timestamp_pb2.Timestamp:
         """When the session was opened; the grace of the opening hours counts from here."""
 
+    @_builtins.property
+    def card_state(self) -> _card_state_pb2.CardState:
+        """The card's state in the category, now. Not set where it was never bound, nor for a session of OPERATION_REGISTRATION."""
+
     def __init__(
         self,
         *,
         card: _card_pb2.Card | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         opened_at: _timestamp_pb2.Timestamp | None = ...,
+        card_state: _card_state_pb2.CardState | None = ...,
+        role: _card_pb2.CardRole.ValueType = ...,
+        bidder_suspended: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "expires_at", b"expires_at", "opened_at", b"opened_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_state", b"card_state", "expires_at", b"expires_at", "opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "expires_at", b"expires_at", "opened_at", b"opened_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_suspended", b"bidder_suspended", "card", b"card", "card_state", b"card_state", "expires_at", b"expires_at", "opened_at", b"opened_at", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,6 +329,7 @@ class CheckRegistrableRequest(_message.Message):
     PROOF_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_SERIAL_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Required. The token of OpenCardSessionResponse."""
     agency: _builtins.str
@@ -316,6 +342,8 @@ class CheckRegistrableRequest(_message.Message):
     """SHA-256 of the canonical request, 32 bytes: whether the request_id is still free for it. Empty where there is no
     request_id.
     """
+    predecessor_serial: _builtins.str
+    """As in RegisterRequest. Errors: PREDECESSOR_UNKNOWN (no card of the bidder in the category has this number)."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The bidder proof of QualificationRegistry.FindBidder, for the card of the session."""
@@ -329,10 +357,11 @@ class CheckRegistrableRequest(_message.Message):
         proof: _bidder_pb2.BidderProof | None = ...,
         request_id: _builtins.str = ...,
         request_sha256: _builtins.bytes = ...,
+        predecessor_serial: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "proof", b"proof", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "predecessor_serial", b"predecessor_serial", "proof", b"proof", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -368,6 +397,7 @@ class CreateActChallengeRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_SERIAL_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Required. The token of OpenCardSessionResponse."""
     agency: _builtins.str
@@ -378,6 +408,8 @@ class CreateActChallengeRequest(_message.Message):
     """Required. The caller's UUID of the registration, 36 characters."""
     request_sha256: _builtins.bytes
     """Required. SHA-256 of the canonical request, 32 bytes."""
+    predecessor_serial: _builtins.str
+    """As in CheckRegistrableRequest."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The bidder proof of QualificationRegistry.FindBidder, for the card of the session."""
@@ -396,10 +428,11 @@ class CreateActChallengeRequest(_message.Message):
         request_id: _builtins.str = ...,
         request_sha256: _builtins.bytes = ...,
         lines: _abc.Iterable[_builtins.str] | None = ...,
+        predecessor_serial: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "lines", b"lines", "proof", b"proof", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "lines", b"lines", "predecessor_serial", b"predecessor_serial", "proof", b"proof", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -445,6 +478,7 @@ class RegisterRequest(_message.Message):
     PROOF_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACT_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_SERIAL_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Required. The token of OpenCardSessionResponse."""
     agency: _builtins.str
@@ -453,12 +487,16 @@ class RegisterRequest(_message.Message):
     """Required. Code of the category that the session was opened for."""
     request_id: _builtins.str
     """Required. The request_id of CreateActChallengeRequest."""
+    predecessor_serial: _builtins.str
+    """The serial number of the card that this one comes after, decimal digits, where the contractor names one: it has
+    expired, and officers may link the two (Cards.LinkPredecessor). Empty otherwise.
+    """
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The bidder proof of QualificationRegistry.ConfirmBidder, for the card of the session."""
 
     @_builtins.property
-    def act(self) -> _card_pb2.SignedPurpose:
+    def act(self) -> _signed_purpose_pb2.SignedPurpose:
         """Required. The purpose of CreateActChallengeResponse, signed by the card."""
 
     def __init__(
@@ -469,11 +507,12 @@ class RegisterRequest(_message.Message):
         category: _builtins.str = ...,
         proof: _bidder_pb2.BidderProof | None = ...,
         request_id: _builtins.str = ...,
-        act: _card_pb2.SignedPurpose | None = ...,
+        act: _signed_purpose_pb2.SignedPurpose | None = ...,
+        predecessor_serial: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agency", b"agency", "category", b"category", "proof", b"proof", "request_id", b"request_id", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agency", b"agency", "category", b"category", "predecessor_serial", b"predecessor_serial", "proof", b"proof", "request_id", b"request_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -487,6 +526,9 @@ class RegisterResponse(_message.Message):
 
     REGISTRATION_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    HISTORY_DIGEST_FIELD_NUMBER: _builtins.int
+    history_digest: _builtins.bytes
+    """The digest of the act's entry in the history, 32 bytes: a promise, which the receipt of GetOutcomeResponse keeps."""
     @_builtins.property
     def registration(self) -> _card_pb2.Registration:
         """The registration that the request made, now or in an earlier call."""
@@ -500,14 +542,519 @@ class RegisterResponse(_message.Message):
         *,
         registration: _card_pb2.Registration | None = ...,
         card: _card_pb2.Card | None = ...,
+        history_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "registration", b"registration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "history_digest", b"history_digest", "registration", b"registration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterResponse: _TypeAlias = RegisterResponse  # noqa: Y015
+
+@_typing.final
+class CreateChangeChallengeRequest(_message.Message):
+    """The request of CreateChangeChallenge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """Required. The token of OpenCardSessionResponse."""
+    agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
+    category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
+    request_id: _builtins.str
+    """Required. The caller's UUID of the change, 36 characters."""
+    request_sha256: _builtins.bytes
+    """Required. SHA-256 of the canonical request, 32 bytes."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required. What the act does, in words, as in CreateActChallengeRequest."""
+
+    def __init__(
+        self,
+        *,
+        session_token: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        request_sha256: _builtins.bytes = ...,
+        lines: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "lines", b"lines", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateChangeChallengeRequest: _TypeAlias = CreateChangeChallengeRequest  # noqa: Y015
+
+@_typing.final
+class CreateChangeChallengeResponse(_message.Message):
+    """The response of CreateChangeChallenge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.bytes
+    """The act that the card has to sign, byte for byte: canonical JSON (RFC 8785), UTF-8."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the nonce in it stops being accepted."""
+
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.bytes = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateChangeChallengeResponse: _TypeAlias = CreateChangeChallengeResponse  # noqa: Y015
+
+@_typing.final
+class ProveActRequest(_message.Message):
+    """The request of ProveAct."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """Required. The token of OpenCardSessionResponse."""
+    agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
+    category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
+    request_id: _builtins.str
+    """Required. The request_id of CreateChangeChallengeRequest."""
+    @_builtins.property
+    def act(self) -> _signed_purpose_pb2.SignedPurpose:
+        """Required. The purpose of CreateChangeChallengeResponse, signed by the card."""
+
+    def __init__(
+        self,
+        *,
+        session_token: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        act: _signed_purpose_pb2.SignedPurpose | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agency", b"agency", "category", b"category", "request_id", b"request_id", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProveActRequest: _TypeAlias = ProveActRequest  # noqa: Y015
+
+@_typing.final
+class ProveActResponse(_message.Message):
+    """The response of ProveAct."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proof(self) -> _act_proof_pb2.ActProof:
+        """Good for a minute."""
+
+    @_builtins.property
+    def card(self) -> _card_pb2.Card:
+        """The card."""
+
+    def __init__(
+        self,
+        *,
+        proof: _act_proof_pb2.ActProof | None = ...,
+        card: _card_pb2.Card | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProveActResponse: _TypeAlias = ProveActResponse  # noqa: Y015
+
+@_typing.final
+class CreateSuccessionChallengeRequest(_message.Message):
+    """The request of CreateSuccessionChallenge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_KEY_SHA256_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """Required. The token of the old card's session."""
+    agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
+    category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
+    request_id: _builtins.str
+    """Required. The caller's UUID of the renewal, 36 characters."""
+    request_sha256: _builtins.bytes
+    """Required. SHA-256 of the canonical request, 32 bytes."""
+    successor_key_sha256: _builtins.bytes
+    """Required. SHA-256 of the successor key, 32 bytes."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required. What the act does, in words, as in CreateActChallengeRequest."""
+
+    def __init__(
+        self,
+        *,
+        session_token: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        request_sha256: _builtins.bytes = ...,
+        successor_key_sha256: _builtins.bytes = ...,
+        lines: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "lines", b"lines", "request_id", b"request_id", "request_sha256", b"request_sha256", "session_token", b"session_token", "successor_key_sha256", b"successor_key_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateSuccessionChallengeRequest: _TypeAlias = CreateSuccessionChallengeRequest  # noqa: Y015
+
+@_typing.final
+class CreateSuccessionChallengeResponse(_message.Message):
+    """The response of CreateSuccessionChallenge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.bytes
+    """The act that the old card has to sign, byte for byte: canonical JSON (RFC 8785), UTF-8."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the nonce in it stops being accepted."""
+
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.bytes = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateSuccessionChallengeResponse: _TypeAlias = CreateSuccessionChallengeResponse  # noqa: Y015
+
+@_typing.final
+class CreateRenewalChallengeRequest(_message.Message):
+    """The request of CreateRenewalChallenge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLD_SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    NEW_SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_KEY_SHA256_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    old_session_token: _builtins.str
+    """Required. The token of the old card's session."""
+    new_session_token: _builtins.str
+    """Required. The token of the new card's session."""
+    agency: _builtins.str
+    """Required. Code of the agency that the sessions were opened for."""
+    category: _builtins.str
+    """Required. Code of the category that the sessions were opened for."""
+    request_id: _builtins.str
+    """Required. The caller's UUID of the renewal, 36 characters."""
+    request_sha256: _builtins.bytes
+    """Required unless validate_only. SHA-256 of the canonical request, 32 bytes."""
+    successor_key_sha256: _builtins.bytes
+    """Required unless validate_only. SHA-256 of the successor key, 32 bytes."""
+    validate_only: _builtins.bool
+    """Checks everything and returns no act."""
+    @_builtins.property
+    def proof(self) -> _bidder_pb2.BidderProof:
+        """Required. The bidder proof of QualificationRegistry.ProveBidder, for the new card."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required unless validate_only. What the act does, in words, as in CreateActChallengeRequest."""
+
+    def __init__(
+        self,
+        *,
+        old_session_token: _builtins.str = ...,
+        new_session_token: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
+        request_id: _builtins.str = ...,
+        request_sha256: _builtins.bytes = ...,
+        successor_key_sha256: _builtins.bytes = ...,
+        lines: _abc.Iterable[_builtins.str] | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "lines", b"lines", "new_session_token", b"new_session_token", "old_session_token", b"old_session_token", "proof", b"proof", "request_id", b"request_id", "request_sha256", b"request_sha256", "successor_key_sha256", b"successor_key_sha256", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateRenewalChallengeRequest: _TypeAlias = CreateRenewalChallengeRequest  # noqa: Y015
+
+@_typing.final
+class CreateRenewalChallengeResponse(_message.Message):
+    """The response of CreateRenewalChallenge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.bytes
+    """The act that the new card has to sign, byte for byte: canonical JSON (RFC 8785), UTF-8. Empty with validate_only."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the nonce in it stops being accepted. Not set with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.bytes = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateRenewalChallengeResponse: _TypeAlias = CreateRenewalChallengeResponse  # noqa: Y015
+
+@_typing.final
+class RenewRequest(_message.Message):
+    """The request of Renew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLD_SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    NEW_SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OLD_ACT_FIELD_NUMBER: _builtins.int
+    NEW_ACT_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_KEY_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_SIGNATURE_FIELD_NUMBER: _builtins.int
+    PROPAGATE_FIELD_NUMBER: _builtins.int
+    old_session_token: _builtins.str
+    """Required. The token of the old card's session. An ended one is accepted for a request that has an outcome."""
+    new_session_token: _builtins.str
+    """Required. The token of the new card's session."""
+    agency: _builtins.str
+    """Required. Code of the agency that the sessions were opened for."""
+    category: _builtins.str
+    """Required. Code of the category that the sessions were opened for."""
+    request_id: _builtins.str
+    """Required. The caller's UUID of the renewal, 36 characters."""
+    successor_key: _builtins.bytes
+    """Required. The successor key: a raw public key of Ed25519 (RFC 8032), 32 bytes."""
+    successor_signature: _builtins.bytes
+    """Required. Its signature, 64 bytes, over "toroku successor key v1" ‖ 0x00 ‖ SHA-256 of the new certificate in DER ‖ the
+    request_id in ASCII.
+    """
+    propagate: _builtins.bool
+    """Whether the other agencies at which the old card is registered follow. The hash of the new card's act covers it
+    (RenewalForm), and the front door answers for it.
+    """
+    @_builtins.property
+    def proof(self) -> _bidder_pb2.BidderProof:
+        """Required. A bidder proof for the new card, made within the last minute: QualificationRegistry.ProveBidder makes one,
+        and ConfirmBidder makes one anew of an earlier one.
+        """
+
+    @_builtins.property
+    def old_act(self) -> _signed_purpose_pb2.SignedPurpose:
+        """Required. The purpose of CreateSuccessionChallengeResponse, signed by the old card."""
+
+    @_builtins.property
+    def new_act(self) -> _signed_purpose_pb2.SignedPurpose:
+        """Required. The purpose of CreateRenewalChallengeResponse, signed by the new card."""
+
+    def __init__(
+        self,
+        *,
+        old_session_token: _builtins.str = ...,
+        new_session_token: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
+        request_id: _builtins.str = ...,
+        old_act: _signed_purpose_pb2.SignedPurpose | None = ...,
+        new_act: _signed_purpose_pb2.SignedPurpose | None = ...,
+        successor_key: _builtins.bytes = ...,
+        successor_signature: _builtins.bytes = ...,
+        propagate: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["new_act", b"new_act", "old_act", b"old_act", "proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "new_act", b"new_act", "new_session_token", b"new_session_token", "old_act", b"old_act", "old_session_token", b"old_session_token", "proof", b"proof", "propagate", b"propagate", "request_id", b"request_id", "successor_key", b"successor_key", "successor_signature", b"successor_signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewRequest: _TypeAlias = RenewRequest  # noqa: Y015
+
+@_typing.final
+class RenewResponse(_message.Message):
+    """The response of Renew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RENEWAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def renewal(self) -> Global___RenewedCard:
+        """What was renewed, now or in an earlier call."""
+
+    def __init__(
+        self,
+        *,
+        renewal: Global___RenewedCard | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["renewal", b"renewal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["renewal", b"renewal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewResponse: _TypeAlias = RenewResponse  # noqa: Y015
+
+@_typing.final
+class GetRenewalRequest(_message.Message):
+    """The request of GetRenewal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """Required. The new card: SHA-256 of the certificate in DER, 32 bytes."""
+    request_id: _builtins.str
+    """Required. The request_id of the renewal."""
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRenewalRequest: _TypeAlias = GetRenewalRequest  # noqa: Y015
+
+@_typing.final
+class GetRenewalResponse(_message.Message):
+    """The response of GetRenewal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RENEWAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def renewal(self) -> Global___RenewedCard:
+        """What was renewed."""
+
+    def __init__(
+        self,
+        *,
+        renewal: Global___RenewedCard | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["renewal", b"renewal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["renewal", b"renewal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRenewalResponse: _TypeAlias = GetRenewalResponse  # noqa: Y015
+
+@_typing.final
+class RenewedCard(_message.Message):
+    """A card that took another one's place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRATION_FIELD_NUMBER: _builtins.int
+    OLD_CARD_FIELD_NUMBER: _builtins.int
+    NEW_CARD_FIELD_NUMBER: _builtins.int
+    PROPAGATE_FIELD_NUMBER: _builtins.int
+    HISTORY_DIGEST_FIELD_NUMBER: _builtins.int
+    HISTORY_RECEIPT_FIELD_NUMBER: _builtins.int
+    propagate: _builtins.bool
+    """Whether the other agencies follow."""
+    history_digest: _builtins.bytes
+    """The digest of the act's entry in the history, 32 bytes."""
+    history_receipt: _builtins.str
+    """The proof that the entry with this digest is in the history, as in GetOutcomeResponse. Empty until it is sealed."""
+    @_builtins.property
+    def registration(self) -> _card_pb2.Registration:
+        """The new card's registration at the agency of the renewal."""
+
+    @_builtins.property
+    def old_card(self) -> _card_pb2.Card:
+        """The card that was replaced."""
+
+    @_builtins.property
+    def new_card(self) -> _card_pb2.Card:
+        """The card that took its place."""
+
+    def __init__(
+        self,
+        *,
+        registration: _card_pb2.Registration | None = ...,
+        old_card: _card_pb2.Card | None = ...,
+        new_card: _card_pb2.Card | None = ...,
+        propagate: _builtins.bool = ...,
+        history_digest: _builtins.bytes = ...,
+        history_receipt: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["new_card", b"new_card", "old_card", b"old_card", "registration", b"registration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["history_digest", b"history_digest", "history_receipt", b"history_receipt", "new_card", b"new_card", "old_card", b"old_card", "propagate", b"propagate", "registration", b"registration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewedCard: _TypeAlias = RenewedCard  # noqa: Y015
 
 @_typing.final
 class GetOutcomeRequest(_message.Message):
@@ -576,8 +1123,16 @@ class GetOutcomeResponse(_message.Message):
     REGISTRATION_FIELD_NUMBER: _builtins.int
     CARD_STATE_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    HISTORY_DIGEST_FIELD_NUMBER: _builtins.int
+    HISTORY_RECEIPT_FIELD_NUMBER: _builtins.int
     outcome: Global___GetOutcomeResponse.Outcome.ValueType
     """What became of the request."""
+    history_digest: _builtins.bytes
+    """As in RegisterResponse. Set with OUTCOME_REGISTERED only."""
+    history_receipt: _builtins.str
+    """The proof that the entry with this digest is in the history: position, path and signed head, as the JSON that
+    docs/howto/verify-the-history.md describes. Empty until it is sealed, some seconds after the registration.
+    """
     @_builtins.property
     def registration(self) -> _card_pb2.Registration:
         """The registration. Set with OUTCOME_REGISTERED only."""
@@ -599,42 +1154,44 @@ class GetOutcomeResponse(_message.Message):
         registration: _card_pb2.Registration | None = ...,
         card_state: _card_state_pb2.CardState | None = ...,
         card: _card_pb2.Card | None = ...,
+        history_digest: _builtins.bytes = ...,
+        history_receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_state", b"card_state", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_state", b"card_state", "outcome", b"outcome", "registration", b"registration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_state", b"card_state", "history_digest", b"history_digest", "history_receipt", b"history_receipt", "outcome", b"outcome", "registration", b"registration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOutcomeResponse: _TypeAlias = GetOutcomeResponse  # noqa: Y015
 
 @_typing.final
-class RecordBiddersRequest(_message.Message):
-    """The request of RecordBidders."""
+class RecordBidderStatesRequest(_message.Message):
+    """The request of RecordBidderStates."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    BIDDERS_FIELD_NUMBER: _builtins.int
+    BIDDER_STATES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_pb2.Bidder]:
-        """The bidders, each with its full state at its version."""
+    def bidder_states(self) -> _containers.RepeatedCompositeFieldContainer[_bidder_state_pb2.BidderState]:
+        """Required. The states, each full and at its version; at most 500."""
 
     def __init__(
         self,
         *,
-        bidders: _abc.Iterable[_bidder_pb2.Bidder] | None = ...,
+        bidder_states: _abc.Iterable[_bidder_state_pb2.BidderState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidders", b"bidders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_states", b"bidder_states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RecordBiddersRequest: _TypeAlias = RecordBiddersRequest  # noqa: Y015
+Global___RecordBidderStatesRequest: _TypeAlias = RecordBidderStatesRequest  # noqa: Y015
 
 @_typing.final
-class RecordBiddersResponse(_message.Message):
-    """The response of RecordBidders."""
+class RecordBidderStatesResponse(_message.Message):
+    """The response of RecordBidderStates."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -647,7 +1204,7 @@ class RecordBiddersResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RecordBiddersResponse: _TypeAlias = RecordBiddersResponse  # noqa: Y015
+Global___RecordBidderStatesResponse: _TypeAlias = RecordBidderStatesResponse  # noqa: Y015
 
 @_typing.final
 class PropagateRegistrationsRequest(_message.Message):
@@ -656,18 +1213,26 @@ class PropagateRegistrationsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENCIES_FIELD_NUMBER: _builtins.int
+    TAKING_OVER_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def agencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyPropagation]:
         """The registrations to make, by agency."""
+
+    @_builtins.property
+    def taking_over_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of the registrations, all made by renewals, that took over what was intended for the card whose place they took
+        before it was carried out: they are made also where that card is not registered. UUIDs, 36 characters.
+        """
 
     def __init__(
         self,
         *,
         agencies: _abc.Iterable[Global___AgencyPropagation] | None = ...,
+        taking_over_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "taking_over_ids", b"taking_over_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -745,6 +1310,8 @@ class PropagatedRegistration(_message.Message):
         """The card, its binding or the source is no longer good, or the registration at the agency is not."""
         RESULT_REGISTRATION_UNKNOWN: PropagatedRegistration._Result.ValueType  # 3
         """There is no registration with this id."""
+        RESULT_BIDDER_SUSPENDED: PropagatedRegistration._Result.ValueType  # 4
+        """The bidder is suspended: in the whole instance, at the source's agency or at the further one."""
 
     class Result(_Result, metaclass=_ResultEnumTypeWrapper):
         """What became of the registration."""
@@ -757,6 +1324,8 @@ class PropagatedRegistration(_message.Message):
     """The card, its binding or the source is no longer good, or the registration at the agency is not."""
     RESULT_REGISTRATION_UNKNOWN: PropagatedRegistration.Result.ValueType  # 3
     """There is no registration with this id."""
+    RESULT_BIDDER_SUSPENDED: PropagatedRegistration.Result.ValueType  # 4
+    """The bidder is suspended: in the whole instance, at the source's agency or at the further one."""
 
     SOURCE_REGISTRATION_ID_FIELD_NUMBER: _builtins.int
     AGENCY_FIELD_NUMBER: _builtins.int

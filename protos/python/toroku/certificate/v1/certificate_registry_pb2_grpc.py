@@ -70,15 +70,45 @@ class CertificateRegistryStub:
                 request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterRequest.SerializeToString,
                 response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterResponse.FromString,
                 _registered_method=True)
+        self.CreateChangeChallenge = channel.unary_unary(
+                '/toroku.certificate.v1.CertificateRegistry/CreateChangeChallenge',
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChangeChallengeRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChangeChallengeResponse.FromString,
+                _registered_method=True)
+        self.ProveAct = channel.unary_unary(
+                '/toroku.certificate.v1.CertificateRegistry/ProveAct',
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ProveActRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ProveActResponse.FromString,
+                _registered_method=True)
+        self.CreateSuccessionChallenge = channel.unary_unary(
+                '/toroku.certificate.v1.CertificateRegistry/CreateSuccessionChallenge',
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateSuccessionChallengeRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateSuccessionChallengeResponse.FromString,
+                _registered_method=True)
+        self.CreateRenewalChallenge = channel.unary_unary(
+                '/toroku.certificate.v1.CertificateRegistry/CreateRenewalChallenge',
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateRenewalChallengeRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateRenewalChallengeResponse.FromString,
+                _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/toroku.certificate.v1.CertificateRegistry/Renew',
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RenewRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RenewResponse.FromString,
+                _registered_method=True)
+        self.GetRenewal = channel.unary_unary(
+                '/toroku.certificate.v1.CertificateRegistry/GetRenewal',
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetRenewalRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetRenewalResponse.FromString,
+                _registered_method=True)
         self.GetOutcome = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/GetOutcome',
                 request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeRequest.SerializeToString,
                 response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeResponse.FromString,
                 _registered_method=True)
-        self.RecordBidders = channel.unary_unary(
-                '/toroku.certificate.v1.CertificateRegistry/RecordBidders',
-                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersRequest.SerializeToString,
-                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersResponse.FromString,
+        self.RecordBidderStates = channel.unary_unary(
+                '/toroku.certificate.v1.CertificateRegistry/RecordBidderStates',
+                request_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBidderStatesRequest.SerializeToString,
+                response_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBidderStatesResponse.FromString,
                 _registered_method=True)
         self.PropagateRegistrations = channel.unary_unary(
                 '/toroku.certificate.v1.CertificateRegistry/PropagateRegistrations',
@@ -96,8 +126,8 @@ class CertificateRegistryServicer:
         Caller: the front door. Every call makes a new nonce, good once and for five minutes.
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
         CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
-        CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-        CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+        CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, CARD_ROLE_INVALID, AGENCY_UNKNOWN,
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
         are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -111,8 +141,9 @@ class CertificateRegistryServicer:
         PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
         PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
         PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED,
-        SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_SUSPENDED,
-        CARD_ALREADY_REGISTERED.
+        SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED; but for a view: CARD_BINDING_ENDED,
+        CARD_REPLACED, CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED; for a change, and of the old card of a renewal,
+        CARD_NOT_REGISTERED_HERE; for a registration, and of the new card, CARD_ALREADY_REGISTERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,6 +202,65 @@ class CertificateRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateChangeChallenge(self, request, context):
+        """Returns the act of a change that the card has to sign. Caller: the front door. Every call makes a new nonce. Errors:
+        those of CheckCardSession, and of CreateChallenge about the certificate; CARD_NOT_REGISTERED_HERE,
+        CARD_BINDING_ENDED, CARD_REPLACED, CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID,
+        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveAct(self, request, context):
+        """Checks the signed act of a change, its card, binding and bidder, and proves it to the service that commits it. Caller:
+        the front door. Not idempotent: the nonce is used up, and an act signed anew gets a new proof. A stop within the
+        proof's minute can slip by. Errors: those of CreateChangeChallenge, and of Register about the act and its nonce.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSuccessionChallenge(self, request, context):
+        """Returns the act by which the old card agrees to be replaced, good for ten minutes. Caller: the front door. Every call
+        makes a new nonce. Errors: those of CreateChangeChallenge; CARD_SESSION_FOR_ANOTHER_ROLE, SUCCESSOR_KEY_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateRenewalChallenge(self, request, context):
+        """Checks every condition of a renewal that is known here (REN-02) and, unless validate_only, returns the act that the
+        new card has to sign. Caller: the front door. Every call makes a new nonce.
+        Errors: those of CheckCardSession, and of CreateChallenge about both certificates; BIDDER_PROOF_INVALID and the others
+        about the proof, as of CheckRegistrable; for the old card CARD_NOT_REGISTERED_HERE, CARD_REPLACED,
+        CARD_BINDING_ENDED, CARD_SUSPENDED; for the new one CARDS_EQUAL, CARD_ALREADY_REGISTERED,
+        CARD_BOUND_TO_ANOTHER_BIDDER, NEW_CARD_UNUSABLE (its binding ended, or it is suspended, replaced); for both
+        CARD_AUTHORITY_DIFFERS, CARD_COMPANY_DIFFERS, CARD_ADDRESS_DIFFERS; BIDDER_SUSPENDED, BIDDER_ENDED,
+        REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_SHA256_INVALID, PURPOSE_MALFORMED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Renew(self, request, context):
+        """Renews: replaces the old card at this agency by the new one. The one commit point: checks again all that can have
+        changed, uses up both nonces, and writes bindings, registrations, history and the jobs that inform other services, in
+        one transaction. Caller: the front door. Idempotent by (new card, request_id). Errors: those of
+        CreateRenewalChallenge, and of Register about the two acts; SUCCESSOR_SIGNATURE_INVALID, SUCCESSOR_KEY_DIFFERS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRenewal(self, request, context):
+        """The result of a renewal, by its new card. Caller: the front door. Idempotent. Errors: CERTIFICATE_SHA256_INVALID,
+        REQUEST_ID_INVALID, RENEWAL_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOutcome(self, request, context):
         """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
         the request can't succeed. Callers: contact-notification (abandon), the front door (read).
@@ -180,16 +270,19 @@ class CertificateRegistryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RecordBidders(self, request, context):
-        """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-        that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
+    def RecordBidderStates(self, request, context):
+        """Records the states of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
+        that is not higher than the stored one is dropped. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and
+        the part), INPUT_TOO_MANY; with either nothing is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PropagateRegistrations(self, request, context):
-        """Makes registrations at further agencies, wherever the card, its binding and the source are still good (SYN-01).
+        """Makes registrations at further agencies, wherever the card, its binding and the source are still good, and the
+        bidder is not suspended (SYN-01). Of a registration that a renewal made, it replaces the old card at the further
+        agency, where that one is still good there, and makes nothing where it is not, unless it is one of taking_over_ids.
         Caller: agency-sync. Idempotent: an existing registration is left unchanged, and reported as done if it is good.
         Errors: REGISTRATION_ID_INVALID.
         """
@@ -235,15 +328,45 @@ def add_CertificateRegistryServicer_to_server(servicer, server):
                     request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterRequest.FromString,
                     response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RegisterResponse.SerializeToString,
             ),
+            'CreateChangeChallenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateChangeChallenge,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChangeChallengeRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChangeChallengeResponse.SerializeToString,
+            ),
+            'ProveAct': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveAct,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ProveActRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ProveActResponse.SerializeToString,
+            ),
+            'CreateSuccessionChallenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSuccessionChallenge,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateSuccessionChallengeRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateSuccessionChallengeResponse.SerializeToString,
+            ),
+            'CreateRenewalChallenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRenewalChallenge,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateRenewalChallengeRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateRenewalChallengeResponse.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RenewRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RenewResponse.SerializeToString,
+            ),
+            'GetRenewal': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRenewal,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetRenewalRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetRenewalResponse.SerializeToString,
+            ),
             'GetOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOutcome,
                     request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeRequest.FromString,
                     response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetOutcomeResponse.SerializeToString,
             ),
-            'RecordBidders': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordBidders,
-                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersRequest.FromString,
-                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersResponse.SerializeToString,
+            'RecordBidderStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordBidderStates,
+                    request_deserializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBidderStatesRequest.FromString,
+                    response_serializer=toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBidderStatesResponse.SerializeToString,
             ),
             'PropagateRegistrations': grpc.unary_unary_rpc_method_handler(
                     servicer.PropagateRegistrations,
@@ -452,6 +575,168 @@ class CertificateRegistry:
             _registered_method=True)
 
     @staticmethod
+    def CreateChangeChallenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.certificate.v1.CertificateRegistry/CreateChangeChallenge',
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChangeChallengeRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateChangeChallengeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveAct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.certificate.v1.CertificateRegistry/ProveAct',
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ProveActRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.ProveActResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSuccessionChallenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.certificate.v1.CertificateRegistry/CreateSuccessionChallenge',
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateSuccessionChallengeRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateSuccessionChallengeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateRenewalChallenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.certificate.v1.CertificateRegistry/CreateRenewalChallenge',
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateRenewalChallengeRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.CreateRenewalChallengeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.certificate.v1.CertificateRegistry/Renew',
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RenewRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RenewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRenewal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.certificate.v1.CertificateRegistry/GetRenewal',
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetRenewalRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.GetRenewalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetOutcome(request,
             target,
             options=(),
@@ -479,7 +764,7 @@ class CertificateRegistry:
             _registered_method=True)
 
     @staticmethod
-    def RecordBidders(request,
+    def RecordBidderStates(request,
             target,
             options=(),
             channel_credentials=None,
@@ -492,9 +777,9 @@ class CertificateRegistry:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/toroku.certificate.v1.CertificateRegistry/RecordBidders',
-            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersRequest.SerializeToString,
-            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBiddersResponse.FromString,
+            '/toroku.certificate.v1.CertificateRegistry/RecordBidderStates',
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBidderStatesRequest.SerializeToString,
+            toroku_dot_certificate_dot_v1_dot_certificate__registry__pb2.RecordBidderStatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

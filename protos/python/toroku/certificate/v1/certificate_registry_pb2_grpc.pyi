@@ -38,8 +38,8 @@ class CertificateRegistryStub:
     Caller: the front door. Every call makes a new nonce, good once and for five minutes.
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
-    CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-    CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+    CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, CARD_ROLE_INVALID, AGENCY_UNKNOWN,
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
     are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
     """
     OpenCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]
@@ -49,8 +49,9 @@ class CertificateRegistryStub:
     PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
     PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
     PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED,
-    SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_SUSPENDED,
-    CARD_ALREADY_REGISTERED.
+    SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED; but for a view: CARD_BINDING_ENDED,
+    CARD_REPLACED, CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED; for a change, and of the old card of a renewal,
+    CARD_NOT_REGISTERED_HERE; for a registration, and of the new card, CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]
     """Checks that a session is good for its next use, and renews its idle time where that is more than 20 seconds old.
@@ -84,17 +85,55 @@ class CertificateRegistryStub:
     PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
     """
+    CreateChangeChallenge: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateChangeChallengeRequest, _certificate_registry_pb2.CreateChangeChallengeResponse]
+    """Returns the act of a change that the card has to sign. Caller: the front door. Every call makes a new nonce. Errors:
+    those of CheckCardSession, and of CreateChallenge about the certificate; CARD_NOT_REGISTERED_HERE,
+    CARD_BINDING_ENDED, CARD_REPLACED, CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID,
+    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED.
+    """
+    ProveAct: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.ProveActRequest, _certificate_registry_pb2.ProveActResponse]
+    """Checks the signed act of a change, its card, binding and bidder, and proves it to the service that commits it. Caller:
+    the front door. Not idempotent: the nonce is used up, and an act signed anew gets a new proof. A stop within the
+    proof's minute can slip by. Errors: those of CreateChangeChallenge, and of Register about the act and its nonce.
+    """
+    CreateSuccessionChallenge: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateSuccessionChallengeRequest, _certificate_registry_pb2.CreateSuccessionChallengeResponse]
+    """Returns the act by which the old card agrees to be replaced, good for ten minutes. Caller: the front door. Every call
+    makes a new nonce. Errors: those of CreateChangeChallenge; CARD_SESSION_FOR_ANOTHER_ROLE, SUCCESSOR_KEY_INVALID.
+    """
+    CreateRenewalChallenge: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateRenewalChallengeRequest, _certificate_registry_pb2.CreateRenewalChallengeResponse]
+    """Checks every condition of a renewal that is known here (REN-02) and, unless validate_only, returns the act that the
+    new card has to sign. Caller: the front door. Every call makes a new nonce.
+    Errors: those of CheckCardSession, and of CreateChallenge about both certificates; BIDDER_PROOF_INVALID and the others
+    about the proof, as of CheckRegistrable; for the old card CARD_NOT_REGISTERED_HERE, CARD_REPLACED,
+    CARD_BINDING_ENDED, CARD_SUSPENDED; for the new one CARDS_EQUAL, CARD_ALREADY_REGISTERED,
+    CARD_BOUND_TO_ANOTHER_BIDDER, NEW_CARD_UNUSABLE (its binding ended, or it is suspended, replaced); for both
+    CARD_AUTHORITY_DIFFERS, CARD_COMPANY_DIFFERS, CARD_ADDRESS_DIFFERS; BIDDER_SUSPENDED, BIDDER_ENDED,
+    REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_SHA256_INVALID, PURPOSE_MALFORMED.
+    """
+    Renew: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RenewRequest, _certificate_registry_pb2.RenewResponse]
+    """Renews: replaces the old card at this agency by the new one. The one commit point: checks again all that can have
+    changed, uses up both nonces, and writes bindings, registrations, history and the jobs that inform other services, in
+    one transaction. Caller: the front door. Idempotent by (new card, request_id). Errors: those of
+    CreateRenewalChallenge, and of Register about the two acts; SUCCESSOR_SIGNATURE_INVALID, SUCCESSOR_KEY_DIFFERS.
+    """
+    GetRenewal: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetRenewalRequest, _certificate_registry_pb2.GetRenewalResponse]
+    """The result of a renewal, by its new card. Caller: the front door. Idempotent. Errors: CERTIFICATE_SHA256_INVALID,
+    REQUEST_ID_INVALID, RENEWAL_NOT_FOUND.
+    """
     GetOutcome: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetOutcomeRequest, _certificate_registry_pb2.GetOutcomeResponse]
     """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
     the request can't succeed. Callers: contact-notification (abandon), the front door (read).
     Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CALLER_NOT_ALLOWED (abandon).
     """
-    RecordBidders: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBiddersRequest, _certificate_registry_pb2.RecordBiddersResponse]
-    """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-    that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
+    RecordBidderStates: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBidderStatesRequest, _certificate_registry_pb2.RecordBidderStatesResponse]
+    """Records the states of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
+    that is not higher than the stored one is dropped. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and
+    the part), INPUT_TOO_MANY; with either nothing is recorded.
     """
     PropagateRegistrations: _grpc.UnaryUnaryMultiCallable[_certificate_registry_pb2.PropagateRegistrationsRequest, _certificate_registry_pb2.PropagateRegistrationsResponse]
-    """Makes registrations at further agencies, wherever the card, its binding and the source are still good (SYN-01).
+    """Makes registrations at further agencies, wherever the card, its binding and the source are still good, and the
+    bidder is not suspended (SYN-01). Of a registration that a renewal made, it replaces the old card at the further
+    agency, where that one is still good there, and makes nothing where it is not, unless it is one of taking_over_ids.
     Caller: agency-sync. Idempotent: an existing registration is left unchanged, and reported as done if it is good.
     Errors: REGISTRATION_ID_INVALID.
     """
@@ -109,8 +148,8 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     Caller: the front door. Every call makes a new nonce, good once and for five minutes.
     Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
     CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
-    CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-    CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+    CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, CARD_ROLE_INVALID, AGENCY_UNKNOWN,
+    CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
     are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
     """
     OpenCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.OpenCardSessionRequest, _certificate_registry_pb2.OpenCardSessionResponse]  # type: ignore[assignment]
@@ -120,8 +159,9 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
     PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
     PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED,
-    SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_SUSPENDED,
-    CARD_ALREADY_REGISTERED.
+    SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED; but for a view: CARD_BINDING_ENDED,
+    CARD_REPLACED, CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED; for a change, and of the old card of a renewal,
+    CARD_NOT_REGISTERED_HERE; for a registration, and of the new card, CARD_ALREADY_REGISTERED.
     """
     CheckCardSession: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CheckCardSessionRequest, _certificate_registry_pb2.CheckCardSessionResponse]  # type: ignore[assignment]
     """Checks that a session is good for its next use, and renews its idle time where that is more than 20 seconds old.
@@ -155,17 +195,55 @@ class CertificateRegistryAsyncStub(CertificateRegistryStub):
     PURPOSE_FOR_ANOTHER_REQUEST;
     REQUEST_ID_ABANDONED where there is a tombstone.
     """
+    CreateChangeChallenge: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateChangeChallengeRequest, _certificate_registry_pb2.CreateChangeChallengeResponse]  # type: ignore[assignment]
+    """Returns the act of a change that the card has to sign. Caller: the front door. Every call makes a new nonce. Errors:
+    those of CheckCardSession, and of CreateChallenge about the certificate; CARD_NOT_REGISTERED_HERE,
+    CARD_BINDING_ENDED, CARD_REPLACED, CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID,
+    REQUEST_SHA256_INVALID, PURPOSE_MALFORMED.
+    """
+    ProveAct: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.ProveActRequest, _certificate_registry_pb2.ProveActResponse]  # type: ignore[assignment]
+    """Checks the signed act of a change, its card, binding and bidder, and proves it to the service that commits it. Caller:
+    the front door. Not idempotent: the nonce is used up, and an act signed anew gets a new proof. A stop within the
+    proof's minute can slip by. Errors: those of CreateChangeChallenge, and of Register about the act and its nonce.
+    """
+    CreateSuccessionChallenge: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateSuccessionChallengeRequest, _certificate_registry_pb2.CreateSuccessionChallengeResponse]  # type: ignore[assignment]
+    """Returns the act by which the old card agrees to be replaced, good for ten minutes. Caller: the front door. Every call
+    makes a new nonce. Errors: those of CreateChangeChallenge; CARD_SESSION_FOR_ANOTHER_ROLE, SUCCESSOR_KEY_INVALID.
+    """
+    CreateRenewalChallenge: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.CreateRenewalChallengeRequest, _certificate_registry_pb2.CreateRenewalChallengeResponse]  # type: ignore[assignment]
+    """Checks every condition of a renewal that is known here (REN-02) and, unless validate_only, returns the act that the
+    new card has to sign. Caller: the front door. Every call makes a new nonce.
+    Errors: those of CheckCardSession, and of CreateChallenge about both certificates; BIDDER_PROOF_INVALID and the others
+    about the proof, as of CheckRegistrable; for the old card CARD_NOT_REGISTERED_HERE, CARD_REPLACED,
+    CARD_BINDING_ENDED, CARD_SUSPENDED; for the new one CARDS_EQUAL, CARD_ALREADY_REGISTERED,
+    CARD_BOUND_TO_ANOTHER_BIDDER, NEW_CARD_UNUSABLE (its binding ended, or it is suspended, replaced); for both
+    CARD_AUTHORITY_DIFFERS, CARD_COMPANY_DIFFERS, CARD_ADDRESS_DIFFERS; BIDDER_SUSPENDED, BIDDER_ENDED,
+    REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_SHA256_INVALID, PURPOSE_MALFORMED.
+    """
+    Renew: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RenewRequest, _certificate_registry_pb2.RenewResponse]  # type: ignore[assignment]
+    """Renews: replaces the old card at this agency by the new one. The one commit point: checks again all that can have
+    changed, uses up both nonces, and writes bindings, registrations, history and the jobs that inform other services, in
+    one transaction. Caller: the front door. Idempotent by (new card, request_id). Errors: those of
+    CreateRenewalChallenge, and of Register about the two acts; SUCCESSOR_SIGNATURE_INVALID, SUCCESSOR_KEY_DIFFERS.
+    """
+    GetRenewal: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetRenewalRequest, _certificate_registry_pb2.GetRenewalResponse]  # type: ignore[assignment]
+    """The result of a renewal, by its new card. Caller: the front door. Idempotent. Errors: CERTIFICATE_SHA256_INVALID,
+    REQUEST_ID_INVALID, RENEWAL_NOT_FOUND.
+    """
     GetOutcome: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.GetOutcomeRequest, _certificate_registry_pb2.GetOutcomeResponse]  # type: ignore[assignment]
     """What became of a request of a card. If nothing did and abandon is set, the call leaves a tombstone: from then on
     the request can't succeed. Callers: contact-notification (abandon), the front door (read).
     Idempotent. Errors: CERTIFICATE_SHA256_INVALID, REQUEST_ID_INVALID, CALLER_NOT_ALLOWED (abandon).
     """
-    RecordBidders: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBiddersRequest, _certificate_registry_pb2.RecordBiddersResponse]  # type: ignore[assignment]
-    """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-    that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
+    RecordBidderStates: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.RecordBidderStatesRequest, _certificate_registry_pb2.RecordBidderStatesResponse]  # type: ignore[assignment]
+    """Records the states of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
+    that is not higher than the stored one is dropped. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and
+    the part), INPUT_TOO_MANY; with either nothing is recorded.
     """
     PropagateRegistrations: _aio.UnaryUnaryMultiCallable[_certificate_registry_pb2.PropagateRegistrationsRequest, _certificate_registry_pb2.PropagateRegistrationsResponse]  # type: ignore[assignment]
-    """Makes registrations at further agencies, wherever the card, its binding and the source are still good (SYN-01).
+    """Makes registrations at further agencies, wherever the card, its binding and the source are still good, and the
+    bidder is not suspended (SYN-01). Of a registration that a renewal made, it replaces the old card at the further
+    agency, where that one is still good there, and makes nothing where it is not, unless it is one of taking_over_ids.
     Caller: agency-sync. Idempotent: an existing registration is left unchanged, and reported as done if it is good.
     Errors: REGISTRATION_ID_INVALID.
     """
@@ -183,8 +261,8 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         Caller: the front door. Every call makes a new nonce, good once and for five minutes.
         Errors: CERTIFICATE_MALFORMED, CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
         CERTIFICATE_REVOKED, REVOCATION_STATUS_UNKNOWN, CERTIFICATE_KEY_WEAK, CERTIFICATE_NOT_FOR_SIGNING,
-        CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, AGENCY_UNKNOWN, CATEGORY_UNKNOWN,
-        CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
+        CERTIFICATE_PATH_INVALID, TOO_MANY_CERTIFICATES; OPERATION_UNKNOWN, CARD_ROLE_INVALID, AGENCY_UNKNOWN,
+        CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, OPERATION_NOT_OFFERED; of this method only: CERTIFICATE_CHECKS_BUSY (strangers' certificates
         are judged a few at a time; try again) and CERTIFICATE_CHECK_FAILED.
         """
 
@@ -200,8 +278,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         PURPOSE_OPERATION_UNKNOWN, PURPOSE_FOR_ANOTHER_INSTANCE, PURPOSE_FOR_ANOTHER_CARD, PURPOSE_FOR_ANOTHER_TYPE,
         PURPOSE_FOR_ANOTHER_OPERATION, PURPOSE_FOR_ANOTHER_ROLE, PURPOSE_FOR_ANOTHER_AGENCY,
         PURPOSE_FOR_ANOTHER_CATEGORY, CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, PURPOSE_ALTERED,
-        SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED, CARD_BINDING_ENDED, CARD_SUSPENDED,
-        CARD_ALREADY_REGISTERED.
+        SIGNATURE_INVALID, SIGNATURE_ALGORITHM_NOT_ACCEPTED, CERTIFICATE_ALTERED; but for a view: CARD_BINDING_ENDED,
+        CARD_REPLACED, CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED; for a change, and of the old card of a renewal,
+        CARD_NOT_REGISTERED_HERE; for a registration, and of the new card, CARD_ALREADY_REGISTERED.
         """
 
     @_abc_1.abstractmethod
@@ -267,6 +346,77 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def CreateChangeChallenge(
+        self,
+        request: _certificate_registry_pb2.CreateChangeChallengeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_certificate_registry_pb2.CreateChangeChallengeResponse, _abc.Awaitable[_certificate_registry_pb2.CreateChangeChallengeResponse]]:
+        """Returns the act of a change that the card has to sign. Caller: the front door. Every call makes a new nonce. Errors:
+        those of CheckCardSession, and of CreateChallenge about the certificate; CARD_NOT_REGISTERED_HERE,
+        CARD_BINDING_ENDED, CARD_REPLACED, CARD_SUSPENDED, BIDDER_SUSPENDED, BIDDER_ENDED, REQUEST_ID_INVALID,
+        REQUEST_SHA256_INVALID, PURPOSE_MALFORMED.
+        """
+
+    @_abc_1.abstractmethod
+    def ProveAct(
+        self,
+        request: _certificate_registry_pb2.ProveActRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_certificate_registry_pb2.ProveActResponse, _abc.Awaitable[_certificate_registry_pb2.ProveActResponse]]:
+        """Checks the signed act of a change, its card, binding and bidder, and proves it to the service that commits it. Caller:
+        the front door. Not idempotent: the nonce is used up, and an act signed anew gets a new proof. A stop within the
+        proof's minute can slip by. Errors: those of CreateChangeChallenge, and of Register about the act and its nonce.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateSuccessionChallenge(
+        self,
+        request: _certificate_registry_pb2.CreateSuccessionChallengeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_certificate_registry_pb2.CreateSuccessionChallengeResponse, _abc.Awaitable[_certificate_registry_pb2.CreateSuccessionChallengeResponse]]:
+        """Returns the act by which the old card agrees to be replaced, good for ten minutes. Caller: the front door. Every call
+        makes a new nonce. Errors: those of CreateChangeChallenge; CARD_SESSION_FOR_ANOTHER_ROLE, SUCCESSOR_KEY_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateRenewalChallenge(
+        self,
+        request: _certificate_registry_pb2.CreateRenewalChallengeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_certificate_registry_pb2.CreateRenewalChallengeResponse, _abc.Awaitable[_certificate_registry_pb2.CreateRenewalChallengeResponse]]:
+        """Checks every condition of a renewal that is known here (REN-02) and, unless validate_only, returns the act that the
+        new card has to sign. Caller: the front door. Every call makes a new nonce.
+        Errors: those of CheckCardSession, and of CreateChallenge about both certificates; BIDDER_PROOF_INVALID and the others
+        about the proof, as of CheckRegistrable; for the old card CARD_NOT_REGISTERED_HERE, CARD_REPLACED,
+        CARD_BINDING_ENDED, CARD_SUSPENDED; for the new one CARDS_EQUAL, CARD_ALREADY_REGISTERED,
+        CARD_BOUND_TO_ANOTHER_BIDDER, NEW_CARD_UNUSABLE (its binding ended, or it is suspended, replaced); for both
+        CARD_AUTHORITY_DIFFERS, CARD_COMPANY_DIFFERS, CARD_ADDRESS_DIFFERS; BIDDER_SUSPENDED, BIDDER_ENDED,
+        REQUEST_ID_INVALID, REQUEST_ID_REUSED, REQUEST_SHA256_INVALID, PURPOSE_MALFORMED.
+        """
+
+    @_abc_1.abstractmethod
+    def Renew(
+        self,
+        request: _certificate_registry_pb2.RenewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_certificate_registry_pb2.RenewResponse, _abc.Awaitable[_certificate_registry_pb2.RenewResponse]]:
+        """Renews: replaces the old card at this agency by the new one. The one commit point: checks again all that can have
+        changed, uses up both nonces, and writes bindings, registrations, history and the jobs that inform other services, in
+        one transaction. Caller: the front door. Idempotent by (new card, request_id). Errors: those of
+        CreateRenewalChallenge, and of Register about the two acts; SUCCESSOR_SIGNATURE_INVALID, SUCCESSOR_KEY_DIFFERS.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRenewal(
+        self,
+        request: _certificate_registry_pb2.GetRenewalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_certificate_registry_pb2.GetRenewalResponse, _abc.Awaitable[_certificate_registry_pb2.GetRenewalResponse]]:
+        """The result of a renewal, by its new card. Caller: the front door. Idempotent. Errors: CERTIFICATE_SHA256_INVALID,
+        REQUEST_ID_INVALID, RENEWAL_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
     def GetOutcome(
         self,
         request: _certificate_registry_pb2.GetOutcomeRequest,
@@ -278,13 +428,14 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def RecordBidders(
+    def RecordBidderStates(
         self,
-        request: _certificate_registry_pb2.RecordBiddersRequest,
+        request: _certificate_registry_pb2.RecordBidderStatesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_certificate_registry_pb2.RecordBiddersResponse, _abc.Awaitable[_certificate_registry_pb2.RecordBiddersResponse]]:
-        """Records the state of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
-        that is not higher than the stored one is dropped. Errors: BIDDER_STATUS_UNKNOWN.
+    ) -> _typing.Union[_certificate_registry_pb2.RecordBidderStatesResponse, _abc.Awaitable[_certificate_registry_pb2.RecordBidderStatesResponse]]:
+        """Records the states of bidders (also of those without cards). Caller: qualification-registry. Idempotent: a version
+        that is not higher than the stored one is dropped. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and
+        the part), INPUT_TOO_MANY; with either nothing is recorded.
         """
 
     @_abc_1.abstractmethod
@@ -293,7 +444,9 @@ class CertificateRegistryServicer(metaclass=_abc_1.ABCMeta):
         request: _certificate_registry_pb2.PropagateRegistrationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_certificate_registry_pb2.PropagateRegistrationsResponse, _abc.Awaitable[_certificate_registry_pb2.PropagateRegistrationsResponse]]:
-        """Makes registrations at further agencies, wherever the card, its binding and the source are still good (SYN-01).
+        """Makes registrations at further agencies, wherever the card, its binding and the source are still good, and the
+        bidder is not suspended (SYN-01). Of a registration that a renewal made, it replaces the old card at the further
+        agency, where that one is still good there, and makes nothing where it is not, unless it is one of taking_over_ids.
         Caller: agency-sync. Idempotent: an existing registration is left unchanged, and reported as done if it is good.
         Errors: REGISTRATION_ID_INVALID.
         """

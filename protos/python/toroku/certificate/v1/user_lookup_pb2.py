@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'toroku/certificate/v1/user_lookup.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\"\x84\x01\n\x12ResolveUserRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x05 \x01(\x0c\x12\x1b\n\x13possession_verified\x18\x04 \x01(\x08\"\xbe\x04\n\x13ResolveUserResponse\x12\x43\n\x07verdict\x18\x01 \x01(\x0e\x32\x32.toroku.certificate.v1.ResolveUserResponse.Verdict\x12\x11\n\tbidder_id\x18\x02 \x01(\t\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10revocation_as_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xed\x02\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_GOOD\x10\x01\x12\x1a\n\x16VERDICT_NOT_REGISTERED\x10\x02\x12\x1f\n\x1bVERDICT_CERTIFICATE_EXPIRED\x10\x03\x12%\n!VERDICT_CERTIFICATE_NOT_YET_VALID\x10\x04\x12\x1f\n\x1bVERDICT_CERTIFICATE_REVOKED\x10\x05\x12\x19\n\x15VERDICT_BINDING_ENDED\x10\x06\x12\x1c\n\x18VERDICT_BIDDER_SUSPENDED\x10\x07\x12\x18\n\x14VERDICT_BIDDER_ENDED\x10\x08\x12\x1a\n\x16VERDICT_CARD_SUSPENDED\x10\t\x12\x1e\n\x1aVERDICT_CERTIFICATE_NEEDED\x10\n\x12#\n\x1fVERDICT_CERTIFICATE_NOT_TRUSTED\x10\x0b\x32\x8f\x01\n\nUserLookup\x12\x80\x01\n\x0bResolveUser\x12).toroku.certificate.v1.ResolveUserRequest\x1a*.toroku.certificate.v1.ResolveUserResponse\"\x1a\xaa\xed\x18\x16\n\nfront-door\x10\x01\x1a\x06\x61gencyBV\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'toroku/certificate/v1/user_lookup.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\"\x84\x01\n\x12ResolveUserRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x05 \x01(\x0c\x12\x1b\n\x13possession_verified\x18\x04 \x01(\x08\"\x83\x05\n\x13ResolveUserResponse\x12\x43\n\x07verdict\x18\x01 \x01(\x0e\x32\x32.toroku.certificate.v1.ResolveUserResponse.Verdict\x12\x11\n\tbidder_id\x18\x02 \x01(\t\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10revocation_as_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breplaced_by\x18\x05 \x01(\x0c\x12\x13\n\x0bpredecessor\x18\x06 \x01(\x0c\"\x88\x03\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_GOOD\x10\x01\x12\x1a\n\x16VERDICT_NOT_REGISTERED\x10\x02\x12\x1f\n\x1bVERDICT_CERTIFICATE_EXPIRED\x10\x03\x12%\n!VERDICT_CERTIFICATE_NOT_YET_VALID\x10\x04\x12\x1f\n\x1bVERDICT_CERTIFICATE_REVOKED\x10\x05\x12\x19\n\x15VERDICT_BINDING_ENDED\x10\x06\x12\x1c\n\x18VERDICT_BIDDER_SUSPENDED\x10\x07\x12\x18\n\x14VERDICT_BIDDER_ENDED\x10\x08\x12\x1a\n\x16VERDICT_CARD_SUSPENDED\x10\t\x12\x1e\n\x1aVERDICT_CERTIFICATE_NEEDED\x10\n\x12#\n\x1fVERDICT_CERTIFICATE_NOT_TRUSTED\x10\x0b\x12\x19\n\x15VERDICT_CARD_REPLACED\x10\x0c\x32\x8f\x01\n\nUserLookup\x12\x80\x01\n\x0bResolveUser\x12).toroku.certificate.v1.ResolveUserRequest\x1a*.toroku.certificate.v1.ResolveUserResponse\"\x1a\xaa\xed\x18\x16\n\nfront-door\x10\x01\x1a\x06\x61gencyBV\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,9 +39,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEUSERREQUEST']._serialized_start=131
   _globals['_RESOLVEUSERREQUEST']._serialized_end=263
   _globals['_RESOLVEUSERRESPONSE']._serialized_start=266
-  _globals['_RESOLVEUSERRESPONSE']._serialized_end=840
-  _globals['_RESOLVEUSERRESPONSE_VERDICT']._serialized_start=475
-  _globals['_RESOLVEUSERRESPONSE_VERDICT']._serialized_end=840
-  _globals['_USERLOOKUP']._serialized_start=843
-  _globals['_USERLOOKUP']._serialized_end=986
+  _globals['_RESOLVEUSERRESPONSE']._serialized_end=909
+  _globals['_RESOLVEUSERRESPONSE_VERDICT']._serialized_start=517
+  _globals['_RESOLVEUSERRESPONSE_VERDICT']._serialized_end=909
+  _globals['_USERLOOKUP']._serialized_start=912
+  _globals['_USERLOOKUP']._serialized_end=1055
 # @@protoc_insertion_point(module_scope)

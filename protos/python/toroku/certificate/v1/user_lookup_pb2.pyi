@@ -98,6 +98,8 @@ class ResolveUserResponse(_message.Message):
         """The certificate can no longer be traced to a CA that the instance trusts, by the instance's rules; or what is
         known of revocation ended longer ago than they allow.
         """
+        VERDICT_CARD_REPLACED: ResolveUserResponse._Verdict.ValueType  # 12
+        """Another card took its place at this agency, by a renewal: `replaced_by`."""
 
     class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
         """GOOD means: let this bidder in. Every other verdict means: don't, and why."""
@@ -130,15 +132,26 @@ class ResolveUserResponse(_message.Message):
     """The certificate can no longer be traced to a CA that the instance trusts, by the instance's rules; or what is
     known of revocation ended longer ago than they allow.
     """
+    VERDICT_CARD_REPLACED: ResolveUserResponse.Verdict.ValueType  # 12
+    """Another card took its place at this agency, by a renewal: `replaced_by`."""
 
     VERDICT_FIELD_NUMBER: _builtins.int
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     REVOCATION_AS_OF_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_FIELD_NUMBER: _builtins.int
     verdict: Global___ResolveUserResponse.Verdict.ValueType
     """Whether to let the user in."""
     bidder_id: _builtins.str
     """The bidder that the card belongs to. Set with GOOD only."""
+    replaced_by: _builtins.bytes
+    """The card that took its place: SHA-256 of its certificate in DER, 32 bytes. Set with CARD_REPLACED only."""
+    predecessor: _builtins.bytes
+    """The card whose place this one took at this agency, by a renewal, or which an officer linked to it after its expiry:
+    SHA-256 of its certificate in DER, 32 bytes. What was begun with that card, this one goes on with. Set with GOOD
+    only; empty if there is none.
+    """
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """The database's time at which this was true."""
@@ -156,10 +169,12 @@ class ResolveUserResponse(_message.Message):
         bidder_id: _builtins.str = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         revocation_as_of: _timestamp_pb2.Timestamp | None = ...,
+        replaced_by: _builtins.bytes = ...,
+        predecessor: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "revocation_as_of", b"revocation_as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bidder_id", b"bidder_id", "revocation_as_of", b"revocation_as_of", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bidder_id", b"bidder_id", "predecessor", b"predecessor", "replaced_by", b"replaced_by", "revocation_as_of", b"revocation_as_of", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

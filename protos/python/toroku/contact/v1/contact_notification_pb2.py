@@ -24,12 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
+from toroku.act.v1 import signed_purpose_pb2 as toroku_dot_act_dot_v1_dot_signed__purpose__pb2
+from toroku.certificate.v1 import act_proof_pb2 as toroku_dot_certificate_dot_v1_dot_act__proof__pb2
 from toroku.certificate.v1 import card_state_pb2 as toroku_dot_certificate_dot_v1_dot_card__state__pb2
 from toroku.contact.v1 import contact_pb2 as toroku_dot_contact_dot_v1_dot_contact__pb2
 from toroku.qualification.v1 import bidder_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,toroku/contact/v1/contact_notification.proto\x12\x11toroku.contact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/certificate/v1/card_state.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/qualification/v1/bidder.proto\"\xe1\x02\n\x14StageContactsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x38\n\x07\x63ompany\x18\x05 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x34\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x16\n\x0erequest_sha256\x18\x08 \x01(\x0c\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x12\x18\n\x10person_in_charge\x18\n \x01(\t\"\x83\x01\n\x15StageContactsResponse\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16representative_contact\x18\x02 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"J\n\x18GetStagedContactsRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xdd\x01\n\x19GetStagedContactsResponse\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x30\n\x0c\x63\x61rd_contact\x18\x02 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x03 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x18\n\x10person_in_charge\x18\x04 \x01(\t\"F\n\x1fGetRepresentativeContactRequest\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\"O\n GetRepresentativeContactResponse\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"@\n\x12SendNoticesRequest\x12*\n\x07notices\x18\x01 \x03(\x0b\x32\x19.toroku.contact.v1.Notice\"\x15\n\x13SendNoticesResponse\"\x98\x01\n\x11GetContactRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\x12\x32\n\x07purpose\x18\x04 \x01(\x0e\x32!.toroku.contact.v1.ContactPurpose\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x05 \x01(\x0c\"A\n\x12GetContactResponse\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact2\xa2\x06\n\x13\x43ontactNotification\x12t\n\rStageContacts\x12\'.toroku.contact.v1.StageContactsRequest\x1a(.toroku.contact.v1.StageContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x80\x01\n\x11GetStagedContacts\x12+.toroku.contact.v1.GetStagedContactsRequest\x1a,.toroku.contact.v1.GetStagedContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x95\x01\n\x18GetRepresentativeContact\x12\x32.toroku.contact.v1.GetRepresentativeContactRequest\x1a\x33.toroku.contact.v1.GetRepresentativeContactResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8e\x01\n\x10RecordCardStates\x12*.toroku.contact.v1.RecordCardStatesRequest\x1a+.toroku.contact.v1.RecordCardStatesResponse\"!\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80\x80\x08\x12~\n\x0bSendNotices\x12%.toroku.contact.v1.SendNoticesRequest\x1a&.toroku.contact.v1.SendNoticesResponse\" \xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80@\x12i\n\nGetContact\x12$.toroku.contact.v1.GetContactRequest\x1a%.toroku.contact.v1.GetContactResponse\"\x0e\xaa\xed\x18\n\x10\x01\x1a\x06\x61gencyBF\n\x11toroku.contact.v1P\x01Z\x1btoroku/contact/v1;contactv1\xaa\x02\x11Toroku.Contact.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,toroku/contact/v1/contact_notification.proto\x12\x11toroku.contact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a\"toroku/act/v1/signed_purpose.proto\x1a%toroku/certificate/v1/act_proof.proto\x1a&toroku/certificate/v1/card_state.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/qualification/v1/bidder.proto\"\xe1\x02\n\x14StageContactsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x38\n\x07\x63ompany\x18\x05 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x34\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x16\n\x0erequest_sha256\x18\x08 \x01(\x0c\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x12\x18\n\x10person_in_charge\x18\n \x01(\t\"\x83\x01\n\x15StageContactsResponse\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16representative_contact\x18\x02 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"J\n\x18GetStagedContactsRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xdd\x01\n\x19GetStagedContactsResponse\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x30\n\x0c\x63\x61rd_contact\x18\x02 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x03 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x18\n\x10person_in_charge\x18\x04 \x01(\t\"F\n\x1fGetRepresentativeContactRequest\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\"O\n GetRepresentativeContactResponse\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"@\n\x12SendNoticesRequest\x12*\n\x07notices\x18\x01 \x03(\x0b\x32\x19.toroku.contact.v1.Notice\"\x15\n\x13SendNoticesResponse\"\xc3\x01\n\x11GetContactRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\x12\x32\n\x07purpose\x18\x04 \x01(\x0e\x32!.toroku.contact.v1.ContactPurpose\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x05 \x01(\x0c\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x01\n\x12GetContactResponse\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12/\n\x0b\x63ounts_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x1cGetRegisteredContactsRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\"\xc3\x01\n\x1dGetRegisteredContactsResponse\x12\x37\n\x0c\x63\x61rd_contact\x18\x01 \x01(\x0b\x32!.toroku.contact.v1.ContactVersion\x12\x41\n\x16representative_contact\x18\x02 \x01(\x0b\x32!.toroku.contact.v1.ContactVersion\x12&\n\x1e\x61gencies_with_earlier_contacts\x18\x03 \x03(\t\"\x97\x01\n\x12\x43heckChangeRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x11\n\tbidder_id\x18\x04 \x01(\t\x12\x30\n\x06\x63hange\x18\x05 \x01(\x0b\x32 .toroku.contact.v1.ContactChange\"\xa9\x01\n\x13\x43heckChangeResponse\x12\x16\n\x0e\x63hanged_fields\x18\x01 \x03(\t\x12\x37\n\x0c\x63\x61rd_contact\x18\x02 \x01(\x0b\x32!.toroku.contact.v1.ContactVersion\x12\x41\n\x16representative_contact\x18\x03 \x01(\x0b\x32!.toroku.contact.v1.ContactVersion\"\xb8\x01\n\x13\x43ommitChangeRequest\x12.\n\x05proof\x18\x01 \x01(\x0b\x32\x1f.toroku.certificate.v1.ActProof\x12)\n\x03\x61\x63t\x18\x02 \x01(\x0b\x32\x1c.toroku.act.v1.SignedPurpose\x12\x0c\n\x04\x66orm\x18\x03 \x01(\x0c\x12\x38\n\x07\x63ompany\x18\x04 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\"J\n\x14\x43ommitChangeResponse\x12\x32\n\x06\x63hange\x18\x01 \x01(\x0b\x32\".toroku.contact.v1.CommittedChange\"B\n\x10GetChangeRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"G\n\x11GetChangeResponse\x12\x32\n\x06\x63hange\x18\x01 \x01(\x0b\x32\".toroku.contact.v1.CommittedChange\"\x93\x03\n\x0f\x43ommittedChange\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x04 \x01(\x0c\x12\x38\n\x07\x63ompany\x18\x05 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x30\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x16\n\x0e\x63hanged_fields\x18\x08 \x03(\t\x12/\n\x0b\x63ounts_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpropagate\x18\n \x01(\x08\x12\x16\n\x0ehistory_digest\x18\x0b \x01(\x0c\x12\x17\n\x0fhistory_receipt\x18\x0c \x01(\t2\x97\n\n\x13\x43ontactNotification\x12t\n\rStageContacts\x12\'.toroku.contact.v1.StageContactsRequest\x1a(.toroku.contact.v1.StageContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x80\x01\n\x11GetStagedContacts\x12+.toroku.contact.v1.GetStagedContactsRequest\x1a,.toroku.contact.v1.GetStagedContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x95\x01\n\x18GetRepresentativeContact\x12\x32.toroku.contact.v1.GetRepresentativeContactRequest\x1a\x33.toroku.contact.v1.GetRepresentativeContactResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8c\x01\n\x15GetRegisteredContacts\x12/.toroku.contact.v1.GetRegisteredContactsRequest\x1a\x30.toroku.contact.v1.GetRegisteredContactsResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12n\n\x0b\x43heckChange\x12%.toroku.contact.v1.CheckChangeRequest\x1a&.toroku.contact.v1.CheckChangeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12q\n\x0c\x43ommitChange\x12&.toroku.contact.v1.CommitChangeRequest\x1a\'.toroku.contact.v1.CommitChangeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12h\n\tGetChange\x12#.toroku.contact.v1.GetChangeRequest\x1a$.toroku.contact.v1.GetChangeResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\x8e\x01\n\x10RecordCardStates\x12*.toroku.contact.v1.RecordCardStatesRequest\x1a+.toroku.contact.v1.RecordCardStatesResponse\"!\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x96\x01\n\x0bSendNotices\x12%.toroku.contact.v1.SendNoticesRequest\x1a&.toroku.contact.v1.SendNoticesResponse\"8\xaa\xed\x18.\n\x14\x63\x65rtificate-registry\n\x16qualification-registry\xb0\xed\x18\x80\x80@\x12i\n\nGetContact\x12$.toroku.contact.v1.GetContactRequest\x1a%.toroku.contact.v1.GetContactResponse\"\x0e\xaa\xed\x18\n\x10\x01\x1a\x06\x61gencyBF\n\x11toroku.contact.v1P\x01Z\x1btoroku/contact/v1;contactv1\xaa\x02\x11Toroku.Contact.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,36 +45,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTACTNOTIFICATION'].methods_by_name['GetStagedContacts']._serialized_options = b'\252\355\030\014\n\nfront-door'
   _globals['_CONTACTNOTIFICATION'].methods_by_name['GetRepresentativeContact']._loaded_options = None
   _globals['_CONTACTNOTIFICATION'].methods_by_name['GetRepresentativeContact']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['GetRegisteredContacts']._loaded_options = None
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['GetRegisteredContacts']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['CheckChange']._loaded_options = None
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['CheckChange']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['CommitChange']._loaded_options = None
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['CommitChange']._serialized_options = b'\252\355\030\014\n\nfront-door'
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['GetChange']._loaded_options = None
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['GetChange']._serialized_options = b'\252\355\030\014\n\nfront-door'
   _globals['_CONTACTNOTIFICATION'].methods_by_name['RecordCardStates']._loaded_options = None
   _globals['_CONTACTNOTIFICATION'].methods_by_name['RecordCardStates']._serialized_options = b'\252\355\030\026\n\024certificate-registry\260\355\030\200\200\200\010'
   _globals['_CONTACTNOTIFICATION'].methods_by_name['SendNotices']._loaded_options = None
-  _globals['_CONTACTNOTIFICATION'].methods_by_name['SendNotices']._serialized_options = b'\252\355\030\026\n\024certificate-registry\260\355\030\200\200@'
+  _globals['_CONTACTNOTIFICATION'].methods_by_name['SendNotices']._serialized_options = b'\252\355\030.\n\024certificate-registry\n\026qualification-registry\260\355\030\200\200@'
   _globals['_CONTACTNOTIFICATION'].methods_by_name['GetContact']._loaded_options = None
   _globals['_CONTACTNOTIFICATION'].methods_by_name['GetContact']._serialized_options = b'\252\355\030\n\020\001\032\006agency'
-  _globals['_STAGECONTACTSREQUEST']._serialized_start=243
-  _globals['_STAGECONTACTSREQUEST']._serialized_end=596
-  _globals['_STAGECONTACTSRESPONSE']._serialized_start=599
-  _globals['_STAGECONTACTSRESPONSE']._serialized_end=730
-  _globals['_GETSTAGEDCONTACTSREQUEST']._serialized_start=732
-  _globals['_GETSTAGEDCONTACTSREQUEST']._serialized_end=806
-  _globals['_GETSTAGEDCONTACTSRESPONSE']._serialized_start=809
-  _globals['_GETSTAGEDCONTACTSRESPONSE']._serialized_end=1030
-  _globals['_GETREPRESENTATIVECONTACTREQUEST']._serialized_start=1032
-  _globals['_GETREPRESENTATIVECONTACTREQUEST']._serialized_end=1102
-  _globals['_GETREPRESENTATIVECONTACTRESPONSE']._serialized_start=1104
-  _globals['_GETREPRESENTATIVECONTACTRESPONSE']._serialized_end=1183
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=1185
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=1265
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=1267
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=1293
-  _globals['_SENDNOTICESREQUEST']._serialized_start=1295
-  _globals['_SENDNOTICESREQUEST']._serialized_end=1359
-  _globals['_SENDNOTICESRESPONSE']._serialized_start=1361
-  _globals['_SENDNOTICESRESPONSE']._serialized_end=1382
-  _globals['_GETCONTACTREQUEST']._serialized_start=1385
-  _globals['_GETCONTACTREQUEST']._serialized_end=1537
-  _globals['_GETCONTACTRESPONSE']._serialized_start=1539
-  _globals['_GETCONTACTRESPONSE']._serialized_end=1604
-  _globals['_CONTACTNOTIFICATION']._serialized_start=1607
-  _globals['_CONTACTNOTIFICATION']._serialized_end=2409
+  _globals['_STAGECONTACTSREQUEST']._serialized_start=318
+  _globals['_STAGECONTACTSREQUEST']._serialized_end=671
+  _globals['_STAGECONTACTSRESPONSE']._serialized_start=674
+  _globals['_STAGECONTACTSRESPONSE']._serialized_end=805
+  _globals['_GETSTAGEDCONTACTSREQUEST']._serialized_start=807
+  _globals['_GETSTAGEDCONTACTSREQUEST']._serialized_end=881
+  _globals['_GETSTAGEDCONTACTSRESPONSE']._serialized_start=884
+  _globals['_GETSTAGEDCONTACTSRESPONSE']._serialized_end=1105
+  _globals['_GETREPRESENTATIVECONTACTREQUEST']._serialized_start=1107
+  _globals['_GETREPRESENTATIVECONTACTREQUEST']._serialized_end=1177
+  _globals['_GETREPRESENTATIVECONTACTRESPONSE']._serialized_start=1179
+  _globals['_GETREPRESENTATIVECONTACTRESPONSE']._serialized_end=1258
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=1260
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=1340
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=1342
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=1368
+  _globals['_SENDNOTICESREQUEST']._serialized_start=1370
+  _globals['_SENDNOTICESREQUEST']._serialized_end=1434
+  _globals['_SENDNOTICESRESPONSE']._serialized_start=1436
+  _globals['_SENDNOTICESRESPONSE']._serialized_end=1457
+  _globals['_GETCONTACTREQUEST']._serialized_start=1460
+  _globals['_GETCONTACTREQUEST']._serialized_end=1655
+  _globals['_GETCONTACTRESPONSE']._serialized_start=1658
+  _globals['_GETCONTACTRESPONSE']._serialized_end=1789
+  _globals['_GETREGISTEREDCONTACTSREQUEST']._serialized_start=1791
+  _globals['_GETREGISTEREDCONTACTSREQUEST']._serialized_end=1886
+  _globals['_GETREGISTEREDCONTACTSRESPONSE']._serialized_start=1889
+  _globals['_GETREGISTEREDCONTACTSRESPONSE']._serialized_end=2084
+  _globals['_CHECKCHANGEREQUEST']._serialized_start=2087
+  _globals['_CHECKCHANGEREQUEST']._serialized_end=2238
+  _globals['_CHECKCHANGERESPONSE']._serialized_start=2241
+  _globals['_CHECKCHANGERESPONSE']._serialized_end=2410
+  _globals['_COMMITCHANGEREQUEST']._serialized_start=2413
+  _globals['_COMMITCHANGEREQUEST']._serialized_end=2597
+  _globals['_COMMITCHANGERESPONSE']._serialized_start=2599
+  _globals['_COMMITCHANGERESPONSE']._serialized_end=2673
+  _globals['_GETCHANGEREQUEST']._serialized_start=2675
+  _globals['_GETCHANGEREQUEST']._serialized_end=2741
+  _globals['_GETCHANGERESPONSE']._serialized_start=2743
+  _globals['_GETCHANGERESPONSE']._serialized_end=2814
+  _globals['_COMMITTEDCHANGE']._serialized_start=2817
+  _globals['_COMMITTEDCHANGE']._serialized_end=3220
+  _globals['_CONTACTNOTIFICATION']._serialized_start=3223
+  _globals['_CONTACTNOTIFICATION']._serialized_end=4526
 # @@protoc_insertion_point(module_scope)

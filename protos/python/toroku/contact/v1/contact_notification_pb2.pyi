@@ -8,6 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from toroku.act.v1 import signed_purpose_pb2 as _signed_purpose_pb2
+from toroku.certificate.v1 import act_proof_pb2 as _act_proof_pb2
 from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
 from toroku.contact.v1 import contact_pb2 as _contact_pb2
 from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
@@ -325,6 +327,7 @@ class GetContactRequest(_message.Message):
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
     """Required. Code of the calling agency."""
     category: _builtins.str
@@ -335,6 +338,10 @@ class GetContactRequest(_message.Message):
     """Required. Which of the bidder's contacts."""
     certificate_sha256: _builtins.bytes
     """The card whose contact is wanted: SHA-256 of the certificate in DER, 32 bytes. Required for CONTACT_PURPOSE_CARD."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """At which instant; now if not set. A tender that was handed in keeps the contact of that moment (CHG-03)."""
+
     def __init__(
         self,
         *,
@@ -343,10 +350,11 @@ class GetContactRequest(_message.Message):
         bidder_id: _builtins.str = ...,
         purpose: _contact_pb2.ContactPurpose.ValueType = ...,
         certificate_sha256: _builtins.bytes = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "as_of", b"as_of", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -359,19 +367,363 @@ class GetContactResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTACT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    COUNTS_FROM_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Its version; versions of one owner ascend."""
     @_builtins.property
     def contact(self) -> _contact_pb2.Contact:
-        """The contact to write to now."""
+        """The contact to write to, now or at the instant that was asked for."""
+
+    @_builtins.property
+    def counts_from(self) -> _timestamp_pb2.Timestamp:
+        """From when this version counts."""
 
     def __init__(
         self,
         *,
         contact: _contact_pb2.Contact | None = ...,
+        version: _builtins.int = ...,
+        counts_from: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "counts_from", b"counts_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "counts_from", b"counts_from", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetContactResponse: _TypeAlias = GetContactResponse  # noqa: Y015
+
+@_typing.final
+class GetRegisteredContactsRequest(_message.Message):
+    """The request of GetRegisteredContacts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """Required. The bidder that the card is bound to."""
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRegisteredContactsRequest: _TypeAlias = GetRegisteredContactsRequest  # noqa: Y015
+
+@_typing.final
+class GetRegisteredContactsResponse(_message.Message):
+    """The response of GetRegisteredContacts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_CONTACT_FIELD_NUMBER: _builtins.int
+    REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
+    AGENCIES_WITH_EARLIER_CONTACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def card_contact(self) -> _contact_pb2.ContactVersion:
+        """ICカード利用部署情報. Not set if the card has none."""
+
+    @_builtins.property
+    def representative_contact(self) -> _contact_pb2.ContactVersion:
+        """代表窓口情報. Not set if the bidder has none."""
+
+    @_builtins.property
+    def agencies_with_earlier_contacts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the agencies at which an earlier version of one of the two counts, ascending."""
+
+    def __init__(
+        self,
+        *,
+        card_contact: _contact_pb2.ContactVersion | None = ...,
+        representative_contact: _contact_pb2.ContactVersion | None = ...,
+        agencies_with_earlier_contacts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "representative_contact", b"representative_contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies_with_earlier_contacts", b"agencies_with_earlier_contacts", "card_contact", b"card_contact", "representative_contact", b"representative_contact"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRegisteredContactsResponse: _TypeAlias = GetRegisteredContactsResponse  # noqa: Y015
+
+@_typing.final
+class CheckChangeRequest(_message.Message):
+    """The request of CheckChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
+    agency: _builtins.str
+    """Required. Code of the agency at which the change is made."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """Required. The bidder that the card is bound to."""
+    @_builtins.property
+    def change(self) -> _contact_pb2.ContactChange:
+        """Required. What is typed, and over which versions."""
+
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        change: _contact_pb2.ContactChange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckChangeRequest: _TypeAlias = CheckChangeRequest  # noqa: Y015
+
+@_typing.final
+class CheckChangeResponse(_message.Message):
+    """The response of CheckChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELDS_FIELD_NUMBER: _builtins.int
+    CARD_CONTACT_FIELD_NUMBER: _builtins.int
+    REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changed_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fields that change, as "card_contact.telephone", in the form's order."""
+
+    @_builtins.property
+    def card_contact(self) -> _contact_pb2.ContactVersion:
+        """The contacts before, as of GetRegisteredContacts."""
+
+    @_builtins.property
+    def representative_contact(self) -> _contact_pb2.ContactVersion:
+        """As card_contact."""
+
+    def __init__(
+        self,
+        *,
+        changed_fields: _abc.Iterable[_builtins.str] | None = ...,
+        card_contact: _contact_pb2.ContactVersion | None = ...,
+        representative_contact: _contact_pb2.ContactVersion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "representative_contact", b"representative_contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "changed_fields", b"changed_fields", "representative_contact", b"representative_contact"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckChangeResponse: _TypeAlias = CheckChangeResponse  # noqa: Y015
+
+@_typing.final
+class CommitChangeRequest(_message.Message):
+    """The request of CommitChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    COMPANY_FIELD_NUMBER: _builtins.int
+    form: _builtins.bytes
+    """Required. The canonical request that the act has the SHA-256 of (toroku.frontdoor.v1.ChangeForm), serialized as it is
+    hashed: canonical JSON (RFC 8785), at most 16 KiB.
+    """
+    @_builtins.property
+    def proof(self) -> _act_proof_pb2.ActProof:
+        """Required. The proof of CertificateRegistry.ProveAct."""
+
+    @_builtins.property
+    def act(self) -> _signed_purpose_pb2.SignedPurpose:
+        """Required. The act that was proven; it goes into the history."""
+
+    @_builtins.property
+    def company(self) -> _bidder_pb2.CompanyProfile:
+        """Required. The company profile as the roster has it now; receipt and mail repeat it."""
+
+    def __init__(
+        self,
+        *,
+        proof: _act_proof_pb2.ActProof | None = ...,
+        act: _signed_purpose_pb2.SignedPurpose | None = ...,
+        form: _builtins.bytes = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "company", b"company", "proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "company", b"company", "form", b"form", "proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitChangeRequest: _TypeAlias = CommitChangeRequest  # noqa: Y015
+
+@_typing.final
+class CommitChangeResponse(_message.Message):
+    """The response of CommitChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> Global___CommittedChange:
+        """The change, made now or in an earlier call."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___CommittedChange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitChangeResponse: _TypeAlias = CommitChangeResponse  # noqa: Y015
+
+@_typing.final
+class GetChangeRequest(_message.Message):
+    """The request of GetChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
+    request_id: _builtins.str
+    """Required. The request_id of the change."""
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_sha256", b"certificate_sha256", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetChangeRequest: _TypeAlias = GetChangeRequest  # noqa: Y015
+
+@_typing.final
+class GetChangeResponse(_message.Message):
+    """The response of GetChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> Global___CommittedChange:
+        """The change."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___CommittedChange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetChangeResponse: _TypeAlias = GetChangeResponse  # noqa: Y015
+
+@_typing.final
+class CommittedChange(_message.Message):
+    """A change of contacts that was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    COMPANY_FIELD_NUMBER: _builtins.int
+    CARD_CONTACT_FIELD_NUMBER: _builtins.int
+    REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELDS_FIELD_NUMBER: _builtins.int
+    COUNTS_FROM_FIELD_NUMBER: _builtins.int
+    PROPAGATE_FIELD_NUMBER: _builtins.int
+    HISTORY_DIGEST_FIELD_NUMBER: _builtins.int
+    HISTORY_RECEIPT_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Code of the agency at which it was made."""
+    category: _builtins.str
+    """Code of the category."""
+    bidder_id: _builtins.str
+    """The bidder."""
+    request_sha256: _builtins.bytes
+    """SHA-256 of the canonical request that the card signed, 32 bytes."""
+    propagate: _builtins.bool
+    """Whether the other agencies follow."""
+    history_digest: _builtins.bytes
+    """The digest of the act's entry in the history, 32 bytes."""
+    history_receipt: _builtins.str
+    """The proof that the entry with this digest is in the history. Empty until it is sealed."""
+    @_builtins.property
+    def company(self) -> _bidder_pb2.CompanyProfile:
+        """The company profile at the time of the change."""
+
+    @_builtins.property
+    def card_contact(self) -> _contact_pb2.Contact:
+        """ICカード利用部署情報, after the change."""
+
+    @_builtins.property
+    def representative_contact(self) -> _contact_pb2.Contact:
+        """代表窓口情報, after the change. Not set if there is none."""
+
+    @_builtins.property
+    def changed_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fields that changed, as in CheckChangeResponse."""
+
+    @_builtins.property
+    def counts_from(self) -> _timestamp_pb2.Timestamp:
+        """From when the new versions count."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        request_sha256: _builtins.bytes = ...,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        card_contact: _contact_pb2.Contact | None = ...,
+        representative_contact: _contact_pb2.Contact | None = ...,
+        changed_fields: _abc.Iterable[_builtins.str] | None = ...,
+        counts_from: _timestamp_pb2.Timestamp | None = ...,
+        propagate: _builtins.bool = ...,
+        history_digest: _builtins.bytes = ...,
+        history_receipt: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "company", b"company", "counts_from", b"counts_from", "representative_contact", b"representative_contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "card_contact", b"card_contact", "category", b"category", "changed_fields", b"changed_fields", "company", b"company", "counts_from", b"counts_from", "history_digest", b"history_digest", "history_receipt", b"history_receipt", "propagate", b"propagate", "representative_contact", b"representative_contact", "request_sha256", b"request_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommittedChange: _TypeAlias = CommittedChange  # noqa: Y015

@@ -50,6 +50,26 @@ class ContactNotificationStub:
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.SerializeToString,
                 response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.FromString,
                 _registered_method=True)
+        self.GetRegisteredContacts = channel.unary_unary(
+                '/toroku.contact.v1.ContactNotification/GetRegisteredContacts',
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRegisteredContactsRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRegisteredContactsResponse.FromString,
+                _registered_method=True)
+        self.CheckChange = channel.unary_unary(
+                '/toroku.contact.v1.ContactNotification/CheckChange',
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CheckChangeRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CheckChangeResponse.FromString,
+                _registered_method=True)
+        self.CommitChange = channel.unary_unary(
+                '/toroku.contact.v1.ContactNotification/CommitChange',
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CommitChangeRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CommitChangeResponse.FromString,
+                _registered_method=True)
+        self.GetChange = channel.unary_unary(
+                '/toroku.contact.v1.ContactNotification/GetChange',
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetChangeRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetChangeResponse.FromString,
+                _registered_method=True)
         self.RecordCardStates = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/RecordCardStates',
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.RecordCardStatesRequest.SerializeToString,
@@ -106,6 +126,44 @@ class ContactNotificationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRegisteredContacts(self, request, context):
+        """The newest contacts of a card and its bidder, as a change begins with them (CHG-05). Caller: the front door.
+        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, CATEGORY_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckChange(self, request, context):
+        """Checks the contacts of a change by the field rules, and says which fields it changes. Keeps nothing. Caller: the front
+        door. Idempotent. Errors: NOTHING_CHANGED; CONTACT_CHANGED_MEANWHILE where the newest version is another one than
+        the change was typed over (metadata: section, changed_at, changed_by "this_card" or "another_card"); CONTACT_NOT_FOUND
+        (neither card nor bidder has a contact); AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED,
+        CERTIFICATE_SHA256_INVALID; FIELDS_INVALID as of StageContacts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CommitChange(self, request, context):
+        """Changes contacts, by an act that certificate-registry proved. The one commit point: new versions, agencies that keep
+        the version before, history and mails, in one transaction. Caller: the front door. Idempotent by (card,
+        request_id), also after the proof ran out. Errors: those of CheckChange; ACT_PROOF_INVALID, ACT_PROOF_EXPIRED,
+        REQUEST_ID_REUSED, REQUEST_SHA256_INVALID (the form is another one than the card signed), CARD_REPLACED (another card
+        has taken over the contact at a renewal since the act was proven).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetChange(self, request, context):
+        """A committed change, for its receipt. Caller: the front door. Idempotent. Errors: CHANGE_NOT_FOUND,
+        REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordCardStates(self, request, context):
         """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
         ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
@@ -116,7 +174,11 @@ class ContactNotificationServicer:
         no repetition could bring its contacts. Should they be staged after all, the next state makes them active.
         A state that can't be read keeps no other from being recorded: everything else of the list is recorded, and the call
         then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
-        Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
+        A card that was renewed, and has no contact in the category, takes over the newest one of the card before, with the
+        earlier versions that count at other agencies.
+        Errors: CARD_STATE_INVALID (its metadata name the card and the part); CARD_STATE_TOO_EARLY (everything was recorded,
+        but nothing is known of the card before, whose contact is to be taken over); INPUT_TOO_MANY, with which nothing is
+        recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,9 +189,10 @@ class ContactNotificationServicer:
         contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
         is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
         repetition could bring it: the notice is taken without a mail, and shown to the operator.
-        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
-        does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
-        kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+        Callers: certificate-registry and qualification-registry, which repeat the call until it succeeds. Idempotent by
+        notice_id: a repeated notice does nothing, also with other recipients, another secret or an entry that was sealed
+        meanwhile, because a caller that reads them anew may find other ones; with another kind or other facts it is refused
+        with NOTICE_INVALID (part notice_id).
         Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -163,6 +226,26 @@ def add_ContactNotificationServicer_to_server(servicer, server):
                     servicer.GetRepresentativeContact,
                     request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.FromString,
                     response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.SerializeToString,
+            ),
+            'GetRegisteredContacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRegisteredContacts,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRegisteredContactsRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRegisteredContactsResponse.SerializeToString,
+            ),
+            'CheckChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckChange,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CheckChangeRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CheckChangeResponse.SerializeToString,
+            ),
+            'CommitChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.CommitChange,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CommitChangeRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CommitChangeResponse.SerializeToString,
+            ),
+            'GetChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetChange,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetChangeRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetChangeResponse.SerializeToString,
             ),
             'RecordCardStates': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordCardStates,
@@ -262,6 +345,114 @@ class ContactNotification:
             '/toroku.contact.v1.ContactNotification/GetRepresentativeContact',
             toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactRequest.SerializeToString,
             toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRepresentativeContactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRegisteredContacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.contact.v1.ContactNotification/GetRegisteredContacts',
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRegisteredContactsRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetRegisteredContactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.contact.v1.ContactNotification/CheckChange',
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CheckChangeRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CheckChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CommitChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.contact.v1.ContactNotification/CommitChange',
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CommitChangeRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.CommitChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.contact.v1.ContactNotification/GetChange',
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetChangeRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetChangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,28 @@ class ContactNotificationStub:
     """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
     Caller: the front door. Idempotent.
     """
+    GetRegisteredContacts: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRegisteredContactsRequest, _contact_notification_pb2.GetRegisteredContactsResponse]
+    """The newest contacts of a card and its bidder, as a change begins with them (CHG-05). Caller: the front door.
+    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, CATEGORY_UNKNOWN.
+    """
+    CheckChange: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.CheckChangeRequest, _contact_notification_pb2.CheckChangeResponse]
+    """Checks the contacts of a change by the field rules, and says which fields it changes. Keeps nothing. Caller: the front
+    door. Idempotent. Errors: NOTHING_CHANGED; CONTACT_CHANGED_MEANWHILE where the newest version is another one than
+    the change was typed over (metadata: section, changed_at, changed_by "this_card" or "another_card"); CONTACT_NOT_FOUND
+    (neither card nor bidder has a contact); AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED,
+    CERTIFICATE_SHA256_INVALID; FIELDS_INVALID as of StageContacts.
+    """
+    CommitChange: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.CommitChangeRequest, _contact_notification_pb2.CommitChangeResponse]
+    """Changes contacts, by an act that certificate-registry proved. The one commit point: new versions, agencies that keep
+    the version before, history and mails, in one transaction. Caller: the front door. Idempotent by (card,
+    request_id), also after the proof ran out. Errors: those of CheckChange; ACT_PROOF_INVALID, ACT_PROOF_EXPIRED,
+    REQUEST_ID_REUSED, REQUEST_SHA256_INVALID (the form is another one than the card signed), CARD_REPLACED (another card
+    has taken over the contact at a renewal since the act was proven).
+    """
+    GetChange: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetChangeRequest, _contact_notification_pb2.GetChangeResponse]
+    """A committed change, for its receipt. Caller: the front door. Idempotent. Errors: CHANGE_NOT_FOUND,
+    REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
+    """
     RecordCardStates: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]
     """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
     ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
@@ -66,16 +88,21 @@ class ContactNotificationStub:
     no repetition could bring its contacts. Should they be staged after all, the next state makes them active.
     A state that can't be read keeps no other from being recorded: everything else of the list is recorded, and the call
     then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
-    Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
+    A card that was renewed, and has no contact in the category, takes over the newest one of the card before, with the
+    earlier versions that count at other agencies.
+    Errors: CARD_STATE_INVALID (its metadata name the card and the part); CARD_STATE_TOO_EARLY (everything was recorded,
+    but nothing is known of the card before, whose contact is to be taken over); INPUT_TOO_MANY, with which nothing is
+    recorded.
     """
     SendNotices: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticesRequest, _contact_notification_pb2.SendNoticesResponse]
     """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
     contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
     is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
     repetition could bring it: the notice is taken without a mail, and shown to the operator.
-    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
-    does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
-    kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+    Callers: certificate-registry and qualification-registry, which repeat the call until it succeeds. Idempotent by
+    notice_id: a repeated notice does nothing, also with other recipients, another secret or an entry that was sealed
+    meanwhile, because a caller that reads them anew may find other ones; with another kind or other facts it is refused
+    with NOTICE_INVALID (part notice_id).
     Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
     """
     GetContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]
@@ -113,6 +140,28 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     """The representative contact of a bidder in a category, where there is one, for a form that is not typed yet.
     Caller: the front door. Idempotent.
     """
+    GetRegisteredContacts: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetRegisteredContactsRequest, _contact_notification_pb2.GetRegisteredContactsResponse]  # type: ignore[assignment]
+    """The newest contacts of a card and its bidder, as a change begins with them (CHG-05). Caller: the front door.
+    Idempotent. Errors: CERTIFICATE_SHA256_INVALID, CATEGORY_UNKNOWN.
+    """
+    CheckChange: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.CheckChangeRequest, _contact_notification_pb2.CheckChangeResponse]  # type: ignore[assignment]
+    """Checks the contacts of a change by the field rules, and says which fields it changes. Keeps nothing. Caller: the front
+    door. Idempotent. Errors: NOTHING_CHANGED; CONTACT_CHANGED_MEANWHILE where the newest version is another one than
+    the change was typed over (metadata: section, changed_at, changed_by "this_card" or "another_card"); CONTACT_NOT_FOUND
+    (neither card nor bidder has a contact); AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED,
+    CERTIFICATE_SHA256_INVALID; FIELDS_INVALID as of StageContacts.
+    """
+    CommitChange: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.CommitChangeRequest, _contact_notification_pb2.CommitChangeResponse]  # type: ignore[assignment]
+    """Changes contacts, by an act that certificate-registry proved. The one commit point: new versions, agencies that keep
+    the version before, history and mails, in one transaction. Caller: the front door. Idempotent by (card,
+    request_id), also after the proof ran out. Errors: those of CheckChange; ACT_PROOF_INVALID, ACT_PROOF_EXPIRED,
+    REQUEST_ID_REUSED, REQUEST_SHA256_INVALID (the form is another one than the card signed), CARD_REPLACED (another card
+    has taken over the contact at a renewal since the act was proven).
+    """
+    GetChange: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetChangeRequest, _contact_notification_pb2.GetChangeResponse]  # type: ignore[assignment]
+    """A committed change, for its receipt. Caller: the front door. Idempotent. Errors: CHANGE_NOT_FOUND,
+    REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
+    """
     RecordCardStates: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.RecordCardStatesRequest, _contact_notification_pb2.RecordCardStatesResponse]  # type: ignore[assignment]
     """Takes the states of cards: keeps at which agencies each card is registered, which decides about whom an agency may
     ask, and makes the staged contacts of their registrations active. Writes no mails but those of notices that waited
@@ -123,16 +172,21 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     no repetition could bring its contacts. Should they be staged after all, the next state makes them active.
     A state that can't be read keeps no other from being recorded: everything else of the list is recorded, and the call
     then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
-    Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
+    A card that was renewed, and has no contact in the category, takes over the newest one of the card before, with the
+    earlier versions that count at other agencies.
+    Errors: CARD_STATE_INVALID (its metadata name the card and the part); CARD_STATE_TOO_EARLY (everything was recorded,
+    but nothing is known of the card before, whose contact is to be taken over); INPUT_TOO_MANY, with which nothing is
+    recorded.
     """
     SendNotices: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.SendNoticesRequest, _contact_notification_pb2.SendNoticesResponse]  # type: ignore[assignment]
     """Takes notices and sends each as a mail to each of its recipients, once per mailbox. A notice of a registration whose
     contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
     is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
     repetition could bring it: the notice is taken without a mail, and shown to the operator.
-    Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
-    does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
-    kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+    Callers: certificate-registry and qualification-registry, which repeat the call until it succeeds. Idempotent by
+    notice_id: a repeated notice does nothing, also with other recipients, another secret or an entry that was sealed
+    meanwhile, because a caller that reads them anew may find other ones; with another kind or other facts it is refused
+    with NOTICE_INVALID (part notice_id).
     Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]  # type: ignore[assignment]
@@ -187,6 +241,52 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def GetRegisteredContacts(
+        self,
+        request: _contact_notification_pb2.GetRegisteredContactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contact_notification_pb2.GetRegisteredContactsResponse, _abc.Awaitable[_contact_notification_pb2.GetRegisteredContactsResponse]]:
+        """The newest contacts of a card and its bidder, as a change begins with them (CHG-05). Caller: the front door.
+        Idempotent. Errors: CERTIFICATE_SHA256_INVALID, CATEGORY_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckChange(
+        self,
+        request: _contact_notification_pb2.CheckChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contact_notification_pb2.CheckChangeResponse, _abc.Awaitable[_contact_notification_pb2.CheckChangeResponse]]:
+        """Checks the contacts of a change by the field rules, and says which fields it changes. Keeps nothing. Caller: the front
+        door. Idempotent. Errors: NOTHING_CHANGED; CONTACT_CHANGED_MEANWHILE where the newest version is another one than
+        the change was typed over (metadata: section, changed_at, changed_by "this_card" or "another_card"); CONTACT_NOT_FOUND
+        (neither card nor bidder has a contact); AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED,
+        CERTIFICATE_SHA256_INVALID; FIELDS_INVALID as of StageContacts.
+        """
+
+    @_abc_1.abstractmethod
+    def CommitChange(
+        self,
+        request: _contact_notification_pb2.CommitChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contact_notification_pb2.CommitChangeResponse, _abc.Awaitable[_contact_notification_pb2.CommitChangeResponse]]:
+        """Changes contacts, by an act that certificate-registry proved. The one commit point: new versions, agencies that keep
+        the version before, history and mails, in one transaction. Caller: the front door. Idempotent by (card,
+        request_id), also after the proof ran out. Errors: those of CheckChange; ACT_PROOF_INVALID, ACT_PROOF_EXPIRED,
+        REQUEST_ID_REUSED, REQUEST_SHA256_INVALID (the form is another one than the card signed), CARD_REPLACED (another card
+        has taken over the contact at a renewal since the act was proven).
+        """
+
+    @_abc_1.abstractmethod
+    def GetChange(
+        self,
+        request: _contact_notification_pb2.GetChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contact_notification_pb2.GetChangeResponse, _abc.Awaitable[_contact_notification_pb2.GetChangeResponse]]:
+        """A committed change, for its receipt. Caller: the front door. Idempotent. Errors: CHANGE_NOT_FOUND,
+        REQUEST_ID_INVALID, CERTIFICATE_SHA256_INVALID.
+        """
+
+    @_abc_1.abstractmethod
     def RecordCardStates(
         self,
         request: _contact_notification_pb2.RecordCardStatesRequest,
@@ -201,7 +301,11 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         no repetition could bring its contacts. Should they be staged after all, the next state makes them active.
         A state that can't be read keeps no other from being recorded: everything else of the list is recorded, and the call
         then fails with the error of the first such state. To repeat the list changes nothing of what was recorded.
-        Errors: CARD_STATE_INVALID (its metadata name the card and the part); INPUT_TOO_MANY, with which nothing is recorded.
+        A card that was renewed, and has no contact in the category, takes over the newest one of the card before, with the
+        earlier versions that count at other agencies.
+        Errors: CARD_STATE_INVALID (its metadata name the card and the part); CARD_STATE_TOO_EARLY (everything was recorded,
+        but nothing is known of the card before, whose contact is to be taken over); INPUT_TOO_MANY, with which nothing is
+        recorded.
         """
 
     @_abc_1.abstractmethod
@@ -214,9 +318,10 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         contacts are still pending waits, and is sent when RecordCardStates makes them active. A recipient without a contact
         is passed over. Where no contacts of these facts are staged under the request_id, there is nothing to send and no
         repetition could bring it: the notice is taken without a mail, and shown to the operator.
-        Caller: certificate-registry, which repeats the call until it succeeds. Idempotent by notice_id: a repeated notice
-        does nothing, also with other recipients, because a caller that reads them anew may find other ones; with another
-        kind or other facts it is refused with NOTICE_INVALID (part notice_id).
+        Callers: certificate-registry and qualification-registry, which repeat the call until it succeeds. Idempotent by
+        notice_id: a repeated notice does nothing, also with other recipients, another secret or an entry that was sealed
+        meanwhile, because a caller that reads them anew may find other ones; with another kind or other facts it is refused
+        with NOTICE_INVALID (part notice_id).
         Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
         """
 

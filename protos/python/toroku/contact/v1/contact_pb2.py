@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/contact/v1/contact.proto\x12\x11toroku.contact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x01\n\x07\x43ontact\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x13\n\x0bpostal_code\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x13\n\x0bperson_name\x18\x04 \x01(\t\x12\x11\n\ttelephone\x18\x05 \x01(\t\x12\x0b\n\x03\x66\x61x\x18\x06 \x01(\t\x12\x14\n\x0cmail_address\x18\x07 \x01(\t\"V\n\x0b\x43ontactForm\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x1a\n\x12mail_address_again\x18\x02 \x01(\t\"\xc7\x01\n\x06Notice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.toroku.contact.v1.NoticeKind\x12\x36\n\nrecipients\x18\x03 \x03(\x0b\x32\".toroku.contact.v1.NoticeRecipient\x12<\n\x0cregistration\x18\x04 \x01(\x0b\x32$.toroku.contact.v1.RegistrationFactsH\x00\x42\x07\n\x05\x66\x61\x63ts\"h\n\x0fNoticeRecipient\x12\x30\n\x05owner\x18\x01 \x01(\x0b\x32\x1f.toroku.contact.v1.ContactOwnerH\x00\x12\x16\n\x0cmail_address\x18\x02 \x01(\tH\x00\x42\x0b\n\trecipient\"\x97\x01\n\x0c\x43ontactOwner\x12\x32\n\x07purpose\x18\x01 \x01(\x0e\x32!.toroku.contact.v1.ContactPurpose\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x04 \x01(\x0c\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\xf1\x01\n\x11RegistrationFacts\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x03 \x01(\x0c\x12\x16\n\x0eserial_decimal\x18\x04 \x01(\t\x12\x0e\n\x06\x61gency\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x11\n\tbidder_id\x18\x07 \x01(\t\x12\x31\n\rregistered_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bholder_name\x18\t \x01(\t*o\n\x0e\x43ontactPurpose\x12\x1f\n\x1b\x43ONTACT_PURPOSE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43ONTACT_PURPOSE_REPRESENTATIVE\x10\x01\x12\x18\n\x14\x43ONTACT_PURPOSE_CARD\x10\x02*l\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18NOTICE_KIND_REGISTRATION\x10\x01\x12#\n\x1fNOTICE_KIND_REGISTRATION_NOTICE\x10\x02\x42\x46\n\x11toroku.contact.v1P\x01Z\x1btoroku/contact/v1;contactv1\xaa\x02\x11Toroku.Contact.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/contact/v1/contact.proto\x12\x11toroku.contact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x01\n\x07\x43ontact\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x13\n\x0bpostal_code\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x13\n\x0bperson_name\x18\x04 \x01(\t\x12\x11\n\ttelephone\x18\x05 \x01(\t\x12\x0b\n\x03\x66\x61x\x18\x06 \x01(\t\x12\x14\n\x0cmail_address\x18\x07 \x01(\t\"V\n\x0b\x43ontactForm\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x1a\n\x12mail_address_again\x18\x02 \x01(\t\"\x93\x01\n\x0e\x43ontactVersion\x12+\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12/\n\x0b\x63ounts_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nbrought_by\x18\x04 \x01(\x0c\"\xcb\x01\n\rContactChange\x12\x34\n\x0c\x63\x61rd_contact\x18\x01 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x02 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x1c\n\x14\x63\x61rd_contact_version\x18\x03 \x01(\x03\x12&\n\x1erepresentative_contact_version\x18\x04 \x01(\x03\"\x91\x04\n\x06Notice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.toroku.contact.v1.NoticeKind\x12\x36\n\nrecipients\x18\x03 \x03(\x0b\x32\".toroku.contact.v1.NoticeRecipient\x12<\n\x0cregistration\x18\x04 \x01(\x0b\x32$.toroku.contact.v1.RegistrationFactsH\x00\x12\x32\n\x07officer\x18\x05 \x01(\x0b\x32\x1f.toroku.contact.v1.OfficerFactsH\x00\x12,\n\x04\x63\x61rd\x18\x06 \x01(\x0b\x32\x1c.toroku.contact.v1.CardFactsH\x00\x12\x30\n\x06\x62idder\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.BidderFactsH\x00\x12=\n\rcard_approval\x18\x08 \x01(\x0b\x32$.toroku.contact.v1.CardApprovalFactsH\x00\x12\x32\n\x07renewal\x18\x0b \x01(\x0b\x32\x1f.toroku.contact.v1.RenewalFactsH\x00\x12*\n\x05\x65ntry\x18\t \x01(\x0b\x32\x1b.toroku.contact.v1.ActEntry\x12\x15\n\rsealed_secret\x18\n \x01(\x0c\x42\x07\n\x05\x66\x61\x63ts\"\xab\x01\n\x0fNoticeRecipient\x12\x30\n\x05owner\x18\x01 \x01(\x0b\x32\x1f.toroku.contact.v1.ContactOwnerH\x00\x12\x16\n\x0cmail_address\x18\x02 \x01(\tH\x00\x12\x33\n\x06\x62idder\x18\x04 \x01(\x0b\x32!.toroku.contact.v1.BidderContactsH\x00\x12\x0c\n\x04name\x18\x03 \x01(\tB\x0b\n\trecipient\"5\n\x0e\x42idderContacts\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\"\x97\x01\n\x0c\x43ontactOwner\x12\x32\n\x07purpose\x18\x01 \x01(\x0e\x32!.toroku.contact.v1.ContactPurpose\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x04 \x01(\x0c\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\xf1\x01\n\x11RegistrationFacts\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x03 \x01(\x0c\x12\x16\n\x0eserial_decimal\x18\x04 \x01(\t\x12\x0e\n\x06\x61gency\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x11\n\tbidder_id\x18\x07 \x01(\t\x12\x31\n\rregistered_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bholder_name\x18\t \x01(\t\"\xb9\x02\n\x0cRenewalFacts\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x03 \x01(\x0c\x12\x1e\n\x16old_certificate_sha256\x18\x04 \x01(\x0c\x12\x16\n\x0eserial_decimal\x18\x05 \x01(\t\x12\x1a\n\x12old_serial_decimal\x18\x06 \x01(\t\x12\x0e\n\x06\x61gency\x18\x07 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x08 \x01(\t\x12\x11\n\tbidder_id\x18\t \x01(\t\x12/\n\x0bhappened_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bholder_name\x18\x0b \x01(\t\x12\x11\n\tpropagate\x18\x0c \x01(\x08\"\xba\x01\n\tCardFacts\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x16\n\x0eserial_decimal\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12/\n\x0bhappened_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bholder_name\x18\x07 \x01(\t\"s\n\x0b\x42idderFacts\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x11\n\tbidder_id\x18\x03 \x01(\t\x12/\n\x0bhappened_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x0cOfficerFacts\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x11\n\tperson_id\x18\x02 \x01(\t\x12/\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9e\x01\n\x11\x43\x61rdApprovalFacts\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x13\n\x0bis_approved\x18\x02 \x01(\x08\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12/\n\x0bhappened_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\x08\x41\x63tEntry\x12\x10\n\x08registry\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x13\n\x0bhead_number\x18\x04 \x01(\x03\x12\x13\n\x0bhead_sha256\x18\x05 \x01(\x0c*o\n\x0e\x43ontactPurpose\x12\x1f\n\x1b\x43ONTACT_PURPOSE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43ONTACT_PURPOSE_REPRESENTATIVE\x10\x01\x12\x18\n\x14\x43ONTACT_PURPOSE_CARD\x10\x02*\xa1\x04\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18NOTICE_KIND_REGISTRATION\x10\x01\x12#\n\x1fNOTICE_KIND_REGISTRATION_NOTICE\x10\x02\x12\"\n\x1eNOTICE_KIND_OFFICER_INVITATION\x10\x03\x12,\n(NOTICE_KIND_OFFICER_CERTIFICATE_EXPIRING\x10\x04\x12\x1e\n\x1aNOTICE_KIND_CARD_SUSPENDED\x10\x05\x12\x1c\n\x18NOTICE_KIND_CARD_RESUMED\x10\x06\x12 \n\x1cNOTICE_KIND_BIDDER_SUSPENDED\x10\x07\x12\x1e\n\x1aNOTICE_KIND_BIDDER_RESUMED\x10\x08\x12\x1e\n\x1aNOTICE_KIND_BINDING_UNDONE\x10\t\x12%\n!NOTICE_KIND_CARD_APPROVAL_DECIDED\x10\n\x12\x16\n\x12NOTICE_KIND_CHANGE\x10\x0b\x12\x17\n\x13NOTICE_KIND_RENEWAL\x10\x0c\x12\x1e\n\x1aNOTICE_KIND_RENEWAL_NOTICE\x10\r\x12%\n!NOTICE_KIND_REGISTRATION_REOPENED\x10\x0e\x12\"\n\x1eNOTICE_KIND_PREDECESSOR_LINKED\x10\x0f\x42\x46\n\x11toroku.contact.v1P\x01Z\x1btoroku/contact/v1;contactv1\xaa\x02\x11Toroku.Contact.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,20 +33,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.contact.v1.contact_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021toroku.contact.v1P\001Z\033toroku/contact/v1;contactv1\252\002\021Toroku.Contact.V1'
-  _globals['_CONTACTPURPOSE']._serialized_start=1026
-  _globals['_CONTACTPURPOSE']._serialized_end=1137
-  _globals['_NOTICEKIND']._serialized_start=1139
-  _globals['_NOTICEKIND']._serialized_end=1247
+  _globals['_CONTACTPURPOSE']._serialized_start=2824
+  _globals['_CONTACTPURPOSE']._serialized_end=2935
+  _globals['_NOTICEKIND']._serialized_start=2938
+  _globals['_NOTICEKIND']._serialized_end=3483
   _globals['_CONTACT']._serialized_start=88
   _globals['_CONTACT']._serialized_end=230
   _globals['_CONTACTFORM']._serialized_start=232
   _globals['_CONTACTFORM']._serialized_end=318
-  _globals['_NOTICE']._serialized_start=321
-  _globals['_NOTICE']._serialized_end=520
-  _globals['_NOTICERECIPIENT']._serialized_start=522
-  _globals['_NOTICERECIPIENT']._serialized_end=626
-  _globals['_CONTACTOWNER']._serialized_start=629
-  _globals['_CONTACTOWNER']._serialized_end=780
-  _globals['_REGISTRATIONFACTS']._serialized_start=783
-  _globals['_REGISTRATIONFACTS']._serialized_end=1024
+  _globals['_CONTACTVERSION']._serialized_start=321
+  _globals['_CONTACTVERSION']._serialized_end=468
+  _globals['_CONTACTCHANGE']._serialized_start=471
+  _globals['_CONTACTCHANGE']._serialized_end=674
+  _globals['_NOTICE']._serialized_start=677
+  _globals['_NOTICE']._serialized_end=1206
+  _globals['_NOTICERECIPIENT']._serialized_start=1209
+  _globals['_NOTICERECIPIENT']._serialized_end=1380
+  _globals['_BIDDERCONTACTS']._serialized_start=1382
+  _globals['_BIDDERCONTACTS']._serialized_end=1435
+  _globals['_CONTACTOWNER']._serialized_start=1438
+  _globals['_CONTACTOWNER']._serialized_end=1589
+  _globals['_REGISTRATIONFACTS']._serialized_start=1592
+  _globals['_REGISTRATIONFACTS']._serialized_end=1833
+  _globals['_RENEWALFACTS']._serialized_start=1836
+  _globals['_RENEWALFACTS']._serialized_end=2149
+  _globals['_CARDFACTS']._serialized_start=2152
+  _globals['_CARDFACTS']._serialized_end=2338
+  _globals['_BIDDERFACTS']._serialized_start=2340
+  _globals['_BIDDERFACTS']._serialized_end=2455
+  _globals['_OFFICERFACTS']._serialized_start=2457
+  _globals['_OFFICERFACTS']._serialized_end=2555
+  _globals['_CARDAPPROVALFACTS']._serialized_start=2558
+  _globals['_CARDAPPROVALFACTS']._serialized_end=2716
+  _globals['_ACTENTRY']._serialized_start=2718
+  _globals['_ACTENTRY']._serialized_end=2822
 # @@protoc_insertion_point(module_scope)

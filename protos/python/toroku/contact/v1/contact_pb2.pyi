@@ -58,6 +58,34 @@ class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind
     """A card was registered for the bidder (REG-07); to the representative contact and the contacts of the bidder's other
     cards. Never to the mailbox of the card's own contact.
     """
+    NOTICE_KIND_OFFICER_INVITATION: _NoticeKind.ValueType  # 3
+    """A person is invited as an officer, with the one-time code."""
+    NOTICE_KIND_OFFICER_CERTIFICATE_EXPIRING: _NoticeKind.ValueType  # 4
+    """The certificate of an officer expires soon."""
+    NOTICE_KIND_CARD_SUSPENDED: _NoticeKind.ValueType  # 5
+    """A card was suspended, at an agency or in the whole instance."""
+    NOTICE_KIND_CARD_RESUMED: _NoticeKind.ValueType  # 6
+    """A suspension of a card ended."""
+    NOTICE_KIND_BIDDER_SUSPENDED: _NoticeKind.ValueType  # 7
+    """A bidder was suspended, at an agency or in the whole instance."""
+    NOTICE_KIND_BIDDER_RESUMED: _NoticeKind.ValueType  # 8
+    """A suspension of a bidder ended."""
+    NOTICE_KIND_BINDING_UNDONE: _NoticeKind.ValueType  # 9
+    """A binding was undone (CRD-06)."""
+    NOTICE_KIND_CARD_APPROVAL_DECIDED: _NoticeKind.ValueType  # 10
+    """An officer approved a card for a bidder, or refused to."""
+    NOTICE_KIND_CHANGE: _NoticeKind.ValueType  # 11
+    """Contacts were changed (CHG-01); to the card's contact, and to both the old and the new address of what changed.
+    Written by contact-notification itself, and refused in a call.
+    """
+    NOTICE_KIND_RENEWAL: _NoticeKind.ValueType  # 12
+    """A card took the place of another one (REN-01); to the new card's own contact."""
+    NOTICE_KIND_RENEWAL_NOTICE: _NoticeKind.ValueType  # 13
+    """The same; to the other contacts of the bidder. Never to the mailbox of the new card's own contact."""
+    NOTICE_KIND_REGISTRATION_REOPENED: _NoticeKind.ValueType  # 14
+    """A renewal was taken back by officers: the old card is good again."""
+    NOTICE_KIND_PREDECESSOR_LINKED: _NoticeKind.ValueType  # 15
+    """An officer linked a card to the expired one that it comes after."""
 
 class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper):
     """What a notice says. An act is told by notices of its own, never derived from states, which merge."""
@@ -70,6 +98,34 @@ NOTICE_KIND_REGISTRATION_NOTICE: NoticeKind.ValueType  # 2
 """A card was registered for the bidder (REG-07); to the representative contact and the contacts of the bidder's other
 cards. Never to the mailbox of the card's own contact.
 """
+NOTICE_KIND_OFFICER_INVITATION: NoticeKind.ValueType  # 3
+"""A person is invited as an officer, with the one-time code."""
+NOTICE_KIND_OFFICER_CERTIFICATE_EXPIRING: NoticeKind.ValueType  # 4
+"""The certificate of an officer expires soon."""
+NOTICE_KIND_CARD_SUSPENDED: NoticeKind.ValueType  # 5
+"""A card was suspended, at an agency or in the whole instance."""
+NOTICE_KIND_CARD_RESUMED: NoticeKind.ValueType  # 6
+"""A suspension of a card ended."""
+NOTICE_KIND_BIDDER_SUSPENDED: NoticeKind.ValueType  # 7
+"""A bidder was suspended, at an agency or in the whole instance."""
+NOTICE_KIND_BIDDER_RESUMED: NoticeKind.ValueType  # 8
+"""A suspension of a bidder ended."""
+NOTICE_KIND_BINDING_UNDONE: NoticeKind.ValueType  # 9
+"""A binding was undone (CRD-06)."""
+NOTICE_KIND_CARD_APPROVAL_DECIDED: NoticeKind.ValueType  # 10
+"""An officer approved a card for a bidder, or refused to."""
+NOTICE_KIND_CHANGE: NoticeKind.ValueType  # 11
+"""Contacts were changed (CHG-01); to the card's contact, and to both the old and the new address of what changed.
+Written by contact-notification itself, and refused in a call.
+"""
+NOTICE_KIND_RENEWAL: NoticeKind.ValueType  # 12
+"""A card took the place of another one (REN-01); to the new card's own contact."""
+NOTICE_KIND_RENEWAL_NOTICE: NoticeKind.ValueType  # 13
+"""The same; to the other contacts of the bidder. Never to the mailbox of the new card's own contact."""
+NOTICE_KIND_REGISTRATION_REOPENED: NoticeKind.ValueType  # 14
+"""A renewal was taken back by officers: the old card is good again."""
+NOTICE_KIND_PREDECESSOR_LINKED: NoticeKind.ValueType  # 15
+"""An officer linked a card to the expired one that it comes after."""
 Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final
@@ -149,6 +205,82 @@ class ContactForm(_message.Message):
 Global___ContactForm: _TypeAlias = ContactForm  # noqa: Y015
 
 @_typing.final
+class ContactVersion(_message.Message):
+    """A contact of an owner in one of its versions. A version never changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    COUNTS_FROM_FIELD_NUMBER: _builtins.int
+    BROUGHT_BY_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Counts the versions of this owner's contact, from 1."""
+    brought_by: _builtins.bytes
+    """The card whose act brought it: SHA-256 of the certificate in DER, 32 bytes."""
+    @_builtins.property
+    def contact(self) -> Global___Contact:
+        """The contact."""
+
+    @_builtins.property
+    def counts_from(self) -> _timestamp_pb2.Timestamp:
+        """From when it counts (CHG-03)."""
+
+    def __init__(
+        self,
+        *,
+        contact: Global___Contact | None = ...,
+        version: _builtins.int = ...,
+        counts_from: _timestamp_pb2.Timestamp | None = ...,
+        brought_by: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "counts_from", b"counts_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brought_by", b"brought_by", "contact", b"contact", "counts_from", b"counts_from", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactVersion: _TypeAlias = ContactVersion  # noqa: Y015
+
+@_typing.final
+class ContactChange(_message.Message):
+    """New contacts, as a person typed them, and what they were typed over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_CONTACT_FIELD_NUMBER: _builtins.int
+    REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
+    CARD_CONTACT_VERSION_FIELD_NUMBER: _builtins.int
+    REPRESENTATIVE_CONTACT_VERSION_FIELD_NUMBER: _builtins.int
+    card_contact_version: _builtins.int
+    """The version of the card contact that the person saw; 0 for none."""
+    representative_contact_version: _builtins.int
+    """The version of the representative contact that the person saw; 0 for none."""
+    @_builtins.property
+    def card_contact(self) -> Global___ContactForm:
+        """ICカード利用部署情報 in full. Not set where it is not to be changed."""
+
+    @_builtins.property
+    def representative_contact(self) -> Global___ContactForm:
+        """代表窓口情報 in full. Not set where it is not to be changed."""
+
+    def __init__(
+        self,
+        *,
+        card_contact: Global___ContactForm | None = ...,
+        representative_contact: Global___ContactForm | None = ...,
+        card_contact_version: _builtins.int = ...,
+        representative_contact_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "representative_contact", b"representative_contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "card_contact_version", b"card_contact_version", "representative_contact", b"representative_contact", "representative_contact_version", b"representative_contact_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactChange: _TypeAlias = ContactChange  # noqa: Y015
+
+@_typing.final
 class Notice(_message.Message):
     """What people are to be told of an act."""
 
@@ -158,10 +290,22 @@ class Notice(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     REGISTRATION_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
+    BIDDER_FIELD_NUMBER: _builtins.int
+    CARD_APPROVAL_FIELD_NUMBER: _builtins.int
+    RENEWAL_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    SEALED_SECRET_FIELD_NUMBER: _builtins.int
     notice_id: _builtins.str
     """Required. UUID (36 characters), one for each act and kind."""
     kind: Global___NoticeKind.ValueType
     """Required. What the notice says."""
+    sealed_secret: _builtins.bytes
+    """Required for NOTICE_KIND_OFFICER_INVITATION, whose one recipient is a mail address; empty for all others. The
+    one-time code, sealed by the caller for this notice_id (servicekit.mailed_secrets). It is kept until its mail was
+    sent or has failed.
+    """
     @_builtins.property
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoticeRecipient]:
         """Required. Whom it is sent to; at most 1,000."""
@@ -170,6 +314,32 @@ class Notice(_message.Message):
     def registration(self) -> Global___RegistrationFacts:
         """For NOTICE_KIND_REGISTRATION and NOTICE_KIND_REGISTRATION_NOTICE."""
 
+    @_builtins.property
+    def officer(self) -> Global___OfficerFacts:
+        """For NOTICE_KIND_OFFICER_INVITATION and NOTICE_KIND_OFFICER_CERTIFICATE_EXPIRING."""
+
+    @_builtins.property
+    def card(self) -> Global___CardFacts:
+        """For NOTICE_KIND_CARD_SUSPENDED, NOTICE_KIND_CARD_RESUMED, NOTICE_KIND_BINDING_UNDONE and
+        NOTICE_KIND_PREDECESSOR_LINKED.
+        """
+
+    @_builtins.property
+    def bidder(self) -> Global___BidderFacts:
+        """For NOTICE_KIND_BIDDER_SUSPENDED and NOTICE_KIND_BIDDER_RESUMED."""
+
+    @_builtins.property
+    def card_approval(self) -> Global___CardApprovalFacts:
+        """For NOTICE_KIND_CARD_APPROVAL_DECIDED."""
+
+    @_builtins.property
+    def renewal(self) -> Global___RenewalFacts:
+        """For NOTICE_KIND_RENEWAL, NOTICE_KIND_RENEWAL_NOTICE and NOTICE_KIND_REGISTRATION_REOPENED."""
+
+    @_builtins.property
+    def entry(self) -> Global___ActEntry:
+        """The act's entry in the caller's history, for the recipient to keep. Not set where the act has none."""
+
     def __init__(
         self,
         *,
@@ -177,12 +347,19 @@ class Notice(_message.Message):
         kind: Global___NoticeKind.ValueType = ...,
         recipients: _abc.Iterable[Global___NoticeRecipient] | None = ...,
         registration: Global___RegistrationFacts | None = ...,
+        officer: Global___OfficerFacts | None = ...,
+        card: Global___CardFacts | None = ...,
+        bidder: Global___BidderFacts | None = ...,
+        card_approval: Global___CardApprovalFacts | None = ...,
+        renewal: Global___RenewalFacts | None = ...,
+        entry: Global___ActEntry | None = ...,
+        sealed_secret: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "registration", b"registration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bidder", b"bidder", "card", b"card", "card_approval", b"card_approval", "entry", b"entry", "facts", b"facts", "officer", b"officer", "registration", b"registration", "renewal", b"renewal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "kind", b"kind", "notice_id", b"notice_id", "recipients", b"recipients", "registration", b"registration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder", b"bidder", "card", b"card", "card_approval", b"card_approval", "entry", b"entry", "facts", b"facts", "kind", b"kind", "notice_id", b"notice_id", "officer", b"officer", "recipients", b"recipients", "registration", b"registration", "renewal", b"renewal", "sealed_secret", b"sealed_secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_facts: _TypeAlias = _typing.Literal["registration"]  # noqa: Y015
+    _WhichOneofReturnType_facts: _TypeAlias = _typing.Literal["registration", "officer", "card", "bidder", "card_approval", "renewal"]  # noqa: Y015
     _WhichOneofArgType_facts: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_facts) -> _WhichOneofReturnType_facts | None: ...
 
@@ -196,29 +373,65 @@ class NoticeRecipient(_message.Message):
 
     OWNER_FIELD_NUMBER: _builtins.int
     MAIL_ADDRESS_FIELD_NUMBER: _builtins.int
+    BIDDER_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     mail_address: _builtins.str
     """A mail address that the caller keeps, for a person who owns no contact. It is kept until its mail was sent, or for
     30 days after it failed.
     """
+    name: _builtins.str
+    """The name of the person with mail_address, where the caller knows it; empty with other recipients."""
     @_builtins.property
     def owner(self) -> Global___ContactOwner:
         """The owner of a contact."""
+
+    @_builtins.property
+    def bidder(self) -> Global___BidderContacts:
+        """All contacts of a bidder in a category: the representative contact, and those of its live cards."""
 
     def __init__(
         self,
         *,
         owner: Global___ContactOwner | None = ...,
         mail_address: _builtins.str = ...,
+        bidder: Global___BidderContacts | None = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["mail_address", b"mail_address", "owner", b"owner", "recipient", b"recipient"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bidder", b"bidder", "mail_address", b"mail_address", "owner", b"owner", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mail_address", b"mail_address", "owner", b"owner", "recipient", b"recipient"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder", b"bidder", "mail_address", b"mail_address", "name", b"name", "owner", b"owner", "recipient", b"recipient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_recipient: _TypeAlias = _typing.Literal["owner", "mail_address"]  # noqa: Y015
+    _WhichOneofReturnType_recipient: _TypeAlias = _typing.Literal["owner", "mail_address", "bidder"]  # noqa: Y015
     _WhichOneofArgType_recipient: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_recipient) -> _WhichOneofReturnType_recipient | None: ...
 
 Global___NoticeRecipient: _TypeAlias = NoticeRecipient  # noqa: Y015
+
+@_typing.final
+class BidderContacts(_message.Message):
+    """All contacts of a bidder in a category, in their newest versions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    def __init__(
+        self,
+        *,
+        bidder_id: _builtins.str = ...,
+        category: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "category", b"category"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BidderContacts: _TypeAlias = BidderContacts  # noqa: Y015
 
 @_typing.final
 class ContactOwner(_message.Message):
@@ -315,3 +528,269 @@ class RegistrationFacts(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegistrationFacts: _TypeAlias = RegistrationFacts  # noqa: Y015
+
+@_typing.final
+class RenewalFacts(_message.Message):
+    """What a notice says of a renewal, or of one that was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRATION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    OLD_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    SERIAL_DECIMAL_FIELD_NUMBER: _builtins.int
+    OLD_SERIAL_DECIMAL_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    HAPPENED_AT_FIELD_NUMBER: _builtins.int
+    HOLDER_NAME_FIELD_NUMBER: _builtins.int
+    PROPAGATE_FIELD_NUMBER: _builtins.int
+    registration_id: _builtins.str
+    """Required. UUID of the new card's registration, 36 characters."""
+    request_id: _builtins.str
+    """Required. The caller's UUID of the renewal, 36 characters."""
+    certificate_sha256: _builtins.bytes
+    """Required. The new card: SHA-256 of the certificate in DER, 32 bytes."""
+    old_certificate_sha256: _builtins.bytes
+    """Required. The old card: SHA-256 of the certificate in DER, 32 bytes."""
+    serial_decimal: _builtins.str
+    """Required. The serial number of the new card's certificate: decimal digits."""
+    old_serial_decimal: _builtins.str
+    """Required. The serial number of the old card's certificate: decimal digits."""
+    agency: _builtins.str
+    """Required. Code of the agency."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    holder_name: _builtins.str
+    """The holder of the new card, as the certificate names it; empty where it names none."""
+    propagate: _builtins.bool
+    """Whether the other agencies follow."""
+    @_builtins.property
+    def happened_at(self) -> _timestamp_pb2.Timestamp:
+        """Required. When it was committed."""
+
+    def __init__(
+        self,
+        *,
+        registration_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        certificate_sha256: _builtins.bytes = ...,
+        old_certificate_sha256: _builtins.bytes = ...,
+        serial_decimal: _builtins.str = ...,
+        old_serial_decimal: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        happened_at: _timestamp_pb2.Timestamp | None = ...,
+        holder_name: _builtins.str = ...,
+        propagate: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "happened_at", b"happened_at", "holder_name", b"holder_name", "old_certificate_sha256", b"old_certificate_sha256", "old_serial_decimal", b"old_serial_decimal", "propagate", b"propagate", "registration_id", b"registration_id", "request_id", b"request_id", "serial_decimal", b"serial_decimal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewalFacts: _TypeAlias = RenewalFacts  # noqa: Y015
+
+@_typing.final
+class CardFacts(_message.Message):
+    """What a notice says of what an officer did to a card."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    SERIAL_DECIMAL_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    HAPPENED_AT_FIELD_NUMBER: _builtins.int
+    HOLDER_NAME_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
+    serial_decimal: _builtins.str
+    """Required. The serial number of the certificate: decimal digits."""
+    agency: _builtins.str
+    """Required. Code of the agency where it takes effect, or "operator" for the whole instance."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    holder_name: _builtins.str
+    """The holder of the card, as the certificate names it; empty where it names none."""
+    @_builtins.property
+    def happened_at(self) -> _timestamp_pb2.Timestamp:
+        """Required. When it was done."""
+
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+        serial_decimal: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        happened_at: _timestamp_pb2.Timestamp | None = ...,
+        holder_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "happened_at", b"happened_at", "holder_name", b"holder_name", "serial_decimal", b"serial_decimal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardFacts: _TypeAlias = CardFacts  # noqa: Y015
+
+@_typing.final
+class BidderFacts(_message.Message):
+    """What a notice says of what an officer did to a bidder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    HAPPENED_AT_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency where it takes effect, or "operator" for the whole instance."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    @_builtins.property
+    def happened_at(self) -> _timestamp_pb2.Timestamp:
+        """Required. When it was done."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        happened_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "happened_at", b"happened_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BidderFacts: _TypeAlias = BidderFacts  # noqa: Y015
+
+@_typing.final
+class OfficerFacts(_message.Message):
+    """What a notice says to an officer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the officer's agency, or "operator"."""
+    person_id: _builtins.str
+    """Required. The person's id."""
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Required. Until when the invitation or the certificate is good."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        person_id: _builtins.str = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "person_id", b"person_id", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerFacts: _TypeAlias = OfficerFacts  # noqa: Y015
+
+@_typing.final
+class CardApprovalFacts(_message.Message):
+    """What a notice says of an officer's decision on a card."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    IS_APPROVED_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    HAPPENED_AT_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """Required. The number under which the approval was asked for."""
+    is_approved: _builtins.bool
+    """Whether the card was approved; it was refused otherwise."""
+    agency: _builtins.str
+    """Required. Code of the agency."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    @_builtins.property
+    def happened_at(self) -> _timestamp_pb2.Timestamp:
+        """Required. When it was decided."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        is_approved: _builtins.bool = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        happened_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "happened_at", b"happened_at", "is_approved", b"is_approved", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardApprovalFacts: _TypeAlias = CardApprovalFacts  # noqa: Y015
+
+@_typing.final
+class ActEntry(_message.Message):
+    """An entry of a history, as a mail shows it (docs/howto/verify-the-history.md)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRY_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    HEAD_NUMBER_FIELD_NUMBER: _builtins.int
+    HEAD_SHA256_FIELD_NUMBER: _builtins.int
+    registry: _builtins.str
+    """Required. The registry whose history it is, for example certificate-registry."""
+    digest: _builtins.bytes
+    """Required. The digest of the entry, 32 bytes."""
+    position: _builtins.int
+    """Its position in the history; 0 where it is not sealed yet, and then it has no head."""
+    head_number: _builtins.int
+    """Number of the head that seals it."""
+    head_sha256: _builtins.bytes
+    """The hash of that head, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        registry: _builtins.str = ...,
+        digest: _builtins.bytes = ...,
+        position: _builtins.int = ...,
+        head_number: _builtins.int = ...,
+        head_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "head_number", b"head_number", "head_sha256", b"head_sha256", "position", b"position", "registry", b"registry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActEntry: _TypeAlias = ActEntry  # noqa: Y015

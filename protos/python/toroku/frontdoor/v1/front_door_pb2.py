@@ -28,7 +28,7 @@ from toroku.contact.v1 import contact_pb2 as toroku_dot_contact_dot_v1_dot_conta
 from toroku.qualification.v1 import bidder_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$toroku/frontdoor/v1/front_door.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a toroku/certificate/v1/card.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/qualification/v1/bidder.proto\"\x1e\n\x04Text\x12\n\n\x02ja\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"\xb4\x04\n\x08Instance\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12-\n\x08\x61gencies\x18\x03 \x03(\x0b\x32\x1b.toroku.frontdoor.v1.Agency\x12\x31\n\ncategories\x18\x04 \x03(\x0b\x32\x1d.toroku.frontdoor.v1.Category\x12\x30\n\thelp_desk\x18\x05 \x01(\x0b\x32\x1d.toroku.frontdoor.v1.HelpDesk\x12\x32\n\x07opening\x18\x06 \x01(\x0b\x32!.toroku.frontdoor.v1.OpeningState\x12\x37\n\noperations\x18\x07 \x03(\x0b\x32#.toroku.frontdoor.v1.OperationGuide\x12\x32\n\x0f\x62idder_id_label\x18\x08 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12<\n\x10\x63\x61rd_authorities\x18\t \x03(\x0b\x32\".toroku.frontdoor.v1.CardAuthority\x12\x45\n\x14neighbouring_systems\x18\n \x03(\x0b\x32\'.toroku.frontdoor.v1.NeighbouringSystem\x12\x39\n\x0bpropagation\x18\x0b \x01(\x0e\x32$.toroku.frontdoor.v1.PropagationTime\"z\n\rCardAuthority\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x34\n\x11\x62locked_card_note\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"g\n\x12NeighbouringSystem\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12(\n\x05hours\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\x84\x01\n\x06\x41gency\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x12\n\ncategories\x18\x03 \x03(\t\x12/\n\x05rules\x18\x04 \x03(\x0b\x32 .toroku.frontdoor.v1.AgencyRules\"\x9f\x01\n\x0b\x41gencyRules\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12.\n\x0bholder_rule\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12.\n\x0bsearch_text\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x1e\n\x16required_search_fields\x18\x04 \x03(\t\"\xfa\x06\n\x08\x43\x61tegory\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x37\n\rsearch_fields\x18\x03 \x03(\x0b\x32 .toroku.frontdoor.v1.SearchField\x12\x39\n\x0e\x63ontact_fields\x18\x04 \x03(\x0b\x32!.toroku.frontdoor.v1.ContactField\x12 \n\x18mail_address_typed_twice\x18\x05 \x01(\x08\x12\x34\n\noperations\x18\x06 \x03(\x0e\x32 .toroku.certificate.v1.Operation\x12\x35\n\x08\x65vidence\x18\x07 \x01(\x0e\x32#.toroku.frontdoor.v1.BidderEvidence\x12\x37\n\x06stages\x18\x08 \x01(\x0e\x32\'.toroku.frontdoor.v1.RegistrationStages\x12/\n\x0csearch_title\x18\t \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x30\n\rsearch_checks\x18\n \x03(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x39\n\x0e\x63ompany_fields\x18\x0b \x03(\x0b\x32!.toroku.frontdoor.v1.CompanyField\x12\x33\n\x0bgrade_kinds\x18\x0c \x03(\x0b\x32\x1e.toroku.frontdoor.v1.GradeKind\x12=\n\x10\x63ontact_sections\x18\r \x03(\x0b\x32#.toroku.frontdoor.v1.ContactSection\x12N\n\x16representative_contact\x18\x0e \x01(\x0e\x32..toroku.frontdoor.v1.RepresentativeContactRule\x12\x36\n\x0c\x63\x61rd_display\x18\x0f \x01(\x0b\x32 .toroku.frontdoor.v1.CardDisplay\x12\x32\n\x08receipts\x18\x10 \x03(\x0b\x32 .toroku.frontdoor.v1.ReceiptRule\x12-\n\x07reissue\x18\x11 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Reissue\"G\n\x0c\x43ompanyField\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12(\n\x05label\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\")\n\tGradeKind\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06grades\x18\x02 \x03(\t\"v\n\x0e\x43ontactSection\x12\x0f\n\x07section\x18\x01 \x01(\t\x12*\n\x07heading\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\'\n\x04note\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"Q\n\x0b\x43\x61rdDisplay\x12\x0e\n\x06\x66ields\x18\x01 \x03(\t\x12\x16\n\x0eserial_decimal\x18\x02 \x01(\x08\x12\x1a\n\x12serial_hexadecimal\x18\x03 \x01(\x08\"\x80\x01\n\x0bReceiptRule\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12(\n\x05title\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x12\n\nmust_print\x18\x03 \x01(\x08\"f\n\x07Reissue\x12*\n\x07summary\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12/\n\x05\x66orms\x18\x02 \x03(\x0b\x32 .toroku.frontdoor.v1.ReissueForm\"\x96\x01\n\x0bReissueForm\x12+\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12-\n\nenclosures\x18\x02 \x03(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12+\n\x08receiver\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\xbd\x01\n\x0bSearchField\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12(\n\x05label\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\'\n\x04hint\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x0e\n\x06secret\x18\x04 \x01(\x08\x12\x0f\n\x07pattern\x18\x05 \x01(\t\x12\x17\n\x0fmost_characters\x18\x06 \x01(\x05\x12\x12\n\nfull_width\x18\x07 \x01(\x08\"\xa9\x01\n\x0c\x43ontactField\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12(\n\x05label\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\'\n\x04hint\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x17\n\x0fmost_characters\x18\x04 \x01(\x05\x12\x10\n\x08required\x18\x05 \x01(\x08\x12\x0c\n\x04kind\x18\x06 \x01(\t\"\xa5\x01\n\x08HelpDesk\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x11\n\ttelephone\x18\x02 \x01(\t\x12\x14\n\x0cmail_address\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\x12(\n\x05hours\x18\x05 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x10\n\x08\x63hat_url\x18\x06 \x01(\t\"\xd0\x01\n\x0cOpeningState\x12\'\n\x03now\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04open\x18\x02 \x01(\x08\x12.\n\nopens_next\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63loses_next\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05hours\x18\x05 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\xc7\x01\n\x0eOperationGuide\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12+\n\x08what_for\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12*\n\x07not_for\x18\x04 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\x91\x02\n\x10RegistrationForm\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x06 \x01(\x0c\x12\x30\n\x0c\x63\x61rd_contact\x18\x07 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x08 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x18\n\x10person_in_charge\x18\t \x01(\t\"\xc5\x02\n\x07Receipt\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x39\n\x0cregistration\x18\x02 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12\x38\n\x07\x63ompany\x18\x03 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12)\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x30\n\x0c\x63\x61rd_contact\x18\x05 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x06 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x18\n\x10person_in_charge\x18\x07 \x01(\t*l\n\x0fPropagationTime\x12 \n\x1cPROPAGATION_TIME_UNSPECIFIED\x10\x00\x12\x19\n\x15PROPAGATION_TIME_NONE\x10\x01\x12\x1c\n\x18PROPAGATION_TIME_AT_ONCE\x10\x02*K\n\x0e\x42idderEvidence\x12\x1f\n\x1b\x42IDDER_EVIDENCE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42IDDER_EVIDENCE_CARD\x10\x01*V\n\x12RegistrationStages\x12#\n\x1fREGISTRATION_STAGES_UNSPECIFIED\x10\x00\x12\x1b\n\x17REGISTRATION_STAGES_ONE\x10\x01*\xcb\x01\n\x19RepresentativeContactRule\x12+\n\'REPRESENTATIVE_CONTACT_RULE_UNSPECIFIED\x10\x00\x12\x32\n.REPRESENTATIVE_CONTACT_RULE_FIRST_REGISTRATION\x10\x01\x12%\n!REPRESENTATIVE_CONTACT_RULE_SHOWN\x10\x02\x12&\n\"REPRESENTATIVE_CONTACT_RULE_ALWAYS\x10\x03\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$toroku/frontdoor/v1/front_door.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a toroku/certificate/v1/card.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/qualification/v1/bidder.proto\"\x1e\n\x04Text\x12\n\n\x02ja\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"\xba\x05\n\x08Instance\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12-\n\x08\x61gencies\x18\x03 \x03(\x0b\x32\x1b.toroku.frontdoor.v1.Agency\x12\x31\n\ncategories\x18\x04 \x03(\x0b\x32\x1d.toroku.frontdoor.v1.Category\x12\x30\n\thelp_desk\x18\x05 \x01(\x0b\x32\x1d.toroku.frontdoor.v1.HelpDesk\x12\x32\n\x07opening\x18\x06 \x01(\x0b\x32!.toroku.frontdoor.v1.OpeningState\x12\x37\n\noperations\x18\x07 \x03(\x0b\x32#.toroku.frontdoor.v1.OperationGuide\x12\x32\n\x0f\x62idder_id_label\x18\x08 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12<\n\x10\x63\x61rd_authorities\x18\t \x03(\x0b\x32\".toroku.frontdoor.v1.CardAuthority\x12\x45\n\x14neighbouring_systems\x18\n \x03(\x0b\x32\'.toroku.frontdoor.v1.NeighbouringSystem\x12\x39\n\x0bpropagation\x18\x0b \x01(\x0e\x32$.toroku.frontdoor.v1.PropagationTime\x12?\n\x15propagation_chosen_at\x18\x0c \x03(\x0e\x32 .toroku.certificate.v1.Operation\x12\x43\n\x13renewal_differences\x18\r \x03(\x0b\x32&.toroku.frontdoor.v1.RenewalDifference\"\x9b\x01\n\x11RenewalDifference\x12)\n\x06\x61spect\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12/\n\x0cregistration\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12*\n\x07renewal\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"z\n\rCardAuthority\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x34\n\x11\x62locked_card_note\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"g\n\x12NeighbouringSystem\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12(\n\x05hours\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\x84\x01\n\x06\x41gency\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x12\n\ncategories\x18\x03 \x03(\t\x12/\n\x05rules\x18\x04 \x03(\x0b\x32 .toroku.frontdoor.v1.AgencyRules\"\x9f\x01\n\x0b\x41gencyRules\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12.\n\x0bholder_rule\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12.\n\x0bsearch_text\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x1e\n\x16required_search_fields\x18\x04 \x03(\t\"\xb2\x07\n\x08\x43\x61tegory\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x37\n\rsearch_fields\x18\x03 \x03(\x0b\x32 .toroku.frontdoor.v1.SearchField\x12\x39\n\x0e\x63ontact_fields\x18\x04 \x03(\x0b\x32!.toroku.frontdoor.v1.ContactField\x12 \n\x18mail_address_typed_twice\x18\x05 \x01(\x08\x12\x34\n\noperations\x18\x06 \x03(\x0e\x32 .toroku.certificate.v1.Operation\x12\x35\n\x08\x65vidence\x18\x07 \x01(\x0e\x32#.toroku.frontdoor.v1.BidderEvidence\x12\x37\n\x06stages\x18\x08 \x01(\x0e\x32\'.toroku.frontdoor.v1.RegistrationStages\x12/\n\x0csearch_title\x18\t \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x30\n\rsearch_checks\x18\n \x03(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x39\n\x0e\x63ompany_fields\x18\x0b \x03(\x0b\x32!.toroku.frontdoor.v1.CompanyField\x12\x33\n\x0bgrade_kinds\x18\x0c \x03(\x0b\x32\x1e.toroku.frontdoor.v1.GradeKind\x12=\n\x10\x63ontact_sections\x18\r \x03(\x0b\x32#.toroku.frontdoor.v1.ContactSection\x12N\n\x16representative_contact\x18\x0e \x01(\x0e\x32..toroku.frontdoor.v1.RepresentativeContactRule\x12\x36\n\x0c\x63\x61rd_display\x18\x0f \x01(\x0b\x32 .toroku.frontdoor.v1.CardDisplay\x12\x32\n\x08receipts\x18\x10 \x03(\x0b\x32 .toroku.frontdoor.v1.ReceiptRule\x12-\n\x07reissue\x18\x11 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Reissue\x12\x36\n\x0crenewal_pins\x18\x12 \x01(\x0e\x32 .toroku.frontdoor.v1.RenewalPins\"G\n\x0c\x43ompanyField\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12(\n\x05label\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\")\n\tGradeKind\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06grades\x18\x02 \x03(\t\"v\n\x0e\x43ontactSection\x12\x0f\n\x07section\x18\x01 \x01(\t\x12*\n\x07heading\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\'\n\x04note\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\x9b\x01\n\x0b\x43\x61rdDisplay\x12\x0e\n\x06\x66ields\x18\x01 \x03(\t\x12\x16\n\x0eserial_decimal\x18\x02 \x01(\x08\x12\x1a\n\x12serial_hexadecimal\x18\x03 \x01(\x08\x12!\n\x19serial_decimal_in_renewal\x18\x04 \x01(\x08\x12%\n\x1dserial_hexadecimal_in_renewal\x18\x05 \x01(\x08\"\x80\x01\n\x0bReceiptRule\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12(\n\x05title\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x12\n\nmust_print\x18\x03 \x01(\x08\"f\n\x07Reissue\x12*\n\x07summary\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12/\n\x05\x66orms\x18\x02 \x03(\x0b\x32 .toroku.frontdoor.v1.ReissueForm\"\x96\x01\n\x0bReissueForm\x12+\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12-\n\nenclosures\x18\x02 \x03(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12+\n\x08receiver\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\xbd\x01\n\x0bSearchField\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12(\n\x05label\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\'\n\x04hint\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x0e\n\x06secret\x18\x04 \x01(\x08\x12\x0f\n\x07pattern\x18\x05 \x01(\t\x12\x17\n\x0fmost_characters\x18\x06 \x01(\x05\x12\x12\n\nfull_width\x18\x07 \x01(\x08\"\xa9\x01\n\x0c\x43ontactField\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12(\n\x05label\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\'\n\x04hint\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x17\n\x0fmost_characters\x18\x04 \x01(\x05\x12\x10\n\x08required\x18\x05 \x01(\x08\x12\x0c\n\x04kind\x18\x06 \x01(\t\"\xa5\x01\n\x08HelpDesk\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x11\n\ttelephone\x18\x02 \x01(\t\x12\x14\n\x0cmail_address\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\x12(\n\x05hours\x18\x05 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12\x10\n\x08\x63hat_url\x18\x06 \x01(\t\"\xd0\x01\n\x0cOpeningState\x12\'\n\x03now\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04open\x18\x02 \x01(\x08\x12.\n\nopens_next\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63loses_next\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05hours\x18\x05 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\xc7\x01\n\x0eOperationGuide\x12\x33\n\toperation\x18\x01 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12+\n\x08what_for\x18\x03 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\x12*\n\x07not_for\x18\x04 \x01(\x0b\x32\x19.toroku.frontdoor.v1.Text\"\xad\x02\n\x10RegistrationForm\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x06 \x01(\x0c\x12\x30\n\x0c\x63\x61rd_contact\x18\x07 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x08 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x18\n\x10person_in_charge\x18\t \x01(\t\x12\x1a\n\x12predecessor_serial\x18\n \x01(\t\"\xf6\x02\n\x07Receipt\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x39\n\x0cregistration\x18\x02 \x01(\x0b\x32#.toroku.certificate.v1.Registration\x12\x38\n\x07\x63ompany\x18\x03 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12)\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x30\n\x0c\x63\x61rd_contact\x18\x05 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12:\n\x16representative_contact\x18\x06 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\x12\x18\n\x10person_in_charge\x18\x07 \x01(\t\x12\x16\n\x0ehistory_digest\x18\x08 \x01(\x0c\x12\x17\n\x0fhistory_receipt\x18\t \x01(\t*l\n\x0fPropagationTime\x12 \n\x1cPROPAGATION_TIME_UNSPECIFIED\x10\x00\x12\x19\n\x15PROPAGATION_TIME_NONE\x10\x01\x12\x1c\n\x18PROPAGATION_TIME_AT_ONCE\x10\x02*d\n\x0bRenewalPins\x12\x1c\n\x18RENEWAL_PINS_UNSPECIFIED\x10\x00\x12\x15\n\x11RENEWAL_PINS_BOTH\x10\x01\x12 \n\x1cRENEWAL_PINS_ONE_WHERE_EQUAL\x10\x02*K\n\x0e\x42idderEvidence\x12\x1f\n\x1b\x42IDDER_EVIDENCE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42IDDER_EVIDENCE_CARD\x10\x01*V\n\x12RegistrationStages\x12#\n\x1fREGISTRATION_STAGES_UNSPECIFIED\x10\x00\x12\x1b\n\x17REGISTRATION_STAGES_ONE\x10\x01*\xcb\x01\n\x19RepresentativeContactRule\x12+\n\'REPRESENTATIVE_CONTACT_RULE_UNSPECIFIED\x10\x00\x12\x32\n.REPRESENTATIVE_CONTACT_RULE_FIRST_REGISTRATION\x10\x01\x12%\n!REPRESENTATIVE_CONTACT_RULE_SHOWN\x10\x02\x12&\n\"REPRESENTATIVE_CONTACT_RULE_ALWAYS\x10\x03\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,54 +36,58 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.frontdoor.v1.front_d
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\023toroku.frontdoor.v1P\001Z\037toroku/frontdoor/v1;frontdoorv1\252\002\023Toroku.Frontdoor.V1'
-  _globals['_PROPAGATIONTIME']._serialized_start=4473
-  _globals['_PROPAGATIONTIME']._serialized_end=4581
-  _globals['_BIDDEREVIDENCE']._serialized_start=4583
-  _globals['_BIDDEREVIDENCE']._serialized_end=4658
-  _globals['_REGISTRATIONSTAGES']._serialized_start=4660
-  _globals['_REGISTRATIONSTAGES']._serialized_end=4746
-  _globals['_REPRESENTATIVECONTACTRULE']._serialized_start=4749
-  _globals['_REPRESENTATIVECONTACTRULE']._serialized_end=4952
+  _globals['_PROPAGATIONTIME']._serialized_start=4973
+  _globals['_PROPAGATIONTIME']._serialized_end=5081
+  _globals['_RENEWALPINS']._serialized_start=5083
+  _globals['_RENEWALPINS']._serialized_end=5183
+  _globals['_BIDDEREVIDENCE']._serialized_start=5185
+  _globals['_BIDDEREVIDENCE']._serialized_end=5260
+  _globals['_REGISTRATIONSTAGES']._serialized_start=5262
+  _globals['_REGISTRATIONSTAGES']._serialized_end=5348
+  _globals['_REPRESENTATIVECONTACTRULE']._serialized_start=5351
+  _globals['_REPRESENTATIVECONTACTRULE']._serialized_end=5554
   _globals['_TEXT']._serialized_start=199
   _globals['_TEXT']._serialized_end=229
   _globals['_INSTANCE']._serialized_start=232
-  _globals['_INSTANCE']._serialized_end=796
-  _globals['_CARDAUTHORITY']._serialized_start=798
-  _globals['_CARDAUTHORITY']._serialized_end=920
-  _globals['_NEIGHBOURINGSYSTEM']._serialized_start=922
-  _globals['_NEIGHBOURINGSYSTEM']._serialized_end=1025
-  _globals['_AGENCY']._serialized_start=1028
-  _globals['_AGENCY']._serialized_end=1160
-  _globals['_AGENCYRULES']._serialized_start=1163
-  _globals['_AGENCYRULES']._serialized_end=1322
-  _globals['_CATEGORY']._serialized_start=1325
-  _globals['_CATEGORY']._serialized_end=2215
-  _globals['_COMPANYFIELD']._serialized_start=2217
-  _globals['_COMPANYFIELD']._serialized_end=2288
-  _globals['_GRADEKIND']._serialized_start=2290
-  _globals['_GRADEKIND']._serialized_end=2331
-  _globals['_CONTACTSECTION']._serialized_start=2333
-  _globals['_CONTACTSECTION']._serialized_end=2451
-  _globals['_CARDDISPLAY']._serialized_start=2453
-  _globals['_CARDDISPLAY']._serialized_end=2534
-  _globals['_RECEIPTRULE']._serialized_start=2537
-  _globals['_RECEIPTRULE']._serialized_end=2665
-  _globals['_REISSUE']._serialized_start=2667
-  _globals['_REISSUE']._serialized_end=2769
-  _globals['_REISSUEFORM']._serialized_start=2772
-  _globals['_REISSUEFORM']._serialized_end=2922
-  _globals['_SEARCHFIELD']._serialized_start=2925
-  _globals['_SEARCHFIELD']._serialized_end=3114
-  _globals['_CONTACTFIELD']._serialized_start=3117
-  _globals['_CONTACTFIELD']._serialized_end=3286
-  _globals['_HELPDESK']._serialized_start=3289
-  _globals['_HELPDESK']._serialized_end=3454
-  _globals['_OPENINGSTATE']._serialized_start=3457
-  _globals['_OPENINGSTATE']._serialized_end=3665
-  _globals['_OPERATIONGUIDE']._serialized_start=3668
-  _globals['_OPERATIONGUIDE']._serialized_end=3867
-  _globals['_REGISTRATIONFORM']._serialized_start=3870
-  _globals['_REGISTRATIONFORM']._serialized_end=4143
-  _globals['_RECEIPT']._serialized_start=4146
-  _globals['_RECEIPT']._serialized_end=4471
+  _globals['_INSTANCE']._serialized_end=930
+  _globals['_RENEWALDIFFERENCE']._serialized_start=933
+  _globals['_RENEWALDIFFERENCE']._serialized_end=1088
+  _globals['_CARDAUTHORITY']._serialized_start=1090
+  _globals['_CARDAUTHORITY']._serialized_end=1212
+  _globals['_NEIGHBOURINGSYSTEM']._serialized_start=1214
+  _globals['_NEIGHBOURINGSYSTEM']._serialized_end=1317
+  _globals['_AGENCY']._serialized_start=1320
+  _globals['_AGENCY']._serialized_end=1452
+  _globals['_AGENCYRULES']._serialized_start=1455
+  _globals['_AGENCYRULES']._serialized_end=1614
+  _globals['_CATEGORY']._serialized_start=1617
+  _globals['_CATEGORY']._serialized_end=2563
+  _globals['_COMPANYFIELD']._serialized_start=2565
+  _globals['_COMPANYFIELD']._serialized_end=2636
+  _globals['_GRADEKIND']._serialized_start=2638
+  _globals['_GRADEKIND']._serialized_end=2679
+  _globals['_CONTACTSECTION']._serialized_start=2681
+  _globals['_CONTACTSECTION']._serialized_end=2799
+  _globals['_CARDDISPLAY']._serialized_start=2802
+  _globals['_CARDDISPLAY']._serialized_end=2957
+  _globals['_RECEIPTRULE']._serialized_start=2960
+  _globals['_RECEIPTRULE']._serialized_end=3088
+  _globals['_REISSUE']._serialized_start=3090
+  _globals['_REISSUE']._serialized_end=3192
+  _globals['_REISSUEFORM']._serialized_start=3195
+  _globals['_REISSUEFORM']._serialized_end=3345
+  _globals['_SEARCHFIELD']._serialized_start=3348
+  _globals['_SEARCHFIELD']._serialized_end=3537
+  _globals['_CONTACTFIELD']._serialized_start=3540
+  _globals['_CONTACTFIELD']._serialized_end=3709
+  _globals['_HELPDESK']._serialized_start=3712
+  _globals['_HELPDESK']._serialized_end=3877
+  _globals['_OPENINGSTATE']._serialized_start=3880
+  _globals['_OPENINGSTATE']._serialized_end=4088
+  _globals['_OPERATIONGUIDE']._serialized_start=4091
+  _globals['_OPERATIONGUIDE']._serialized_end=4290
+  _globals['_REGISTRATIONFORM']._serialized_start=4293
+  _globals['_REGISTRATIONFORM']._serialized_end=4594
+  _globals['_RECEIPT']._serialized_start=4597
+  _globals['_RECEIPT']._serialized_end=4971
 # @@protoc_insertion_point(module_scope)

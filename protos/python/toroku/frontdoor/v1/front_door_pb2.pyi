@@ -47,6 +47,30 @@ PROPAGATION_TIME_AT_ONCE: PropagationTime.ValueType  # 2
 """At once."""
 Global___PropagationTime: _TypeAlias = PropagationTime  # noqa: Y015
 
+class _RenewalPins:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RenewalPinsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RenewalPins.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RENEWAL_PINS_UNSPECIFIED: _RenewalPins.ValueType  # 0
+    """Never sent."""
+    RENEWAL_PINS_BOTH: _RenewalPins.ValueType  # 1
+    """Both, one after the other."""
+    RENEWAL_PINS_ONE_WHERE_EQUAL: _RenewalPins.ValueType  # 2
+    """Both, or one where the user says that they are equal."""
+
+class RenewalPins(_RenewalPins, metaclass=_RenewalPinsEnumTypeWrapper):
+    """How a renewal asks for the PINs of its two cards (REN-01)."""
+
+RENEWAL_PINS_UNSPECIFIED: RenewalPins.ValueType  # 0
+"""Never sent."""
+RENEWAL_PINS_BOTH: RenewalPins.ValueType  # 1
+"""Both, one after the other."""
+RENEWAL_PINS_ONE_WHERE_EQUAL: RenewalPins.ValueType  # 2
+"""Both, or one where the user says that they are equal."""
+Global___RenewalPins: _TypeAlias = RenewalPins  # noqa: Y015
+
 class _BidderEvidence:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -160,6 +184,8 @@ class Instance(_message.Message):
     CARD_AUTHORITIES_FIELD_NUMBER: _builtins.int
     NEIGHBOURING_SYSTEMS_FIELD_NUMBER: _builtins.int
     PROPAGATION_FIELD_NUMBER: _builtins.int
+    PROPAGATION_CHOSEN_AT_FIELD_NUMBER: _builtins.int
+    RENEWAL_DIFFERENCES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The instance's id in its profile, for example "saitama". Every purpose that a card signs names it."""
     propagation: Global___PropagationTime.ValueType
@@ -200,6 +226,16 @@ class Instance(_message.Message):
     def neighbouring_systems(self) -> _containers.RepeatedCompositeFieldContainer[Global___NeighbouringSystem]:
         """Related systems, in the order in which they are shown."""
 
+    @_builtins.property
+    def propagation_chosen_at(self) -> _containers.RepeatedScalarFieldContainer[_card_pb2.Operation.ValueType]:
+        """The operations at which the user chooses whether the other agencies follow (SYN-04). At the others they always do,
+        where the instance propagates.
+        """
+
+    @_builtins.property
+    def renewal_differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___RenewalDifference]:
+        """How 登録 and ICカード更新 differ, as help for choosing one of them (ENT-06); empty where there is no renewal."""
+
     def __init__(
         self,
         *,
@@ -214,14 +250,52 @@ class Instance(_message.Message):
         card_authorities: _abc.Iterable[Global___CardAuthority] | None = ...,
         neighbouring_systems: _abc.Iterable[Global___NeighbouringSystem] | None = ...,
         propagation: Global___PropagationTime.ValueType = ...,
+        propagation_chosen_at: _abc.Iterable[_card_pb2.Operation.ValueType] | None = ...,
+        renewal_differences: _abc.Iterable[Global___RenewalDifference] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bidder_id_label", b"bidder_id_label", "help_desk", b"help_desk", "name", b"name", "opening", b"opening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "bidder_id_label", b"bidder_id_label", "card_authorities", b"card_authorities", "categories", b"categories", "help_desk", b"help_desk", "id", b"id", "name", b"name", "neighbouring_systems", b"neighbouring_systems", "opening", b"opening", "operations", b"operations", "propagation", b"propagation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "bidder_id_label", b"bidder_id_label", "card_authorities", b"card_authorities", "categories", b"categories", "help_desk", b"help_desk", "id", b"id", "name", b"name", "neighbouring_systems", b"neighbouring_systems", "opening", b"opening", "operations", b"operations", "propagation", b"propagation", "propagation_chosen_at", b"propagation_chosen_at", "renewal_differences", b"renewal_differences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Instance: _TypeAlias = Instance  # noqa: Y015
+
+@_typing.final
+class RenewalDifference(_message.Message):
+    """One thing in which 登録 and ICカード更新 differ, where both give a new card."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASPECT_FIELD_NUMBER: _builtins.int
+    REGISTRATION_FIELD_NUMBER: _builtins.int
+    RENEWAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def aspect(self) -> Global___Text:
+        """What is compared."""
+
+    @_builtins.property
+    def registration(self) -> Global___Text:
+        """How it is at 登録."""
+
+    @_builtins.property
+    def renewal(self) -> Global___Text:
+        """How it is at ICカード更新."""
+
+    def __init__(
+        self,
+        *,
+        aspect: Global___Text | None = ...,
+        registration: Global___Text | None = ...,
+        renewal: Global___Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aspect", b"aspect", "registration", b"registration", "renewal", b"renewal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aspect", b"aspect", "registration", b"registration", "renewal", b"renewal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewalDifference: _TypeAlias = RenewalDifference  # noqa: Y015
 
 @_typing.final
 class CardAuthority(_message.Message):
@@ -343,7 +417,7 @@ class AgencyRules(_message.Message):
     """The category's code."""
     @_builtins.property
     def holder_rule(self) -> Global___Text:
-        """Whose name the certificate may carry (CRD-10)."""
+        """Whose name the certificate has to carry (CRD-10), in words; empty texts where nothing is compared."""
 
     @_builtins.property
     def search_text(self) -> Global___Text:
@@ -394,6 +468,7 @@ class Category(_message.Message):
     CARD_DISPLAY_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
     REISSUE_FIELD_NUMBER: _builtins.int
+    RENEWAL_PINS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The code that requests name the category by."""
     mail_address_typed_twice: _builtins.bool
@@ -404,6 +479,8 @@ class Category(_message.Message):
     """The stages until a registered card is good (REG-08)."""
     representative_contact: Global___RepresentativeContactRule.ValueType
     """When the form asks for the representative contact (REG-03)."""
+    renewal_pins: Global___RenewalPins.ValueType
+    """How a renewal asks for the PINs of its two cards. Not set where the category has no renewal."""
     @_builtins.property
     def name(self) -> Global___Text:
         """The category's name."""
@@ -472,10 +549,11 @@ class Category(_message.Message):
         card_display: Global___CardDisplay | None = ...,
         receipts: _abc.Iterable[Global___ReceiptRule] | None = ...,
         reissue: Global___Reissue | None = ...,
+        renewal_pins: Global___RenewalPins.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_display", b"card_display", "name", b"name", "reissue", b"reissue", "search_title", b"search_title"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_display", b"card_display", "code", b"code", "company_fields", b"company_fields", "contact_fields", b"contact_fields", "contact_sections", b"contact_sections", "evidence", b"evidence", "grade_kinds", b"grade_kinds", "mail_address_typed_twice", b"mail_address_typed_twice", "name", b"name", "operations", b"operations", "receipts", b"receipts", "reissue", b"reissue", "representative_contact", b"representative_contact", "search_checks", b"search_checks", "search_fields", b"search_fields", "search_title", b"search_title", "stages", b"stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_display", b"card_display", "code", b"code", "company_fields", b"company_fields", "contact_fields", b"contact_fields", "contact_sections", b"contact_sections", "evidence", b"evidence", "grade_kinds", b"grade_kinds", "mail_address_typed_twice", b"mail_address_typed_twice", "name", b"name", "operations", b"operations", "receipts", b"receipts", "reissue", b"reissue", "renewal_pins", b"renewal_pins", "representative_contact", b"representative_contact", "search_checks", b"search_checks", "search_fields", b"search_fields", "search_title", b"search_title", "stages", b"stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -582,10 +660,16 @@ class CardDisplay(_message.Message):
     FIELDS_FIELD_NUMBER: _builtins.int
     SERIAL_DECIMAL_FIELD_NUMBER: _builtins.int
     SERIAL_HEXADECIMAL_FIELD_NUMBER: _builtins.int
+    SERIAL_DECIMAL_IN_RENEWAL_FIELD_NUMBER: _builtins.int
+    SERIAL_HEXADECIMAL_IN_RENEWAL_FIELD_NUMBER: _builtins.int
     serial_decimal: _builtins.bool
     """The serial number in decimal digits is shown."""
     serial_hexadecimal: _builtins.bool
     """The serial number in hexadecimal digits is shown."""
+    serial_decimal_in_renewal: _builtins.bool
+    """The same at a renewal."""
+    serial_hexadecimal_in_renewal: _builtins.bool
+    """The same at a renewal."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The fields of toroku.certificate.v1.Card that are shown, in this order: "company_name", "company_address",
@@ -598,10 +682,12 @@ class CardDisplay(_message.Message):
         fields: _abc.Iterable[_builtins.str] | None = ...,
         serial_decimal: _builtins.bool = ...,
         serial_hexadecimal: _builtins.bool = ...,
+        serial_decimal_in_renewal: _builtins.bool = ...,
+        serial_hexadecimal_in_renewal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "serial_decimal", b"serial_decimal", "serial_hexadecimal", b"serial_hexadecimal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "serial_decimal", b"serial_decimal", "serial_decimal_in_renewal", b"serial_decimal_in_renewal", "serial_hexadecimal", b"serial_hexadecimal", "serial_hexadecimal_in_renewal", b"serial_hexadecimal_in_renewal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -952,6 +1038,7 @@ class RegistrationForm(_message.Message):
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_SERIAL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's UUID for this registration, 36 characters."""
     instance: _builtins.str
@@ -966,6 +1053,8 @@ class RegistrationForm(_message.Message):
     """The card: SHA-256 of the certificate in DER, 32 bytes."""
     person_in_charge: _builtins.str
     """担当者: who works on this registration. Empty if nobody was named."""
+    predecessor_serial: _builtins.str
+    """The serial number of the card that this one comes after, decimal digits. Empty if none was named."""
     @_builtins.property
     def card_contact(self) -> _contact_pb2.Contact:
         """ICカード利用部署情報"""
@@ -986,10 +1075,11 @@ class RegistrationForm(_message.Message):
         card_contact: _contact_pb2.Contact | None = ...,
         representative_contact: _contact_pb2.Contact | None = ...,
         person_in_charge: _builtins.str = ...,
+        predecessor_serial: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "card_contact", b"card_contact", "category", b"category", "certificate_sha256", b"certificate_sha256", "instance", b"instance", "person_in_charge", b"person_in_charge", "representative_contact", b"representative_contact", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "card_contact", b"card_contact", "category", b"category", "certificate_sha256", b"certificate_sha256", "instance", b"instance", "person_in_charge", b"person_in_charge", "predecessor_serial", b"predecessor_serial", "representative_contact", b"representative_contact", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1008,10 +1098,21 @@ class Receipt(_message.Message):
     CARD_CONTACT_FIELD_NUMBER: _builtins.int
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
+    HISTORY_DIGEST_FIELD_NUMBER: _builtins.int
+    HISTORY_RECEIPT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's UUID for this registration, 36 characters (受付番号)."""
     person_in_charge: _builtins.str
     """担当者, as typed; empty if nobody was named."""
+    history_digest: _builtins.bytes
+    """The digest of the act's entry in the history of certificate-registry, 32 bytes: a promise, which history_receipt
+    keeps.
+    """
+    history_receipt: _builtins.str
+    """The proof that the entry with this digest is in the history: position, path and signed head, as the JSON that
+    docs/howto/verify-the-history.md describes. Empty until it is sealed, some seconds after the registration, so
+    always empty in the response of Register.
+    """
     @_builtins.property
     def registration(self) -> _card_pb2.Registration:
         """The registration."""
@@ -1042,10 +1143,12 @@ class Receipt(_message.Message):
         card_contact: _contact_pb2.Contact | None = ...,
         representative_contact: _contact_pb2.Contact | None = ...,
         person_in_charge: _builtins.str = ...,
+        history_digest: _builtins.bytes = ...,
+        history_receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_contact", b"card_contact", "company", b"company", "registration", b"registration", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_contact", b"card_contact", "company", b"company", "person_in_charge", b"person_in_charge", "registration", b"registration", "representative_contact", b"representative_contact", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_contact", b"card_contact", "company", b"company", "history_digest", b"history_digest", "history_receipt", b"history_receipt", "person_in_charge", b"person_in_charge", "registration", b"registration", "representative_contact", b"representative_contact", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
+from toroku.act.v1 import signed_purpose_pb2 as toroku_dot_act_dot_v1_dot_signed__purpose__pb2
 from toroku.certificate.v1 import card_pb2 as toroku_dot_certificate_dot_v1_dot_card__pb2
 from toroku.contact.v1 import contact_pb2 as toroku_dot_contact_dot_v1_dot_contact__pb2
 from toroku.frontdoor.v1 import front_door_pb2 as toroku_dot_frontdoor_dot_v1_dot_front__door__pb2
 from toroku.qualification.v1 import bidder_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/frontdoor/v1/registration.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a toroku/certificate/v1/card.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/frontdoor/v1/front_door.proto\x1a$toroku/qualification/v1/bidder.proto\"\x88\x01\n\x18\x42\x65ginRegistrationRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x1a\n\x12other_certificates\x18\x04 \x03(\x0c\x12\x19\n\x11resume_request_id\x18\x05 \x01(\t\"\x87\x01\n\x19\x42\x65ginRegistrationResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\x9c\x01\n\x12OpenSessionRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x34\n\x06log_in\x18\x04 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\x12\x19\n\x11resume_request_id\x18\x05 \x01(\t\"\xbe\x01\n\x13OpenSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x35\n\x08standing\x18\x03 \x01(\x0e\x32#.toroku.certificate.v1.CardStanding\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x11\x46indBidderRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\"\xe6\x01\n\x12\x46indBidderResponse\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x33\n\x05proof\x18\x02 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12%\n\x1drepresentative_contact_wanted\x18\x03 \x01(\x08\x12:\n\x16representative_contact\x18\x04 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"\xc5\x02\n\x1aPrepareRegistrationRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x34\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x12\x18\n\x10person_in_charge\x18\t \x01(\t\"\xb4\x02\n\x1bPrepareRegistrationResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x04\x66orm\x18\x03 \x01(\x0b\x32%.toroku.frontdoor.v1.RegistrationForm\x12\x38\n\x07\x63ompany\x18\x04 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12)\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12:\n\x16representative_contact\x18\x06 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"\xc6\x01\n\x0fRegisterRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x31\n\x03\x61\x63t\x18\x06 \x01(\x0b\x32$.toroku.certificate.v1.SignedPurpose\"A\n\x10RegisterResponse\x12-\n\x07receipt\x18\x01 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Receipt\"`\n\x11GetReceiptRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"C\n\x12GetReceiptResponse\x12-\n\x07receipt\x18\x01 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Receipt2\xa6\x05\n\x0cRegistration\x12z\n\x11\x42\x65ginRegistration\x12-.toroku.frontdoor.v1.BeginRegistrationRequest\x1a..toroku.frontdoor.v1.BeginRegistrationResponse\"\x06\xaa\xed\x18\x02(\x01\x12h\n\x0bOpenSession\x12\'.toroku.frontdoor.v1.OpenSessionRequest\x1a(.toroku.frontdoor.v1.OpenSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nFindBidder\x12&.toroku.frontdoor.v1.FindBidderRequest\x1a\'.toroku.frontdoor.v1.FindBidderResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x80\x01\n\x13PrepareRegistration\x12/.toroku.frontdoor.v1.PrepareRegistrationRequest\x1a\x30.toroku.frontdoor.v1.PrepareRegistrationResponse\"\x06\xaa\xed\x18\x02(\x01\x12_\n\x08Register\x12$.toroku.frontdoor.v1.RegisterRequest\x1a%.toroku.frontdoor.v1.RegisterResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nGetReceipt\x12&.toroku.frontdoor.v1.GetReceiptRequest\x1a\'.toroku.frontdoor.v1.GetReceiptResponse\"\x06\xaa\xed\x18\x02(\x01\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/frontdoor/v1/registration.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a\"toroku/act/v1/signed_purpose.proto\x1a toroku/certificate/v1/card.proto\x1a\x1ftoroku/contact/v1/contact.proto\x1a$toroku/frontdoor/v1/front_door.proto\x1a$toroku/qualification/v1/bidder.proto\"\x88\x01\n\x18\x42\x65ginRegistrationRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\x1a\n\x12other_certificates\x18\x04 \x03(\x0c\x12\x19\n\x11resume_request_id\x18\x05 \x01(\t\"\x87\x01\n\x19\x42\x65ginRegistrationResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\"\x94\x01\n\x12OpenSessionRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12,\n\x06log_in\x18\x04 \x01(\x0b\x32\x1c.toroku.act.v1.SignedPurpose\x12\x19\n\x11resume_request_id\x18\x05 \x01(\t\"\xbe\x01\n\x13OpenSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12)\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12\x35\n\x08standing\x18\x03 \x01(\x0e\x32#.toroku.certificate.v1.CardStanding\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x11\x46indBidderRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\"\xe6\x01\n\x12\x46indBidderResponse\x12\x38\n\x07\x63ompany\x18\x01 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12\x33\n\x05proof\x18\x02 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12%\n\x1drepresentative_contact_wanted\x18\x03 \x01(\x08\x12:\n\x16representative_contact\x18\x04 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"\x99\x01\n\x15\x41skForApprovalRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x11\n\tbidder_id\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\x12\x14\n\x0cmail_address\x18\x07 \x01(\t\"(\n\x16\x41skForApprovalResponse\x12\x0e\n\x06number\x18\x01 \x01(\t\"\xe1\x02\n\x1aPrepareRegistrationRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x34\n\x0c\x63\x61rd_contact\x18\x06 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12>\n\x16representative_contact\x18\x07 \x01(\x0b\x32\x1e.toroku.contact.v1.ContactForm\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x12\x18\n\x10person_in_charge\x18\t \x01(\t\x12\x1a\n\x12predecessor_serial\x18\n \x01(\t\"\xb4\x02\n\x1bPrepareRegistrationResponse\x12\x0f\n\x07purpose\x18\x01 \x01(\x0c\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x04\x66orm\x18\x03 \x01(\x0b\x32%.toroku.frontdoor.v1.RegistrationForm\x12\x38\n\x07\x63ompany\x18\x04 \x01(\x0b\x32\'.toroku.qualification.v1.CompanyProfile\x12)\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x1b.toroku.certificate.v1.Card\x12:\n\x16representative_contact\x18\x06 \x01(\x0b\x32\x1a.toroku.contact.v1.Contact\"\xda\x01\n\x0fRegisterRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x33\n\x05proof\x18\x04 \x01(\x0b\x32$.toroku.qualification.v1.BidderProof\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12)\n\x03\x61\x63t\x18\x06 \x01(\x0b\x32\x1c.toroku.act.v1.SignedPurpose\x12\x1a\n\x12predecessor_serial\x18\x07 \x01(\t\"A\n\x10RegisterResponse\x12-\n\x07receipt\x18\x01 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Receipt\"`\n\x11GetReceiptRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"C\n\x12GetReceiptResponse\x12-\n\x07receipt\x18\x01 \x01(\x0b\x32\x1c.toroku.frontdoor.v1.Receipt2\x99\x06\n\x0cRegistration\x12z\n\x11\x42\x65ginRegistration\x12-.toroku.frontdoor.v1.BeginRegistrationRequest\x1a..toroku.frontdoor.v1.BeginRegistrationResponse\"\x06\xaa\xed\x18\x02(\x01\x12h\n\x0bOpenSession\x12\'.toroku.frontdoor.v1.OpenSessionRequest\x1a(.toroku.frontdoor.v1.OpenSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nFindBidder\x12&.toroku.frontdoor.v1.FindBidderRequest\x1a\'.toroku.frontdoor.v1.FindBidderResponse\"\x06\xaa\xed\x18\x02(\x01\x12q\n\x0e\x41skForApproval\x12*.toroku.frontdoor.v1.AskForApprovalRequest\x1a+.toroku.frontdoor.v1.AskForApprovalResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x80\x01\n\x13PrepareRegistration\x12/.toroku.frontdoor.v1.PrepareRegistrationRequest\x1a\x30.toroku.frontdoor.v1.PrepareRegistrationResponse\"\x06\xaa\xed\x18\x02(\x01\x12_\n\x08Register\x12$.toroku.frontdoor.v1.RegisterRequest\x1a%.toroku.frontdoor.v1.RegisterResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nGetReceipt\x12&.toroku.frontdoor.v1.GetReceiptRequest\x1a\'.toroku.frontdoor.v1.GetReceiptResponse\"\x06\xaa\xed\x18\x02(\x01\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,36 +45,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRATION'].methods_by_name['OpenSession']._serialized_options = b'\252\355\030\002(\001'
   _globals['_REGISTRATION'].methods_by_name['FindBidder']._loaded_options = None
   _globals['_REGISTRATION'].methods_by_name['FindBidder']._serialized_options = b'\252\355\030\002(\001'
+  _globals['_REGISTRATION'].methods_by_name['AskForApproval']._loaded_options = None
+  _globals['_REGISTRATION'].methods_by_name['AskForApproval']._serialized_options = b'\252\355\030\002(\001'
   _globals['_REGISTRATION'].methods_by_name['PrepareRegistration']._loaded_options = None
   _globals['_REGISTRATION'].methods_by_name['PrepareRegistration']._serialized_options = b'\252\355\030\002(\001'
   _globals['_REGISTRATION'].methods_by_name['Register']._loaded_options = None
   _globals['_REGISTRATION'].methods_by_name['Register']._serialized_options = b'\252\355\030\002(\001'
   _globals['_REGISTRATION'].methods_by_name['GetReceipt']._loaded_options = None
   _globals['_REGISTRATION'].methods_by_name['GetReceipt']._serialized_options = b'\252\355\030\002(\001'
-  _globals['_BEGINREGISTRATIONREQUEST']._serialized_start=271
-  _globals['_BEGINREGISTRATIONREQUEST']._serialized_end=407
-  _globals['_BEGINREGISTRATIONRESPONSE']._serialized_start=410
-  _globals['_BEGINREGISTRATIONRESPONSE']._serialized_end=545
-  _globals['_OPENSESSIONREQUEST']._serialized_start=548
-  _globals['_OPENSESSIONREQUEST']._serialized_end=704
-  _globals['_OPENSESSIONRESPONSE']._serialized_start=707
-  _globals['_OPENSESSIONRESPONSE']._serialized_end=897
-  _globals['_FINDBIDDERREQUEST']._serialized_start=899
-  _globals['_FINDBIDDERREQUEST']._serialized_end=1026
-  _globals['_FINDBIDDERRESPONSE']._serialized_start=1029
-  _globals['_FINDBIDDERRESPONSE']._serialized_end=1259
-  _globals['_PREPAREREGISTRATIONREQUEST']._serialized_start=1262
-  _globals['_PREPAREREGISTRATIONREQUEST']._serialized_end=1587
-  _globals['_PREPAREREGISTRATIONRESPONSE']._serialized_start=1590
-  _globals['_PREPAREREGISTRATIONRESPONSE']._serialized_end=1898
-  _globals['_REGISTERREQUEST']._serialized_start=1901
-  _globals['_REGISTERREQUEST']._serialized_end=2099
-  _globals['_REGISTERRESPONSE']._serialized_start=2101
-  _globals['_REGISTERRESPONSE']._serialized_end=2166
-  _globals['_GETRECEIPTREQUEST']._serialized_start=2168
-  _globals['_GETRECEIPTREQUEST']._serialized_end=2264
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=2266
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=2333
-  _globals['_REGISTRATION']._serialized_start=2336
-  _globals['_REGISTRATION']._serialized_end=3014
+  _globals['_BEGINREGISTRATIONREQUEST']._serialized_start=307
+  _globals['_BEGINREGISTRATIONREQUEST']._serialized_end=443
+  _globals['_BEGINREGISTRATIONRESPONSE']._serialized_start=446
+  _globals['_BEGINREGISTRATIONRESPONSE']._serialized_end=581
+  _globals['_OPENSESSIONREQUEST']._serialized_start=584
+  _globals['_OPENSESSIONREQUEST']._serialized_end=732
+  _globals['_OPENSESSIONRESPONSE']._serialized_start=735
+  _globals['_OPENSESSIONRESPONSE']._serialized_end=925
+  _globals['_FINDBIDDERREQUEST']._serialized_start=927
+  _globals['_FINDBIDDERREQUEST']._serialized_end=1054
+  _globals['_FINDBIDDERRESPONSE']._serialized_start=1057
+  _globals['_FINDBIDDERRESPONSE']._serialized_end=1287
+  _globals['_ASKFORAPPROVALREQUEST']._serialized_start=1290
+  _globals['_ASKFORAPPROVALREQUEST']._serialized_end=1443
+  _globals['_ASKFORAPPROVALRESPONSE']._serialized_start=1445
+  _globals['_ASKFORAPPROVALRESPONSE']._serialized_end=1485
+  _globals['_PREPAREREGISTRATIONREQUEST']._serialized_start=1488
+  _globals['_PREPAREREGISTRATIONREQUEST']._serialized_end=1841
+  _globals['_PREPAREREGISTRATIONRESPONSE']._serialized_start=1844
+  _globals['_PREPAREREGISTRATIONRESPONSE']._serialized_end=2152
+  _globals['_REGISTERREQUEST']._serialized_start=2155
+  _globals['_REGISTERREQUEST']._serialized_end=2373
+  _globals['_REGISTERRESPONSE']._serialized_start=2375
+  _globals['_REGISTERRESPONSE']._serialized_end=2440
+  _globals['_GETRECEIPTREQUEST']._serialized_start=2442
+  _globals['_GETRECEIPTREQUEST']._serialized_end=2538
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=2540
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=2607
+  _globals['_REGISTRATION']._serialized_start=2610
+  _globals['_REGISTRATION']._serialized_end=3403
 # @@protoc_insertion_point(module_scope)

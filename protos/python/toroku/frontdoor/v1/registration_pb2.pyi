@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from toroku.act.v1 import signed_purpose_pb2 as _signed_purpose_pb2
 from toroku.certificate.v1 import card_pb2 as _card_pb2
 from toroku.contact.v1 import contact_pb2 as _contact_pb2
 from toroku.frontdoor.v1 import front_door_pb2 as _front_door_pb2
@@ -121,7 +122,7 @@ class OpenSessionRequest(_message.Message):
     resume_request_id: _builtins.str
     """The request_id of a registration whose answer was lost, as in BeginRegistrationRequest; empty otherwise."""
     @_builtins.property
-    def log_in(self) -> _card_pb2.SignedPurpose:
+    def log_in(self) -> _signed_purpose_pb2.SignedPurpose:
         """Required. The purpose of BeginRegistrationResponse, signed by the card."""
 
     def __init__(
@@ -130,7 +131,7 @@ class OpenSessionRequest(_message.Message):
         agency: _builtins.str = ...,
         category: _builtins.str = ...,
         certificate: _builtins.bytes = ...,
-        log_in: _card_pb2.SignedPurpose | None = ...,
+        log_in: _signed_purpose_pb2.SignedPurpose | None = ...,
         resume_request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["log_in", b"log_in"]  # noqa: Y015
@@ -266,6 +267,74 @@ class FindBidderResponse(_message.Message):
 Global___FindBidderResponse: _TypeAlias = FindBidderResponse  # noqa: Y015
 
 @_typing.final
+class AskForApprovalRequest(_message.Message):
+    """The request of AskForApproval: the search as in FindBidderRequest, and where the answer is sent to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    MAIL_ADDRESS_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """Required. The token of OpenSessionResponse; at most 64 characters."""
+    agency: _builtins.str
+    """Required. Code of the agency that the session was opened for."""
+    category: _builtins.str
+    """Required. Code of the category that the session was opened for."""
+    name: _builtins.str
+    """商号又は名称, as typed; at most 300 characters."""
+    bidder_id: _builtins.str
+    """The bidder ID (ユーザID, 業者番号, 登録番号), as typed; at most 300 characters."""
+    password: _builtins.str
+    """The bidder's password, as typed; at most 300 characters. A secret."""
+    mail_address: _builtins.str
+    """Required. The mail address for the officer's answer, and for nothing else."""
+    def __init__(
+        self,
+        *,
+        session_token: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        name: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        password: _builtins.str = ...,
+        mail_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "mail_address", b"mail_address", "name", b"name", "password", b"password", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskForApprovalRequest: _TypeAlias = AskForApprovalRequest  # noqa: Y015
+
+@_typing.final
+class AskForApprovalResponse(_message.Message):
+    """The response of AskForApproval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """The number of the question, to be named to the agency."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskForApprovalResponse: _TypeAlias = AskForApprovalResponse  # noqa: Y015
+
+@_typing.final
 class PrepareRegistrationRequest(_message.Message):
     """The request of PrepareRegistration."""
 
@@ -280,6 +349,7 @@ class PrepareRegistrationRequest(_message.Message):
     REPRESENTATIVE_CONTACT_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_SERIAL_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Required. The token of OpenSessionResponse; at most 64 characters."""
     agency: _builtins.str
@@ -292,6 +362,10 @@ class PrepareRegistrationRequest(_message.Message):
     """Checks the form and returns no act; nothing is kept."""
     person_in_charge: _builtins.str
     """担当者: who works on this registration, as typed; at most 20 characters. Optional."""
+    predecessor_serial: _builtins.str
+    """The serial number of the bidder's card that has expired and that this one comes after, decimal digits: officers may
+    link the two, so that running tenders are found. Optional. Errors: PREDECESSOR_UNKNOWN.
+    """
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
@@ -316,10 +390,11 @@ class PrepareRegistrationRequest(_message.Message):
         representative_contact: _contact_pb2.ContactForm | None = ...,
         validate_only: _builtins.bool = ...,
         person_in_charge: _builtins.str = ...,
+        predecessor_serial: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "proof", b"proof", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "card_contact", b"card_contact", "category", b"category", "person_in_charge", b"person_in_charge", "proof", b"proof", "representative_contact", b"representative_contact", "request_id", b"request_id", "session_token", b"session_token", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "card_contact", b"card_contact", "category", b"category", "person_in_charge", b"person_in_charge", "predecessor_serial", b"predecessor_serial", "proof", b"proof", "representative_contact", b"representative_contact", "request_id", b"request_id", "session_token", b"session_token", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -389,6 +464,7 @@ class RegisterRequest(_message.Message):
     PROOF_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACT_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_SERIAL_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Required. The token of OpenSessionResponse; at most 64 characters."""
     agency: _builtins.str
@@ -397,12 +473,14 @@ class RegisterRequest(_message.Message):
     """Required. Code of the category that the session was opened for."""
     request_id: _builtins.str
     """Required. The request_id of PrepareRegistrationRequest."""
+    predecessor_serial: _builtins.str
+    """The predecessor_serial of PrepareRegistrationRequest."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
 
     @_builtins.property
-    def act(self) -> _card_pb2.SignedPurpose:
+    def act(self) -> _signed_purpose_pb2.SignedPurpose:
         """Required. The purpose of PrepareRegistrationResponse, signed by the card."""
 
     def __init__(
@@ -413,11 +491,12 @@ class RegisterRequest(_message.Message):
         category: _builtins.str = ...,
         proof: _bidder_pb2.BidderProof | None = ...,
         request_id: _builtins.str = ...,
-        act: _card_pb2.SignedPurpose | None = ...,
+        act: _signed_purpose_pb2.SignedPurpose | None = ...,
+        predecessor_serial: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agency", b"agency", "category", b"category", "proof", b"proof", "request_id", b"request_id", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agency", b"agency", "category", b"category", "predecessor_serial", b"predecessor_serial", "proof", b"proof", "request_id", b"request_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

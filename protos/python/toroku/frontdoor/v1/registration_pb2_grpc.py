@@ -54,6 +54,11 @@ class RegistrationStub:
                 request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderRequest.SerializeToString,
                 response_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderResponse.FromString,
                 _registered_method=True)
+        self.AskForApproval = channel.unary_unary(
+                '/toroku.frontdoor.v1.Registration/AskForApproval',
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.AskForApprovalRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.AskForApprovalResponse.FromString,
+                _registered_method=True)
         self.PrepareRegistration = channel.unary_unary(
                 '/toroku.frontdoor.v1.Registration/PrepareRegistration',
                 request_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.PrepareRegistrationRequest.SerializeToString,
@@ -105,6 +110,16 @@ class RegistrationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AskForApproval(self, request, context):
+        """Asks the agency's officers to approve the card, by a search that was refused with COMPANY_NEEDS_OFFICER,
+        HOLDER_NEEDS_OFFICER or CARD_APPROVAL_REFUSED. The answer comes by mail; then a new log-in and search pass.
+        Idempotent as long as no officer has decided. Errors: those of CheckCardSession and
+        CardApprovals.AskForCardApproval; OUTSIDE_OPENING_HOURS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PrepareRegistration(self, request, context):
         """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
         (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
@@ -148,6 +163,11 @@ def add_RegistrationServicer_to_server(servicer, server):
                     servicer.FindBidder,
                     request_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderRequest.FromString,
                     response_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderResponse.SerializeToString,
+            ),
+            'AskForApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.AskForApproval,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.AskForApprovalRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_registration__pb2.AskForApprovalResponse.SerializeToString,
             ),
             'PrepareRegistration': grpc.unary_unary_rpc_method_handler(
                     servicer.PrepareRegistration,
@@ -251,6 +271,33 @@ class Registration:
             '/toroku.frontdoor.v1.Registration/FindBidder',
             toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderRequest.SerializeToString,
             toroku_dot_frontdoor_dot_v1_dot_registration__pb2.FindBidderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskForApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.frontdoor.v1.Registration/AskForApproval',
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.AskForApprovalRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_registration__pb2.AskForApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,12 @@ class RegistrationStub:
     """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
     CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, CARD_SUSPENDED, OUTSIDE_OPENING_HOURS.
     """
+    AskForApproval: _grpc.UnaryUnaryMultiCallable[_registration_pb2.AskForApprovalRequest, _registration_pb2.AskForApprovalResponse]
+    """Asks the agency's officers to approve the card, by a search that was refused with COMPANY_NEEDS_OFFICER,
+    HOLDER_NEEDS_OFFICER or CARD_APPROVAL_REFUSED. The answer comes by mail; then a new log-in and search pass.
+    Idempotent as long as no officer has decided. Errors: those of CheckCardSession and
+    CardApprovals.AskForCardApproval; OUTSIDE_OPENING_HOURS.
+    """
     PrepareRegistration: _grpc.UnaryUnaryMultiCallable[_registration_pb2.PrepareRegistrationRequest, _registration_pb2.PrepareRegistrationResponse]
     """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
     (REG-04, REG-09). Idempotent by (card, request_id) but for the nonce.
@@ -90,6 +96,12 @@ class RegistrationAsyncStub(RegistrationStub):
     FindBidder: _aio.UnaryUnaryMultiCallable[_registration_pb2.FindBidderRequest, _registration_pb2.FindBidderResponse]  # type: ignore[assignment]
     """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
     CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, CARD_SUSPENDED, OUTSIDE_OPENING_HOURS.
+    """
+    AskForApproval: _aio.UnaryUnaryMultiCallable[_registration_pb2.AskForApprovalRequest, _registration_pb2.AskForApprovalResponse]  # type: ignore[assignment]
+    """Asks the agency's officers to approve the card, by a search that was refused with COMPANY_NEEDS_OFFICER,
+    HOLDER_NEEDS_OFFICER or CARD_APPROVAL_REFUSED. The answer comes by mail; then a new log-in and search pass.
+    Idempotent as long as no officer has decided. Errors: those of CheckCardSession and
+    CardApprovals.AskForCardApproval; OUTSIDE_OPENING_HOURS.
     """
     PrepareRegistration: _aio.UnaryUnaryMultiCallable[_registration_pb2.PrepareRegistrationRequest, _registration_pb2.PrepareRegistrationResponse]  # type: ignore[assignment]
     """Checks the whole form and, unless validate_only, keeps the contacts as pending and returns the act to be signed
@@ -144,6 +156,18 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registration_pb2.FindBidderResponse, _abc.Awaitable[_registration_pb2.FindBidderResponse]]:
         """Finds the bidder on the roster. Errors: those of CheckCardSession and QualificationRegistry.FindBidder;
         CARD_BOUND_TO_ANOTHER_BIDDER, CARD_ALREADY_REGISTERED, CARD_BINDING_ENDED, CARD_SUSPENDED, OUTSIDE_OPENING_HOURS.
+        """
+
+    @_abc_1.abstractmethod
+    def AskForApproval(
+        self,
+        request: _registration_pb2.AskForApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registration_pb2.AskForApprovalResponse, _abc.Awaitable[_registration_pb2.AskForApprovalResponse]]:
+        """Asks the agency's officers to approve the card, by a search that was refused with COMPANY_NEEDS_OFFICER,
+        HOLDER_NEEDS_OFFICER or CARD_APPROVAL_REFUSED. The answer comes by mail; then a new log-in and search pass.
+        Idempotent as long as no officer has decided. Errors: those of CheckCardSession and
+        CardApprovals.AskForCardApproval; OUTSIDE_OPENING_HOURS.
         """
 
     @_abc_1.abstractmethod

@@ -9,7 +9,6 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from toroku.event.v1 import version_pb2 as _version_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -66,11 +65,13 @@ class _HolderComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Hold
     HOLDER_COMPARISON_NOT_COMPARED: _HolderComparison.ValueType  # 1
     """Nothing was compared."""
     HOLDER_COMPARISON_CONTRACT_PARTY: _HolderComparison.ValueType  # 2
-    """The person who contracts for the company."""
+    """The person who contracts for the company (契約者); the representative, where the roster names no other."""
     HOLDER_COMPARISON_REPRESENTATIVE: _HolderComparison.ValueType  # 3
     """The company's representative."""
     HOLDER_COMPARISON_UNREADABLE: _HolderComparison.ValueType  # 4
-    """The certificate has no holder's name that can be compared."""
+    """Only a person can tell: the certificate has no holder's name, or one of only Latin letters, or one that is perhaps
+    the roster's; or the roster names nobody.
+    """
     HOLDER_COMPARISON_DIFFERENT: _HolderComparison.ValueType  # 5
     """Another person."""
 
@@ -82,42 +83,16 @@ HOLDER_COMPARISON_UNSPECIFIED: HolderComparison.ValueType  # 0
 HOLDER_COMPARISON_NOT_COMPARED: HolderComparison.ValueType  # 1
 """Nothing was compared."""
 HOLDER_COMPARISON_CONTRACT_PARTY: HolderComparison.ValueType  # 2
-"""The person who contracts for the company."""
+"""The person who contracts for the company (契約者); the representative, where the roster names no other."""
 HOLDER_COMPARISON_REPRESENTATIVE: HolderComparison.ValueType  # 3
 """The company's representative."""
 HOLDER_COMPARISON_UNREADABLE: HolderComparison.ValueType  # 4
-"""The certificate has no holder's name that can be compared."""
+"""Only a person can tell: the certificate has no holder's name, or one of only Latin letters, or one that is perhaps
+the roster's; or the roster names nobody.
+"""
 HOLDER_COMPARISON_DIFFERENT: HolderComparison.ValueType  # 5
 """Another person."""
 Global___HolderComparison: _TypeAlias = HolderComparison  # noqa: Y015
-
-class _BidderStatus:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _BidderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BidderStatus.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    BIDDER_STATUS_UNSPECIFIED: _BidderStatus.ValueType  # 0
-    """Refused with BIDDER_STATUS_UNKNOWN."""
-    BIDDER_STATUS_ACTIVE: _BidderStatus.ValueType  # 1
-    """May act."""
-    BIDDER_STATUS_SUSPENDED: _BidderStatus.ValueType  # 2
-    """Suspended by an officer; may be resumed."""
-    BIDDER_STATUS_ENDED: _BidderStatus.ValueType  # 3
-    """Ended for good: transferred, merged or lapsed (QUA-10)."""
-
-class BidderStatus(_BidderStatus, metaclass=_BidderStatusEnumTypeWrapper):
-    """Whether a bidder may act at all, in every category and agency of the instance."""
-
-BIDDER_STATUS_UNSPECIFIED: BidderStatus.ValueType  # 0
-"""Refused with BIDDER_STATUS_UNKNOWN."""
-BIDDER_STATUS_ACTIVE: BidderStatus.ValueType  # 1
-"""May act."""
-BIDDER_STATUS_SUSPENDED: BidderStatus.ValueType  # 2
-"""Suspended by an officer; may be resumed."""
-BIDDER_STATUS_ENDED: BidderStatus.ValueType  # 3
-"""Ended for good: transferred, merged or lapsed (QUA-10)."""
-Global___BidderStatus: _TypeAlias = BidderStatus  # noqa: Y015
 
 class _LineKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -207,6 +182,7 @@ class CompanyProfile(_message.Message):
     BRANCH_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     PERMIT_NUMBER_FIELD_NUMBER: _builtins.int
+    CONTRACT_PARTY_NAME_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
     """The bidder ID (ユーザID, 業者番号, 登録番号); unique in the instance."""
     name: _builtins.str
@@ -233,6 +209,8 @@ class CompanyProfile(_message.Message):
     """地域区分"""
     permit_number: _builtins.str
     """入札参加許可番号"""
+    contract_party_name: _builtins.str
+    """契約者氏名: who contracts for the bidder, where the roster names it beside the representative."""
     @_builtins.property
     def grades(self) -> _containers.RepeatedCompositeFieldContainer[Global___Grade]:
         """Kinds of work or goods, with the grade in each."""
@@ -254,15 +232,18 @@ class CompanyProfile(_message.Message):
         branch: _builtins.str | None = ...,
         region: _builtins.str | None = ...,
         permit_number: _builtins.str | None = ...,
+        contract_party_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_branch", b"_branch", "_corporate_number", b"_corporate_number", "_department", b"_department", "_fax", b"_fax", "_permit_number", b"_permit_number", "_postal_code", b"_postal_code", "_region", b"_region", "_representative_name", b"_representative_name", "_representative_title", b"_representative_title", "_telephone", b"_telephone", "address", b"address", "branch", b"branch", "corporate_number", b"corporate_number", "department", b"department", "fax", b"fax", "permit_number", b"permit_number", "postal_code", b"postal_code", "region", b"region", "representative_name", b"representative_name", "representative_title", b"representative_title", "telephone", b"telephone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_branch", b"_branch", "_contract_party_name", b"_contract_party_name", "_corporate_number", b"_corporate_number", "_department", b"_department", "_fax", b"_fax", "_permit_number", b"_permit_number", "_postal_code", b"_postal_code", "_region", b"_region", "_representative_name", b"_representative_name", "_representative_title", b"_representative_title", "_telephone", b"_telephone", "address", b"address", "branch", b"branch", "contract_party_name", b"contract_party_name", "corporate_number", b"corporate_number", "department", b"department", "fax", b"fax", "permit_number", b"permit_number", "postal_code", b"postal_code", "region", b"region", "representative_name", b"representative_name", "representative_title", b"representative_title", "telephone", b"telephone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_branch", b"_branch", "_corporate_number", b"_corporate_number", "_department", b"_department", "_fax", b"_fax", "_permit_number", b"_permit_number", "_postal_code", b"_postal_code", "_region", b"_region", "_representative_name", b"_representative_name", "_representative_title", b"_representative_title", "_telephone", b"_telephone", "address", b"address", "bidder_id", b"bidder_id", "branch", b"branch", "corporate_number", b"corporate_number", "department", b"department", "fax", b"fax", "grades", b"grades", "name", b"name", "permit_number", b"permit_number", "postal_code", b"postal_code", "region", b"region", "representative_name", b"representative_name", "representative_title", b"representative_title", "telephone", b"telephone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_branch", b"_branch", "_contract_party_name", b"_contract_party_name", "_corporate_number", b"_corporate_number", "_department", b"_department", "_fax", b"_fax", "_permit_number", b"_permit_number", "_postal_code", b"_postal_code", "_region", b"_region", "_representative_name", b"_representative_name", "_representative_title", b"_representative_title", "_telephone", b"_telephone", "address", b"address", "bidder_id", b"bidder_id", "branch", b"branch", "contract_party_name", b"contract_party_name", "corporate_number", b"corporate_number", "department", b"department", "fax", b"fax", "grades", b"grades", "name", b"name", "permit_number", b"permit_number", "postal_code", b"postal_code", "region", b"region", "representative_name", b"representative_name", "representative_title", b"representative_title", "telephone", b"telephone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
     _WhichOneofReturnType__branch: _TypeAlias = _typing.Literal["branch"]  # noqa: Y015
     _WhichOneofArgType__branch: _TypeAlias = _typing.Literal["_branch", b"_branch"]  # noqa: Y015
+    _WhichOneofReturnType__contract_party_name: _TypeAlias = _typing.Literal["contract_party_name"]  # noqa: Y015
+    _WhichOneofArgType__contract_party_name: _TypeAlias = _typing.Literal["_contract_party_name", b"_contract_party_name"]  # noqa: Y015
     _WhichOneofReturnType__corporate_number: _TypeAlias = _typing.Literal["corporate_number"]  # noqa: Y015
     _WhichOneofArgType__corporate_number: _TypeAlias = _typing.Literal["_corporate_number", b"_corporate_number"]  # noqa: Y015
     _WhichOneofReturnType__department: _TypeAlias = _typing.Literal["department"]  # noqa: Y015
@@ -285,6 +266,8 @@ class CompanyProfile(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__branch) -> _WhichOneofReturnType__branch | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contract_party_name) -> _WhichOneofReturnType__contract_party_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__corporate_number) -> _WhichOneofReturnType__corporate_number | None: ...
     @_typing.overload
@@ -349,6 +332,8 @@ class BidderStatement(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     PROVEN_FIELD_NUMBER: _builtins.int
     PASSWORD_ISSUED_AT_FIELD_NUMBER: _builtins.int
+    CARD_APPROVAL_FIELD_NUMBER: _builtins.int
+    FOR_RENEWAL_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     """The id of the instance that issued it."""
     bidder_id: _builtins.str
@@ -359,6 +344,12 @@ class BidderStatement(_message.Message):
     """Code of the category of the search."""
     certificate_sha256: _builtins.bytes
     """The only card that this statement may be used with: SHA-256 of the certificate in DER, 32 bytes."""
+    card_approval: _builtins.str
+    """The number of the officer's approval by which the agency takes the card although company or holder are not the
+    roster's; empty where none was needed.
+    """
+    for_renewal: _builtins.bool
+    """It is for a renewal: nobody searched, and nothing is said of a password. A registration does not take it."""
     @_builtins.property
     def issued_at(self) -> _timestamp_pb2.Timestamp:
         """When the search succeeded, or was confirmed."""
@@ -387,10 +378,12 @@ class BidderStatement(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         proven: Global___Proven | None = ...,
         password_issued_at: _timestamp_pb2.Timestamp | None = ...,
+        card_approval: _builtins.str = ...,
+        for_renewal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at", "password_issued_at", b"password_issued_at", "proven", b"proven"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_sha256", b"certificate_sha256", "expires_at", b"expires_at", "instance", b"instance", "issued_at", b"issued_at", "password_issued_at", b"password_issued_at", "proven", b"proven"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "card_approval", b"card_approval", "category", b"category", "certificate_sha256", b"certificate_sha256", "expires_at", b"expires_at", "for_renewal", b"for_renewal", "instance", b"instance", "issued_at", b"issued_at", "password_issued_at", b"password_issued_at", "proven", b"proven"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -459,38 +452,6 @@ class BidderProof(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BidderProof: _TypeAlias = BidderProof  # noqa: Y015
-
-@_typing.final
-class Bidder(_message.Message):
-    """The state of one bidder, as an event."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BIDDER_ID_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
-    VERSION_FIELD_NUMBER: _builtins.int
-    bidder_id: _builtins.str
-    """Required. The bidder."""
-    status: Global___BidderStatus.ValueType
-    """Required. Whether it may act."""
-    @_builtins.property
-    def version(self) -> _version_pb2.Version:
-        """Required. The version of this state."""
-
-    def __init__(
-        self,
-        *,
-        bidder_id: _builtins.str = ...,
-        status: Global___BidderStatus.ValueType = ...,
-        version: _version_pb2.Version | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "status", b"status", "version", b"version"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Bidder: _TypeAlias = Bidder  # noqa: Y015
 
 @_typing.final
 class RosterPreview(_message.Message):
@@ -709,7 +670,9 @@ class FieldChange(_message.Message):
     BEFORE_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """The field, as named in CompanyProfile, or "agencies", "valid_from", "valid_until", or "grade" with its kind."""
+    """The field, as named in CompanyProfile, or "agencies", "valid_from", "valid_until", "predecessor",
+    "predecessor_kind", or "grade" with its kind.
+    """
     kind: _builtins.str
     """The kind of qualification of a grade; empty for other fields."""
     before: _builtins.str
@@ -956,6 +919,8 @@ class RosterLine(_message.Message):
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
     SINCE_VERSION_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_KIND_FIELD_NUMBER: _builtins.int
     valid_from: _builtins.str
     """The first day of the qualification (YYYY-MM-DD); empty if the file sets none."""
     valid_until: _builtins.str
@@ -964,6 +929,10 @@ class RosterLine(_message.Message):
     """The version whose import brought this line: the same one, or an earlier one where nothing of it changed since."""
     row: _builtins.int
     """The row in the file of that version, counted from its first one, which is 1."""
+    predecessor: _builtins.str
+    """The bidder whose place it took, as the file has it; empty if the file names none."""
+    predecessor_kind: _builtins.str
+    """Why: "reapplication", "transfer" or "merger"; empty without a predecessor."""
     @_builtins.property
     def company(self) -> Global___CompanyProfile:
         """The bidder, with its grades."""
@@ -981,10 +950,12 @@ class RosterLine(_message.Message):
         valid_until: _builtins.str = ...,
         since_version: _builtins.int = ...,
         row: _builtins.int = ...,
+        predecessor: _builtins.str = ...,
+        predecessor_kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "company", b"company", "row", b"row", "since_version", b"since_version", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "company", b"company", "predecessor", b"predecessor", "predecessor_kind", b"predecessor_kind", "row", b"row", "since_version", b"since_version", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from toroku.act.v1 import signed_purpose_pb2 as _signed_purpose_pb2
 from toroku.qualification.v1 import bidder_pb2 as _bidder_pb2
 import builtins as _builtins
 import sys
@@ -62,6 +63,7 @@ class FindBidderRequest(_message.Message):
     BIDDER_ID_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     CERTIFICATE_COMPANY_NAME_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_HOLDER_NAME_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
     """Required. Code of the agency."""
     category: _builtins.str
@@ -76,8 +78,10 @@ class FindBidderRequest(_message.Message):
     """The bidder's password, as typed. A secret. A wrong one is refused also where none is required."""
     certificate_company_name: _builtins.str
     """The company name in the certificate. Not set if the certificate has none. Always compared, and the proof states the
-    result; where the agency compares it, another name, or one that can't be compared, is refused.
+    result; where the agency compares it, another name, or one that can't be compared, is refused or needs an officer.
     """
+    certificate_holder_name: _builtins.str
+    """The name of the holder in the certificate. Not set if the certificate has none. Compared and stated in the same way."""
     def __init__(
         self,
         *,
@@ -88,14 +92,20 @@ class FindBidderRequest(_message.Message):
         bidder_id: _builtins.str = ...,
         password: _builtins.str = ...,
         certificate_company_name: _builtins.str | None = ...,
+        certificate_holder_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "certificate_company_name", b"certificate_company_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "_certificate_holder_name", b"_certificate_holder_name", "certificate_company_name", b"certificate_company_name", "certificate_holder_name", b"certificate_holder_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_company_name", b"certificate_company_name", "certificate_sha256", b"certificate_sha256", "name", b"name", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "_certificate_holder_name", b"_certificate_holder_name", "agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_company_name", b"certificate_company_name", "certificate_holder_name", b"certificate_holder_name", "certificate_sha256", b"certificate_sha256", "name", b"name", "password", b"password"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__certificate_company_name: _TypeAlias = _typing.Literal["certificate_company_name"]  # noqa: Y015
     _WhichOneofArgType__certificate_company_name: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name"]  # noqa: Y015
+    _WhichOneofReturnType__certificate_holder_name: _TypeAlias = _typing.Literal["certificate_holder_name"]  # noqa: Y015
+    _WhichOneofArgType__certificate_holder_name: _TypeAlias = _typing.Literal["_certificate_holder_name", b"_certificate_holder_name"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_company_name) -> _WhichOneofReturnType__certificate_company_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_holder_name) -> _WhichOneofReturnType__certificate_holder_name | None: ...
 
 Global___FindBidderRequest: _TypeAlias = FindBidderRequest  # noqa: Y015
 
@@ -137,8 +147,11 @@ class ConfirmBidderRequest(_message.Message):
 
     PROOF_FIELD_NUMBER: _builtins.int
     CERTIFICATE_COMPANY_NAME_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_HOLDER_NAME_FIELD_NUMBER: _builtins.int
     certificate_company_name: _builtins.str
     """The company name in the certificate of the proof's card, as in FindBidderRequest. Not set if it has none."""
+    certificate_holder_name: _builtins.str
+    """The name of the holder in the certificate of the proof's card, as in FindBidderRequest. Not set if it has none."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""
@@ -148,14 +161,20 @@ class ConfirmBidderRequest(_message.Message):
         *,
         proof: _bidder_pb2.BidderProof | None = ...,
         certificate_company_name: _builtins.str | None = ...,
+        certificate_holder_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "certificate_company_name", b"certificate_company_name", "proof", b"proof"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "_certificate_holder_name", b"_certificate_holder_name", "certificate_company_name", b"certificate_company_name", "certificate_holder_name", b"certificate_holder_name", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "certificate_company_name", b"certificate_company_name", "proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "_certificate_holder_name", b"_certificate_holder_name", "certificate_company_name", b"certificate_company_name", "certificate_holder_name", b"certificate_holder_name", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__certificate_company_name: _TypeAlias = _typing.Literal["certificate_company_name"]  # noqa: Y015
     _WhichOneofArgType__certificate_company_name: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name"]  # noqa: Y015
+    _WhichOneofReturnType__certificate_holder_name: _TypeAlias = _typing.Literal["certificate_holder_name"]  # noqa: Y015
+    _WhichOneofArgType__certificate_holder_name: _TypeAlias = _typing.Literal["_certificate_holder_name", b"_certificate_holder_name"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_company_name) -> _WhichOneofReturnType__certificate_company_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_holder_name) -> _WhichOneofReturnType__certificate_holder_name | None: ...
 
 Global___ConfirmBidderRequest: _TypeAlias = ConfirmBidderRequest  # noqa: Y015
 
@@ -196,6 +215,139 @@ class ConfirmBidderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConfirmBidderResponse: _TypeAlias = ConfirmBidderResponse  # noqa: Y015
+
+@_typing.final
+class GetCompanyRequest(_message.Message):
+    """The request of GetCompany."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency."""
+    category: _builtins.str
+    """Required. Code of the category, one that the agency offers."""
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "category", b"category"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCompanyRequest: _TypeAlias = GetCompanyRequest  # noqa: Y015
+
+@_typing.final
+class GetCompanyResponse(_message.Message):
+    """The response of GetCompany."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPANY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def company(self) -> _bidder_pb2.CompanyProfile:
+        """The company profile (企業情報), from the agency's roster."""
+
+    def __init__(
+        self,
+        *,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["company", b"company"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCompanyResponse: _TypeAlias = GetCompanyResponse  # noqa: Y015
+
+@_typing.final
+class ProveBidderRequest(_message.Message):
+    """The request of ProveBidder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_COMPANY_NAME_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_HOLDER_NAME_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency."""
+    category: _builtins.str
+    """Required. Code of the category, one that the agency offers."""
+    bidder_id: _builtins.str
+    """Required. The bidder that the old card is bound to."""
+    certificate_sha256: _builtins.bytes
+    """Required. The new card: SHA-256 of the certificate in DER, 32 bytes."""
+    certificate_company_name: _builtins.str
+    """The company name in the new certificate, as in FindBidderRequest. Not set if it has none."""
+    certificate_holder_name: _builtins.str
+    """The name of the holder in the new certificate, as in FindBidderRequest. Not set if it has none."""
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        certificate_sha256: _builtins.bytes = ...,
+        certificate_company_name: _builtins.str | None = ...,
+        certificate_holder_name: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "_certificate_holder_name", b"_certificate_holder_name", "certificate_company_name", b"certificate_company_name", "certificate_holder_name", b"certificate_holder_name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name", "_certificate_holder_name", b"_certificate_holder_name", "agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "certificate_company_name", b"certificate_company_name", "certificate_holder_name", b"certificate_holder_name", "certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__certificate_company_name: _TypeAlias = _typing.Literal["certificate_company_name"]  # noqa: Y015
+    _WhichOneofArgType__certificate_company_name: _TypeAlias = _typing.Literal["_certificate_company_name", b"_certificate_company_name"]  # noqa: Y015
+    _WhichOneofReturnType__certificate_holder_name: _TypeAlias = _typing.Literal["certificate_holder_name"]  # noqa: Y015
+    _WhichOneofArgType__certificate_holder_name: _TypeAlias = _typing.Literal["_certificate_holder_name", b"_certificate_holder_name"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_company_name) -> _WhichOneofReturnType__certificate_company_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certificate_holder_name) -> _WhichOneofReturnType__certificate_holder_name | None: ...
+
+Global___ProveBidderRequest: _TypeAlias = ProveBidderRequest  # noqa: Y015
+
+@_typing.final
+class ProveBidderResponse(_message.Message):
+    """The response of ProveBidder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPANY_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def company(self) -> _bidder_pb2.CompanyProfile:
+        """The company profile (企業情報), from the agency's roster."""
+
+    @_builtins.property
+    def proof(self) -> _bidder_pb2.BidderProof:
+        """Proves it, for the new card."""
+
+    def __init__(
+        self,
+        *,
+        company: _bidder_pb2.CompanyProfile | None = ...,
+        proof: _bidder_pb2.BidderProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["company", b"company", "proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProveBidderResponse: _TypeAlias = ProveBidderResponse  # noqa: Y015
 
 @_typing.final
 class ListQualifiedAgenciesRequest(_message.Message):
@@ -507,6 +659,7 @@ class CommitRosterRequest(_message.Message):
     DECISIONS_FIELD_NUMBER: _builtins.int
     ACCEPT_SUGGESTIONS_FIELD_NUMBER: _builtins.int
     CONFIRMED_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
     """Required. The import_id of the preview."""
     accept_suggestions: _builtins.bool
@@ -521,6 +674,10 @@ class CommitRosterRequest(_message.Message):
     def confirmed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The reasons of the preview's questions that the officer confirms: all of them, and no others."""
 
+    @_builtins.property
+    def act(self) -> _signed_purpose_pb2.SignedPurpose:
+        """Required. The officer's signed act."""
+
     def __init__(
         self,
         *,
@@ -528,10 +685,11 @@ class CommitRosterRequest(_message.Message):
         decisions: _abc.Iterable[_bidder_pb2.RowDecision] | None = ...,
         accept_suggestions: _builtins.bool = ...,
         confirmed: _abc.Iterable[_builtins.str] | None = ...,
+        act: _signed_purpose_pb2.SignedPurpose | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_suggestions", b"accept_suggestions", "confirmed", b"confirmed", "decisions", b"decisions", "import_id", b"import_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_suggestions", b"accept_suggestions", "act", b"act", "confirmed", b"confirmed", "decisions", b"decisions", "import_id", b"import_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -618,16 +776,22 @@ class CancelRosterPreviewRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IMPORT_ID_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
     """Required. The import_id of the preview."""
+    @_builtins.property
+    def act(self) -> _signed_purpose_pb2.SignedPurpose:
+        """Required. The officer's signed act."""
+
     def __init__(
         self,
         *,
         import_id: _builtins.str = ...,
+        act: _signed_purpose_pb2.SignedPurpose | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "import_id", b"import_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -990,15 +1154,28 @@ class IssuePasswordsRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     BIDDER_IDS_FIELD_NUMBER: _builtins.int
     REISSUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
     """Required. Code of the agency where the bidders are or will be qualified."""
     category: _builtins.str
     """Required. Code of the category, one that the agency offers."""
     reissue: _builtins.bool
-    """Gives a new password also to the named bidders that have one."""
+    """Gives a new password also to the named bidders that have one. Then bidders have to be named."""
+    reason: _builtins.str
+    """Required with reissue. Why; 1 to 400 characters."""
+    document: _builtins.str
+    """Required with reissue. What the bidder applied with (QUA-14), for example ユーザID・パスワード再交付申請書; 1 to 100
+    characters on one line.
+    """
     @_builtins.property
     def bidder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The bidders to give a password to; empty means every bidder of the agency and category that has none yet."""
+
+    @_builtins.property
+    def act(self) -> _signed_purpose_pb2.SignedPurpose:
+        """Required. The officer's signed act."""
 
     def __init__(
         self,
@@ -1007,10 +1184,13 @@ class IssuePasswordsRequest(_message.Message):
         category: _builtins.str = ...,
         bidder_ids: _abc.Iterable[_builtins.str] | None = ...,
         reissue: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        document: _builtins.str = ...,
+        act: _signed_purpose_pb2.SignedPurpose | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_ids", b"bidder_ids", "category", b"category", "reissue", b"reissue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agency", b"agency", "bidder_ids", b"bidder_ids", "category", b"category", "document", b"document", "reason", b"reason", "reissue", b"reissue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,16 @@ class QualificationRegistryStub:
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.FromString,
                 _registered_method=True)
+        self.GetCompany = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/GetCompany',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyResponse.FromString,
+                _registered_method=True)
+        self.ProveBidder = channel.unary_unary(
+                '/toroku.qualification.v1.QualificationRegistry/ProveBidder',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderResponse.FromString,
+                _registered_method=True)
         self.ListQualifiedAgencies = channel.unary_unary(
                 '/toroku.qualification.v1.QualificationRegistry/ListQualifiedAgencies',
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesRequest.SerializeToString,
@@ -116,7 +126,9 @@ class QualificationRegistryServicer:
         Caller: the front door. Idempotent but for the count of failures.
         Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
         time), TOO_MANY_TRIES; only after a right password BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY,
-        COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
+        COMPANY_DIFFERS_FROM_CARD, and where an officer has to decide about the card (CardApprovals)
+        COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING (asked already) or CARD_APPROVAL_REFUSED;
+        AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
         CERTIFICATE_SHA256_INVALID;
         FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
         FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
@@ -131,8 +143,30 @@ class QualificationRegistryServicer:
         now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
         door, before the act is made and before it is carried out. Idempotent.
         Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
-        PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+        PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
+        HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED;
         AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCompany(self, request, context):
+        """The company profile of a bidder whose card proved itself, from the agency's roster, for a form or a receipt. Caller:
+        the front door. Idempotent. Errors: BIDDER_NOT_QUALIFIED (at the agency in the category; also for an unknown one),
+        BIDDER_ENDED, BIDDER_SUSPENDED; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveBidder(self, request, context):
+        """Proves that a bidder, whose old card proved itself, may have a new card in its place (REN-02): as FindBidder, without
+        a search. The proof says nothing of a password: the registry of cards knows what the old binding holds. ConfirmBidder
+        confirms it. Caller: the front door. Idempotent. Errors: those of GetCompany; BIDDER_REAPPLIED (another number was
+        given after a missed re-application), BIDDER_AUTHORITY_TRANSFERRED, BIDDER_MERGED; COMPANY_DIFFERS_FROM_CARD,
+        COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED,
+        CERTIFICATE_SHA256_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,7 +183,8 @@ class QualificationRegistryServicer:
     def PreviewRoster(self, request_iterator, context):
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
-        mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+        mapping names as responsible. Changes no bidder, and needs no signed act for that: a preview is kept for a day and can
+        be committed once, by an act.
         The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
         the questions about it compare it with the list of the term before.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
@@ -163,10 +198,12 @@ class QualificationRegistryServicer:
         ROSTER_KIND_TWICE, ROSTER_NO_ROW_COUNTS, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_SHORT, ROSTER_BIDDER_ID_RESERVED,
         ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
         ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
-        ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+        ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, ROSTER_PREDECESSOR_KIND_UNKNOWN, ROSTER_PREDECESSOR_UNKNOWN,
+        ROSTER_PREDECESSOR_SAME, ROSTER_PREDECESSOR_TWICE, ROSTER_PREDECESSOR_LINKED, ROSTER_PREDECESSOR_CIRCULAR, and
+        reasons of fields.
         Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
-        about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
-        ROSTER_TEXT_DOUBTFUL.
+        about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED,
+        ROSTER_BIDDERS_LINKED or ROSTER_TEXT_DOUBTFUL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,9 +230,9 @@ class QualificationRegistryServicer:
 
     def CommitRoster(self, request, context):
         """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
-        it was previewed. Idempotent by import_id: a repeated call returns the same result.
+        it was previewed. Idempotent by request_id, and by import_id: a repeated call returns the same result.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
-        import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+        import was committed since, bidders were linked, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
         ROSTER_ROW_NOT_UNDECIDED,
         ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
         metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
@@ -261,10 +298,12 @@ class QualificationRegistryServicer:
     def IssuePasswords(self, request, context):
         """Issues a password to bidders that have none (or to the named ones) and are or will be qualified at an agency in a
         category, as letters. Only the hash is stored. A password counts at every agency. Caller: an officer of the agency.
-        Not idempotent: a password whose letter was lost has to be issued again, with reissue, and counts as changed today
-        (QUA-09).
+        One act is for all bidders of the call. The letters are sent once: a repetition of the request is refused with
+        PASSWORDS_ISSUED_BEFORE. A password whose letter was lost has to be issued again, with reissue, and counts as changed
+        today (QUA-09).
         Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified
-        at other agencies only), PASSWORD_ALREADY_ISSUED.
+        at other agencies only), PASSWORD_ALREADY_ISSUED, PASSWORDS_ISSUED_BEFORE, REISSUE_WITHOUT_BIDDERS,
+        OFFICER_REASON_INVALID, REISSUE_DOCUMENT_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -282,6 +321,16 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
                     servicer.ConfirmBidder,
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.SerializeToString,
+            ),
+            'GetCompany': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCompany,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyResponse.SerializeToString,
+            ),
+            'ProveBidder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveBidder,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderResponse.SerializeToString,
             ),
             'ListQualifiedAgencies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListQualifiedAgencies,
@@ -399,6 +448,60 @@ class QualificationRegistry:
             '/toroku.qualification.v1.QualificationRegistry/ConfirmBidder',
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderRequest.SerializeToString,
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ConfirmBidderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCompany(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/GetCompany',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.GetCompanyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveBidder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.QualificationRegistry/ProveBidder',
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,9 @@ class QualificationRegistryStub:
     Caller: the front door. Idempotent but for the count of failures.
     Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
     time), TOO_MANY_TRIES; only after a right password BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY,
-    COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
+    COMPANY_DIFFERS_FROM_CARD, and where an officer has to decide about the card (CardApprovals)
+    COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING (asked already) or CARD_APPROVAL_REFUSED;
+    AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
     CERTIFICATE_SHA256_INVALID;
     FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
     FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
@@ -49,8 +51,22 @@ class QualificationRegistryStub:
     now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
     door, before the act is made and before it is carried out. Idempotent.
     Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
-    PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+    PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
+    HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED;
     AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
+    """
+    GetCompany: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.GetCompanyRequest, _qualification_registry_pb2.GetCompanyResponse]
+    """The company profile of a bidder whose card proved itself, from the agency's roster, for a form or a receipt. Caller:
+    the front door. Idempotent. Errors: BIDDER_NOT_QUALIFIED (at the agency in the category; also for an unknown one),
+    BIDDER_ENDED, BIDDER_SUSPENDED; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED.
+    """
+    ProveBidder: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ProveBidderRequest, _qualification_registry_pb2.ProveBidderResponse]
+    """Proves that a bidder, whose old card proved itself, may have a new card in its place (REN-02): as FindBidder, without
+    a search. The proof says nothing of a password: the registry of cards knows what the old binding holds. ConfirmBidder
+    confirms it. Caller: the front door. Idempotent. Errors: those of GetCompany; BIDDER_REAPPLIED (another number was
+    given after a missed re-application), BIDDER_AUTHORITY_TRANSFERRED, BIDDER_MERGED; COMPANY_DIFFERS_FROM_CARD,
+    COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED,
+    CERTIFICATE_SHA256_INVALID.
     """
     ListQualifiedAgencies: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
@@ -59,7 +75,8 @@ class QualificationRegistryStub:
     PreviewRoster: _grpc.StreamStreamMultiCallable[_qualification_registry_pb2.PreviewRosterRequest, _qualification_registry_pb2.PreviewRosterResponse]
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
-    mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+    mapping names as responsible. Changes no bidder, and needs no signed act for that: a preview is kept for a day and can
+    be committed once, by an act.
     The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
     the questions about it compare it with the list of the term before.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
@@ -73,10 +90,12 @@ class QualificationRegistryStub:
     ROSTER_KIND_TWICE, ROSTER_NO_ROW_COUNTS, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_SHORT, ROSTER_BIDDER_ID_RESERVED,
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
     ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
-    ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+    ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, ROSTER_PREDECESSOR_KIND_UNKNOWN, ROSTER_PREDECESSOR_UNKNOWN,
+    ROSTER_PREDECESSOR_SAME, ROSTER_PREDECESSOR_TWICE, ROSTER_PREDECESSOR_LINKED, ROSTER_PREDECESSOR_CIRCULAR, and
+    reasons of fields.
     Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
-    about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
-    ROSTER_TEXT_DOUBTFUL.
+    about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED,
+    ROSTER_BIDDERS_LINKED or ROSTER_TEXT_DOUBTFUL.
     """
     ListPreviewLines: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListPreviewLinesRequest, _qualification_registry_pb2.ListPreviewLinesResponse]
     """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
@@ -91,9 +110,9 @@ class QualificationRegistryStub:
     """
     CommitRoster: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
-    it was previewed. Idempotent by import_id: a repeated call returns the same result.
+    it was previewed. Idempotent by request_id, and by import_id: a repeated call returns the same result.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
-    import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+    import was committed since, bidders were linked, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
     ROSTER_ROW_NOT_UNDECIDED,
     ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
     metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
@@ -131,10 +150,12 @@ class QualificationRegistryStub:
     IssuePasswords: _grpc.UnaryStreamMultiCallable[_qualification_registry_pb2.IssuePasswordsRequest, _qualification_registry_pb2.IssuePasswordsResponse]
     """Issues a password to bidders that have none (or to the named ones) and are or will be qualified at an agency in a
     category, as letters. Only the hash is stored. A password counts at every agency. Caller: an officer of the agency.
-    Not idempotent: a password whose letter was lost has to be issued again, with reissue, and counts as changed today
-    (QUA-09).
+    One act is for all bidders of the call. The letters are sent once: a repetition of the request is refused with
+    PASSWORDS_ISSUED_BEFORE. A password whose letter was lost has to be issued again, with reissue, and counts as changed
+    today (QUA-09).
     Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified
-    at other agencies only), PASSWORD_ALREADY_ISSUED.
+    at other agencies only), PASSWORD_ALREADY_ISSUED, PASSWORDS_ISSUED_BEFORE, REISSUE_WITHOUT_BIDDERS,
+    OFFICER_REASON_INVALID, REISSUE_DOCUMENT_INVALID.
     """
 
 @_typing.type_check_only
@@ -147,7 +168,9 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     Caller: the front door. Idempotent but for the count of failures.
     Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
     time), TOO_MANY_TRIES; only after a right password BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY,
-    COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
+    COMPANY_DIFFERS_FROM_CARD, and where an officer has to decide about the card (CardApprovals)
+    COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING (asked already) or CARD_APPROVAL_REFUSED;
+    AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
     CERTIFICATE_SHA256_INVALID;
     FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
     FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
@@ -158,8 +181,22 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
     door, before the act is made and before it is carried out. Idempotent.
     Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
-    PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+    PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
+    HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED;
     AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
+    """
+    GetCompany: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.GetCompanyRequest, _qualification_registry_pb2.GetCompanyResponse]  # type: ignore[assignment]
+    """The company profile of a bidder whose card proved itself, from the agency's roster, for a form or a receipt. Caller:
+    the front door. Idempotent. Errors: BIDDER_NOT_QUALIFIED (at the agency in the category; also for an unknown one),
+    BIDDER_ENDED, BIDDER_SUSPENDED; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED.
+    """
+    ProveBidder: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ProveBidderRequest, _qualification_registry_pb2.ProveBidderResponse]  # type: ignore[assignment]
+    """Proves that a bidder, whose old card proved itself, may have a new card in its place (REN-02): as FindBidder, without
+    a search. The proof says nothing of a password: the registry of cards knows what the old binding holds. ConfirmBidder
+    confirms it. Caller: the front door. Idempotent. Errors: those of GetCompany; BIDDER_REAPPLIED (another number was
+    given after a missed re-application), BIDDER_AUTHORITY_TRANSFERRED, BIDDER_MERGED; COMPANY_DIFFERS_FROM_CARD,
+    COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED,
+    CERTIFICATE_SHA256_INVALID.
     """
     ListQualifiedAgencies: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]  # type: ignore[assignment]
     """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
@@ -168,7 +205,8 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     PreviewRoster: _aio.StreamStreamMultiCallable[_qualification_registry_pb2.PreviewRosterRequest, _qualification_registry_pb2.PreviewRosterResponse]  # type: ignore[assignment]
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
-    mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+    mapping names as responsible. Changes no bidder, and needs no signed act for that: a preview is kept for a day and can
+    be committed once, by an act.
     The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
     the questions about it compare it with the list of the term before.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
@@ -182,10 +220,12 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     ROSTER_KIND_TWICE, ROSTER_NO_ROW_COUNTS, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_SHORT, ROSTER_BIDDER_ID_RESERVED,
     ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
     ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
-    ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+    ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, ROSTER_PREDECESSOR_KIND_UNKNOWN, ROSTER_PREDECESSOR_UNKNOWN,
+    ROSTER_PREDECESSOR_SAME, ROSTER_PREDECESSOR_TWICE, ROSTER_PREDECESSOR_LINKED, ROSTER_PREDECESSOR_CIRCULAR, and
+    reasons of fields.
     Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
-    about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
-    ROSTER_TEXT_DOUBTFUL.
+    about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED,
+    ROSTER_BIDDERS_LINKED or ROSTER_TEXT_DOUBTFUL.
     """
     ListPreviewLines: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListPreviewLinesRequest, _qualification_registry_pb2.ListPreviewLinesResponse]  # type: ignore[assignment]
     """The lines of a preview that are new, changed or gone, by kind in the order of LineKind, within a kind by bidder id.
@@ -200,9 +240,9 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     """
     CommitRoster: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.CommitRosterRequest, _qualification_registry_pb2.CommitRosterResponse]  # type: ignore[assignment]
     """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
-    it was previewed. Idempotent by import_id: a repeated call returns the same result.
+    it was previewed. Idempotent by request_id, and by import_id: a repeated call returns the same result.
     Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
-    import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+    import was committed since, bidders were linked, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
     ROSTER_ROW_NOT_UNDECIDED,
     ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
     metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
@@ -240,10 +280,12 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     IssuePasswords: _aio.UnaryStreamMultiCallable[_qualification_registry_pb2.IssuePasswordsRequest, _qualification_registry_pb2.IssuePasswordsResponse]  # type: ignore[assignment]
     """Issues a password to bidders that have none (or to the named ones) and are or will be qualified at an agency in a
     category, as letters. Only the hash is stored. A password counts at every agency. Caller: an officer of the agency.
-    Not idempotent: a password whose letter was lost has to be issued again, with reissue, and counts as changed today
-    (QUA-09).
+    One act is for all bidders of the call. The letters are sent once: a repetition of the request is refused with
+    PASSWORDS_ISSUED_BEFORE. A password whose letter was lost has to be issued again, with reissue, and counts as changed
+    today (QUA-09).
     Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified
-    at other agencies only), PASSWORD_ALREADY_ISSUED.
+    at other agencies only), PASSWORD_ALREADY_ISSUED, PASSWORDS_ISSUED_BEFORE, REISSUE_WITHOUT_BIDDERS,
+    OFFICER_REASON_INVALID, REISSUE_DOCUMENT_INVALID.
     """
 
 class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
@@ -259,7 +301,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         Caller: the front door. Idempotent but for the count of failures.
         Errors: BIDDER_NOT_FOUND (unknown id, wrong name, wrong password and not on this roster alike, after the same
         time), TOO_MANY_TRIES; only after a right password BIDDER_ENDED, BIDDER_SUSPENDED, PASSWORD_CHANGED_TODAY,
-        COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
+        COMPANY_DIFFERS_FROM_CARD, and where an officer has to decide about the card (CardApprovals)
+        COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING (asked already) or CARD_APPROVAL_REFUSED;
+        AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED;
         CERTIFICATE_SHA256_INVALID;
         FIELDS_INVALID with FIELD_REQUIRED, FIELD_TOO_LONG, FIELD_HAS_CONTROL_CHARACTERS, FIELD_NOT_HALF_WIDTH,
         FIELD_NOT_FULL_WIDTH, FIELD_PATTERN_DIFFERS, LEGAL_FORM_ABBREVIATED.
@@ -276,8 +320,34 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         now, and a proof of now, which a registration is committed with; it ends when the first one does. Caller: the front
         door, before the act is made and before it is carried out. Idempotent.
         Errors: BIDDER_PROOF_INVALID, BIDDER_PROOF_EXPIRED, BIDDER_NOT_QUALIFIED, BIDDER_ENDED, BIDDER_SUSPENDED,
-        PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER;
+        PASSWORD_CHANGED_TODAY, PASSWORD_CHANGED_SINCE_SEARCH, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
+        HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED;
         AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED (the profile changed).
+        """
+
+    @_abc_1.abstractmethod
+    def GetCompany(
+        self,
+        request: _qualification_registry_pb2.GetCompanyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.GetCompanyResponse, _abc.Awaitable[_qualification_registry_pb2.GetCompanyResponse]]:
+        """The company profile of a bidder whose card proved itself, from the agency's roster, for a form or a receipt. Caller:
+        the front door. Idempotent. Errors: BIDDER_NOT_QUALIFIED (at the agency in the category; also for an unknown one),
+        BIDDER_ENDED, BIDDER_SUSPENDED; AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED.
+        """
+
+    @_abc_1.abstractmethod
+    def ProveBidder(
+        self,
+        request: _qualification_registry_pb2.ProveBidderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_qualification_registry_pb2.ProveBidderResponse, _abc.Awaitable[_qualification_registry_pb2.ProveBidderResponse]]:
+        """Proves that a bidder, whose old card proved itself, may have a new card in its place (REN-02): as FindBidder, without
+        a search. The proof says nothing of a password: the registry of cards knows what the old binding holds. ConfirmBidder
+        confirms it. Caller: the front door. Idempotent. Errors: those of GetCompany; BIDDER_REAPPLIED (another number was
+        given after a missed re-application), BIDDER_AUTHORITY_TRANSFERRED, BIDDER_MERGED; COMPANY_DIFFERS_FROM_CARD,
+        COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED,
+        CERTIFICATE_SHA256_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -298,7 +368,8 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.PreviewRosterResponse], _abc.AsyncIterator[_qualification_registry_pb2.PreviewRosterResponse]]:
         """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
         are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
-        mapping names as responsible. Changes no bidder: a preview is kept for a day and can be committed once.
+        mapping names as responsible. Changes no bidder, and needs no signed act for that: a preview is kept for a day and can
+        be committed once, by an act.
         The list is compared with the one of the same roster and term; the first list of a term has only new bidders, and
         the questions about it compare it with the list of the term before.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_STREAM_WRONG, ROSTER_NOT_RECEIVED,
@@ -312,10 +383,12 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         ROSTER_KIND_TWICE, ROSTER_NO_ROW_COUNTS, ROSTER_BIDDER_ID_WRONG, ROSTER_BIDDER_ID_SHORT, ROSTER_BIDDER_ID_RESERVED,
         ROSTER_BIDDER_TWICE, ROSTER_DATE_WRONG, ROSTER_DATES_REVERSED, ROSTER_AGENCY_UNKNOWN,
         ROSTER_AGENCY_WITHOUT_CATEGORY, ROSTER_CORPORATE_NUMBER_WRONG, ROSTER_TEXT_BROKEN, ROSTER_COLUMN_ONE_WORD,
-        ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, and reasons of fields.
+        ROSTER_COLUMN_EMPTY, ROSTER_COLUMN_WRONG, ROSTER_PREDECESSOR_KIND_UNKNOWN, ROSTER_PREDECESSOR_UNKNOWN,
+        ROSTER_PREDECESSOR_SAME, ROSTER_PREDECESSOR_TWICE, ROSTER_PREDECESSOR_LINKED, ROSTER_PREDECESSOR_CIRCULAR, and
+        reasons of fields.
         Undecided rows have ROSTER_ROW_WITHOUT_NUMBER, ROSTER_ROW_NUMBER_APPEARED or ROSTER_ROW_PERHAPS_SAME; questions
-        about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED or
-        ROSTER_TEXT_DOUBTFUL.
+        about the file ROSTER_MANY_GONE, ROSTER_FILE_SEEN_BEFORE, ROSTER_AGENCIES_MISSING, ROSTER_BIDDERS_RENUMBERED,
+        ROSTER_BIDDERS_LINKED or ROSTER_TEXT_DOUBTFUL.
         """
 
     @_abc_1.abstractmethod
@@ -348,9 +421,9 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.CommitRosterResponse], _abc.AsyncIterator[_qualification_registry_pb2.CommitRosterResponse]]:
         """Imports a previewed roster, all or nothing. Caller: an officer of the agency that was responsible for the roster when
-        it was previewed. Idempotent by import_id: a repeated call returns the same result.
+        it was previewed. Idempotent by request_id, and by import_id: a repeated call returns the same result.
         Errors: AGENCY_NOT_OWN (another agency is responsible), ROSTER_PREVIEW_UNKNOWN, ROSTER_PREVIEW_OUTDATED (another
-        import was committed since, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
+        import was committed since, bidders were linked, or the profile changed), ROSTER_HAS_ERRORS, ROSTER_ROWS_UNDECIDED,
         ROSTER_ROW_NOT_UNDECIDED,
         ROSTER_BIDDER_DECIDED_TWICE, ROSTER_NOT_CONFIRMED (also ROSTER_MANY_GONE where only the decisions make it so; the
         metadata has the missing reasons), ROSTER_CONFIRMATION_NOT_ASKED, ROSTER_TERM_ENDED, BIDDER_UNKNOWN,
@@ -430,10 +503,12 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_qualification_registry_pb2.IssuePasswordsResponse], _abc.AsyncIterator[_qualification_registry_pb2.IssuePasswordsResponse]]:
         """Issues a password to bidders that have none (or to the named ones) and are or will be qualified at an agency in a
         category, as letters. Only the hash is stored. A password counts at every agency. Caller: an officer of the agency.
-        Not idempotent: a password whose letter was lost has to be issued again, with reissue, and counts as changed today
-        (QUA-09).
+        One act is for all bidders of the call. The letters are sent once: a repetition of the request is refused with
+        PASSWORDS_ISSUED_BEFORE. A password whose letter was lost has to be issued again, with reissue, and counts as changed
+        today (QUA-09).
         Errors: AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, BIDDER_UNKNOWN (also for a bidder that is qualified
-        at other agencies only), PASSWORD_ALREADY_ISSUED.
+        at other agencies only), PASSWORD_ALREADY_ISSUED, PASSWORDS_ISSUED_BEFORE, REISSUE_WITHOUT_BIDDERS,
+        OFFICER_REASON_INVALID, REISSUE_DOCUMENT_INVALID.
         """
 
 def add_QualificationRegistryServicer_to_server(servicer: QualificationRegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,7 +1,8 @@
-"""The states of cards, the intentions to propagate their registrations, and the states of the propagations."""
+"""The states of cards and bidders, the intentions to propagate registrations, and the states of the propagations."""
 
 from alembic import op
 
+from officers.tables import create_directory
 from servicekit.migrations import create_jobs_schema
 
 revision = "0001"
@@ -11,6 +12,7 @@ down_revision = None
 def upgrade() -> None:
     """Creates the tables."""
     create_jobs_schema(op.get_bind())
+    create_directory(op.execute)
     op.execute(
         """
         CREATE TABLE card_states (
@@ -23,8 +25,25 @@ def upgrade() -> None:
             is_suspended boolean NOT NULL,
             proven_password boolean NOT NULL,
             proven_company text NOT NULL CHECK (proven_company IN ('same', 'unreadable', 'different')),
+            proven_holder text NOT NULL
+                CHECK (proven_holder IN ('contract party', 'representative', 'unreadable', 'different')),
             registrations jsonb NOT NULL,
             PRIMARY KEY (certificate_sha256, category)
+        )
+        """
+    )
+    op.execute("CREATE INDEX card_states_bidder ON card_states (bidder_id, category)")
+    op.execute(
+        """
+        CREATE TABLE bidder_states (
+            bidder_id text NOT NULL,
+            category text NOT NULL,
+            version_epoch bigint NOT NULL,
+            version_number bigint NOT NULL,
+            is_suspended boolean NOT NULL,
+            suspended_agencies text[] NOT NULL,
+            approved_cards jsonb NOT NULL,
+            PRIMARY KEY (bidder_id, category)
         )
         """
     )
@@ -43,6 +62,7 @@ def upgrade() -> None:
             refusals integer NOT NULL DEFAULT 0,
             refused_for text NOT NULL DEFAULT '',
             due_at timestamptz,
+            kind text NOT NULL DEFAULT 'registration' CHECK (kind IN ('registration', 'renewal')),
             CHECK ((state = 'done') = (done_at IS NOT NULL)),
             FOREIGN KEY (certificate_sha256, category) REFERENCES card_states
         )

@@ -1,7 +1,9 @@
-"""Cards, their sessions, bindings, registrations and states; notices; bidders' status; CRLs; the history."""
+"""Cards, their sessions, bindings, registrations and states; notices; bidders' status; officers; CRLs; the history."""
 
 from alembic import op
 
+from history.tables import create_history
+from officers.tables import create_officers
 from servicekit.migrations import create_jobs_schema
 
 revision = "0001"
@@ -96,6 +98,7 @@ STATEMENTS = (
         agency text NOT NULL,
         category text NOT NULL,
         certificate_sha256 bytea NOT NULL REFERENCES card,
+        role text NOT NULL DEFAULT 'sole' CHECK (role IN ('sole', 'old', 'new')),
         read_only boolean NOT NULL,
         opened_at timestamptz NOT NULL,
         last_used_at timestamptz NOT NULL,
@@ -138,15 +141,25 @@ STATEMENTS = (
         THEN
             RETURN NEW;
         END IF;
-        RAISE EXCEPTION 'a binding begins, is proven again and ends, nothing else happens to it';
+        IF TG_OP = 'UPDATE' AND OLD.ended_as = 'closed' AND NEW.ended_at IS NULL
+            AND (OLD.certificate_sha256, OLD.category, OLD.number, OLD.bidder_id, OLD.began_at, OLD.began_because,
+                OLD.password_proven, OLD.company, OLD.holder)
+              = (NEW.certificate_sha256, NEW.category, NEW.number, NEW.bidder_id, NEW.began_at, NEW.began_because,
+                NEW.password_proven, NEW.company, NEW.holder)
+        THEN
+            RETURN NEW;
+        END IF;
+        RAISE EXCEPTION 'a binding begins, is proven again, ends and, if closed, is reopened, and nothing else';
     END $$
     """,
     """
     CREATE TRIGGER binding_only_ends BEFORE UPDATE OR DELETE ON binding
         FOR EACH ROW EXECUTE FUNCTION binding_only_ends()
     """,
-    # Every registration of every binding; the newest binding's counts. Without foreign keys and further indexes: rows
-    # come by the million, set by set. The key begins with the card, whose registrations are read and written together.
+    # Every registration of every binding; the newest binding's counts. One that a reopening ended while its binding
+    # goes on has a number below 0, so that the card can be registered there anew. Without foreign keys and further
+    # indexes: rows come by the million, set by set. The key begins with the card, whose registrations are read and
+    # written together.
     """
     CREATE TABLE registration (
         certificate_sha256 bytea NOT NULL,
@@ -156,13 +169,33 @@ STATEMENTS = (
         registration_id uuid NOT NULL,
         bidder_id text NOT NULL,
         registered_at timestamptz NOT NULL,
-        origin text NOT NULL CHECK (origin IN ('contractor', 'propagation')),
+        origin text NOT NULL CHECK (origin IN ('contractor', 'propagation', 'renewal')),
         state text NOT NULL DEFAULT 'good' CHECK (state IN ('good', 'suspended', 'replaced', 'ended')),
         reason text,
+        -- The cards after and before this one at the agency: by a renewal, or linked by an officer.
+        replaced_by bytea,
+        predecessor bytea,
+        -- The contractor chose that the other agencies do not follow.
+        stays_here boolean NOT NULL DEFAULT false,
         PRIMARY KEY (certificate_sha256, category, agency, binding_number),
-        CHECK ((state = 'good') = (reason IS NULL))
+        CHECK ((state = 'good') = (reason IS NULL)),
+        CHECK ((state = 'replaced') = (replaced_by IS NOT NULL))
     )
     """,
+    # The expired cards that contractors named as the ones before their new cards, until an officer links the two.
+    """
+    CREATE TABLE named_predecessor (
+        registration_id uuid PRIMARY KEY,
+        certificate_sha256 bytea NOT NULL,
+        category text NOT NULL,
+        agency text NOT NULL,
+        bidder_id text NOT NULL,
+        predecessor bytea NOT NULL,
+        named_at timestamptz NOT NULL
+    )
+    """,
+    "CREATE INDEX named_predecessor_by_agency ON named_predecessor (agency, category, named_at, registration_id)",
+    "CREATE INDEX named_predecessor_named ON named_predecessor (named_at)",
     # The lookup reads the state of a registration and no binding, so whoever ends a binding can't forget these.
     """
     CREATE FUNCTION binding_ends_its_registrations() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -172,6 +205,10 @@ STATEMENTS = (
         WHERE ended.ended_at IS NOT NULL AND registration.certificate_sha256 = ended.certificate_sha256
             AND registration.category = ended.category AND registration.binding_number = ended.number
             AND registration.state IN ('good', 'suspended');
+        -- Those at agencies; one in the whole instance is about the card, whoever it is bound to.
+        DELETE FROM card_suspension USING now_ended AS ended
+        WHERE ended.ended_at IS NOT NULL AND card_suspension.certificate_sha256 = ended.certificate_sha256
+            AND card_suspension.category = ended.category AND card_suspension.agency <> 'operator';
         RETURN NULL;
     END $$
     """,
@@ -192,24 +229,61 @@ STATEMENTS = (
         PRIMARY KEY (certificate_sha256, category)
     )
     """,
-    # What people are told of by mail, until it is sent.
+    # Suspensions by officers that stand: of the whole instance under the code of the operator. One that nobody
+    # confirmed lapses. What follows from it stands in the state of the registration, or in that of the card.
+    """
+    CREATE TABLE card_suspension (
+        certificate_sha256 bytea NOT NULL,
+        category text NOT NULL,
+        agency text NOT NULL,
+        reason text NOT NULL,
+        suspended_by text NOT NULL,
+        suspended_at timestamptz NOT NULL,
+        lapses_at timestamptz,
+        confirmed_by text,
+        PRIMARY KEY (certificate_sha256, category, agency),
+        CHECK ((lapses_at IS NULL) = (confirmed_by IS NOT NULL))
+    )
+    """,
+    "CREATE INDEX card_suspension_lapses ON card_suspension (lapses_at) WHERE lapses_at IS NOT NULL",
+    # What people are told of by mail, until it is sent: a registration, a renewal, or what an officer did to a card.
     """
     CREATE TABLE notice (
         notice_id uuid PRIMARY KEY,
-        kind text NOT NULL CHECK (kind IN ('registration', 'registration notice')),
-        registration_id uuid NOT NULL,
+        kind text NOT NULL CHECK (kind IN (
+            'registration', 'registration notice', 'renewal', 'renewal notice', 'card suspended', 'card resumed',
+            'binding undone', 'registration reopened', 'predecessor linked'
+        )),
+        registration_id uuid,
+        certificate_sha256 bytea,
+        agency text,
+        category text,
+        bidder_id text,
+        happened_at timestamptz,
+        history_number bigint NOT NULL,
         written_at timestamptz NOT NULL,
-        sent_at timestamptz
+        sent_at timestamptz,
+        CHECK (
+            (kind IN ('registration', 'registration notice', 'renewal', 'renewal notice', 'registration reopened'))
+            = (registration_id IS NOT NULL)
+        ),
+        CHECK (kind IN ('registration', 'registration notice', 'renewal', 'renewal notice') OR (
+            certificate_sha256 IS NOT NULL AND agency IS NOT NULL AND category IS NOT NULL AND bidder_id IS NOT NULL
+            AND happened_at IS NOT NULL
+        ))
     )
     """,
     "CREATE INDEX notice_sent ON notice (sent_at) WHERE sent_at IS NOT NULL",
     """
-    CREATE TABLE bidder (
-        bidder_id text PRIMARY KEY,
+    CREATE TABLE bidder_state (
+        bidder_id text NOT NULL,
+        category text NOT NULL,
         status text NOT NULL CHECK (status IN ('active', 'suspended', 'ended')),
+        suspended_agencies text[] NOT NULL,
         version_epoch bigint NOT NULL,
         version_number bigint NOT NULL,
-        recorded_at timestamptz NOT NULL
+        recorded_at timestamptz NOT NULL,
+        PRIMARY KEY (bidder_id, category)
     )
     """,
     # What became of a request: a registration with its place, or a tombstone.
@@ -234,38 +308,74 @@ STATEMENTS = (
     # Only contractors' registrations are asked for by id; they are one in sixty.
     "CREATE UNIQUE INDEX request_outcome_registration ON request_outcome (registration_id)",
     "CREATE INDEX request_outcome_tombstones ON request_outcome (recorded_at) WHERE registration_id IS NULL",
+    # An invitation of a person as an officer. Of the code only the argon2id hash is kept; the certificate is that with
+    # which the person accepted, and counts for nothing before an administrator has confirmed it.
     """
-    CREATE TABLE history (
-        number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        happened_at timestamptz NOT NULL,
-        who text NOT NULL,
-        what text NOT NULL,
-        certificate_sha256 bytea NOT NULL,
-        category text,
-        agencies text[] NOT NULL,
-        bidder_id text,
-        before jsonb NOT NULL,
-        after jsonb NOT NULL,
-        -- The act that the card signed, and the certificate that its signature is checked with.
-        purpose bytea,
-        algorithm text,
-        signature bytea,
+    CREATE TABLE officer_invitation (
+        invitation_id uuid PRIMARY KEY,
+        person_id text NOT NULL,
+        agency text NOT NULL,
+        name text NOT NULL,
+        mail_address text NOT NULL,
+        is_further boolean NOT NULL,
+        code_hash text NOT NULL,
+        invited_by text NOT NULL,
+        invited_at timestamptz NOT NULL,
         certificate bytea,
-        CHECK ((purpose IS NULL) = (signature IS NULL)),
-        CHECK ((purpose IS NULL) = (algorithm IS NULL)),
-        CHECK ((purpose IS NULL) = (certificate IS NULL))
+        certificate_sha256 bytea CHECK (length(certificate_sha256) = 32),
+        accepted_at timestamptz,
+        accepted_by uuid,
+        closed_at timestamptz,
+        closed_as text CHECK (closed_as IN ('confirmed', 'cancelled', 'expired', 'withdrawn')),
+        CHECK ((accepted_at IS NULL) = (certificate IS NULL)),
+        CHECK ((accepted_at IS NULL) = (certificate_sha256 IS NULL)),
+        CHECK ((accepted_at IS NULL) = (accepted_by IS NULL)),
+        CHECK ((closed_at IS NULL) = (closed_as IS NULL))
     )
     """,
+    "CREATE UNIQUE INDEX officer_invitation_standing ON officer_invitation (person_id) WHERE closed_at IS NULL",
+    "CREATE INDEX officer_invitation_of_person ON officer_invitation (person_id, invited_at)",
+    "CREATE INDEX officer_invitation_invited ON officer_invitation (invited_at)",
+    # Tries of codes, by a certificate or for a person, whether there is such an invitation or not.
     """
-    CREATE FUNCTION history_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'the history is only ever added to';
-    END $$
+    CREATE TABLE officer_code_tries (
+        subject text PRIMARY KEY,
+        began_at timestamptz NOT NULL,
+        tries integer NOT NULL
+    )
     """,
+    "CREATE INDEX officer_code_tries_began ON officer_code_tries (began_at)",
     """
-    CREATE TRIGGER history_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON history
-        FOR EACH STATEMENT EXECUTE FUNCTION history_only_grows()
+    CREATE TABLE officer_session (
+        token_sha256 bytea PRIMARY KEY CHECK (length(token_sha256) = 32),
+        person_id text NOT NULL,
+        certificate_sha256 bytea NOT NULL CHECK (length(certificate_sha256) = 32),
+        opened_at timestamptz NOT NULL,
+        last_used_at timestamptz NOT NULL,
+        ended_at timestamptz
+    )
     """,
+    "CREATE INDEX officer_session_opened ON officer_session (opened_at)",
+    # What officers are told by mail: the code of an invitation, which lies here sealed until it is handed over, or that
+    # a certificate expires, once for each of the days before.
+    """
+    CREATE TABLE officer_notice (
+        notice_id uuid PRIMARY KEY,
+        invitation_id uuid,
+        sealed_code bytea,
+        certificate_sha256 bytea,
+        days integer,
+        written_at timestamptz NOT NULL,
+        sent_at timestamptz,
+        CHECK ((invitation_id IS NULL) <> (certificate_sha256 IS NULL)),
+        CHECK ((days IS NULL) = (certificate_sha256 IS NULL)),
+        CHECK (sealed_code IS NULL OR (invitation_id IS NOT NULL AND sent_at IS NULL))
+    )
+    """,
+    "CREATE UNIQUE INDEX officer_notice_once ON officer_notice (certificate_sha256, days)",
+    "CREATE INDEX officer_notice_written ON officer_notice (written_at)",
+    # The epoch under which each service was last told of all officers.
+    "CREATE TABLE officers_told (consumer text PRIMARY KEY, epoch bigint NOT NULL)",
     # The newest list of every scope (issuer, key, distribution point, whole or delta).
     """
     CREATE TABLE crl (
@@ -298,8 +408,30 @@ STATEMENTS = (
 )
 
 
+# What of an officer only this service knows; `officers.tables` has the rest. Names and addresses are emptied when they
+# are erased.
+OFFICERS = (
+    """
+    CREATE TABLE officer_person (
+        person_id text PRIMARY KEY REFERENCES officer,
+        name text NOT NULL,
+        mail_address text NOT NULL,
+        confirmed_at timestamptz NOT NULL,
+        withdrawn_at timestamptz
+    )
+    """,
+    "CREATE INDEX officer_person_withdrawn ON officer_person (withdrawn_at) WHERE name <> ''",
+    "CREATE INDEX officer_of_agency ON officer (agency, person_id)",
+    "CREATE INDEX officer_certificate_expiring ON officer_certificate (valid_until) WHERE NOT is_withdrawn",
+)
+
+
 def upgrade() -> None:
     """Creates the tables, and the schema of the jobs."""
     create_jobs_schema(op.get_bind())
     for statement in STATEMENTS:
+        op.execute(statement)
+    create_history(op.execute)
+    create_officers(op.execute)
+    for statement in OFFICERS:
         op.execute(statement)

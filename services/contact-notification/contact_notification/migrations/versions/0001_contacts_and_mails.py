@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from history.tables import create_history
+from officers.tables import create_directory
 from servicekit.migrations import create_jobs_schema
 
 revision = "0001"
@@ -11,6 +13,8 @@ down_revision = None
 def upgrade() -> None:
     """Creates the tables."""
     create_jobs_schema(op.get_bind())
+    create_history(op.execute)
+    create_directory(op.execute)
     op.execute(
         """
         CREATE TABLE contacts (
@@ -77,28 +81,92 @@ def upgrade() -> None:
     op.execute("CREATE INDEX abandoned_requests_oldest ON abandoned_requests (abandoned_at)")
     op.execute(
         """
-        CREATE TABLE representative_contacts (
-            bidder_id text NOT NULL,
+        CREATE TABLE contact_owners (
+            owner_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+            purpose text NOT NULL CHECK (purpose IN ('representative', 'card')),
             category text NOT NULL,
-            contact_id uuid NOT NULL REFERENCES contacts,
-            counts_from timestamptz NOT NULL,
-            PRIMARY KEY (bidder_id, category)
+            bidder_id text NOT NULL,
+            certificate_sha256 bytea CHECK (length(certificate_sha256) = 32),
+            version bigint NOT NULL DEFAULT 0,
+            contact_id uuid REFERENCES contacts,
+            former_contact_id uuid,
+            counts_from timestamptz,
+            has_successor boolean NOT NULL DEFAULT false,
+            CHECK ((purpose = 'card') = (certificate_sha256 IS NOT NULL)),
+            CHECK ((version > 0) = (contact_id IS NOT NULL)),
+            CHECK ((version > 0) = (counts_from IS NOT NULL))
         )
         """
     )
     op.execute(
         """
-        CREATE TABLE card_contacts (
-            certificate_sha256 bytea NOT NULL,
-            category text NOT NULL,
-            bidder_id text NOT NULL,
+        CREATE UNIQUE INDEX contact_owners_bidders
+            ON contact_owners (bidder_id, category) WHERE purpose = 'representative'
+        """
+    )
+    op.execute(
+        """
+        CREATE UNIQUE INDEX contact_owners_cards
+            ON contact_owners (certificate_sha256, category, bidder_id) WHERE purpose = 'card'
+        """
+    )
+    op.execute("CREATE INDEX contact_owners_of_bidder ON contact_owners (bidder_id, category)")
+    op.execute(
+        """
+        CREATE TABLE contact_versions (
+            owner_id uuid NOT NULL REFERENCES contact_owners,
+            version bigint NOT NULL CHECK (version > 0),
             contact_id uuid NOT NULL REFERENCES contacts,
             counts_from timestamptz NOT NULL,
-            PRIMARY KEY (certificate_sha256, category)
+            brought_by bytea NOT NULL CHECK (length(brought_by) = 32),
+            request_id uuid NOT NULL,
+            agency text NOT NULL,
+            company_name text NOT NULL,
+            PRIMARY KEY (owner_id, version)
         )
         """
     )
-    op.execute("CREATE INDEX card_contacts_of_bidder ON card_contacts (bidder_id)")
+    op.execute(
+        """
+        CREATE TABLE contact_at_agency (
+            owner_id uuid NOT NULL,
+            agency text NOT NULL,
+            counts_from timestamptz NOT NULL,
+            counts_until timestamptz CHECK (counts_until >= counts_from),
+            version bigint NOT NULL,
+            PRIMARY KEY (owner_id, agency, counts_from),
+            FOREIGN KEY (owner_id, version) REFERENCES contact_versions
+        )
+        """
+    )
+    # At an agency at most one earlier version counts.
+    op.execute(
+        """
+        CREATE UNIQUE INDEX contact_at_agency_open
+            ON contact_at_agency (owner_id, agency) WHERE counts_until IS NULL
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE contact_changes (
+            certificate_sha256 bytea NOT NULL CHECK (length(certificate_sha256) = 32),
+            request_id uuid NOT NULL,
+            request_sha256 bytea NOT NULL CHECK (length(request_sha256) = 32),
+            agency text NOT NULL,
+            category text NOT NULL,
+            bidder_id text NOT NULL,
+            company jsonb NOT NULL,
+            card_contact_id uuid REFERENCES contacts,
+            representative_contact_id uuid REFERENCES contacts,
+            changed_fields text[] NOT NULL,
+            propagate boolean NOT NULL,
+            counts_from timestamptz NOT NULL,
+            history_number bigint NOT NULL,
+            history_digest bytea NOT NULL CHECK (length(history_digest) = 32),
+            PRIMARY KEY (certificate_sha256, request_id)
+        )
+        """
+    )
     op.execute(
         """
         CREATE TABLE card_states (
@@ -117,25 +185,60 @@ def upgrade() -> None:
         """
         CREATE TABLE notices (
             notice_id uuid PRIMARY KEY,
-            kind text NOT NULL CHECK (kind IN ('registration', 'registration_notice')),
-            registration_id uuid NOT NULL,
-            certificate_sha256 bytea NOT NULL,
-            request_id uuid NOT NULL,
-            card_serial text NOT NULL,
+            kind text NOT NULL CHECK (kind IN (
+                'registration', 'registration_notice', 'officer_invitation', 'officer_certificate_expiring',
+                'card_suspended', 'card_resumed', 'bidder_suspended', 'bidder_resumed', 'binding_undone',
+                'card_approval_decided', 'change', 'renewal', 'renewal_notice', 'registration_reopened',
+                'predecessor_linked'
+            )),
+            certificate_sha256 bytea,
+            request_id uuid,
+            registration_id uuid,
+            card_serial text,
             agency text NOT NULL,
-            category text NOT NULL,
-            bidder_id text NOT NULL,
-            registered_at timestamptz NOT NULL,
-            holder_name text NOT NULL,
+            category text,
+            bidder_id text,
+            registered_at timestamptz,
+            holder_name text,
+            happened_at timestamptz,
+            person_id text,
+            valid_until timestamptz,
+            approval_number text,
+            is_approved boolean,
+            renewal_request_id uuid,
+            old_certificate_sha256 bytea,
+            old_card_serial text,
+            propagate boolean,
+            changed_fields text[],
+            card_contact_id uuid REFERENCES contacts,
+            company_name text,
+            history_number bigint,
+            entry_registry text,
+            entry_digest bytea CHECK (length(entry_digest) = 32),
+            entry_position bigint,
+            entry_head_number bigint,
+            entry_head_sha256 bytea CHECK (length(entry_head_sha256) = 32),
             state text NOT NULL CHECK (state IN ('waiting', 'written', 'without_contacts')),
             recipients jsonb NOT NULL,
             received_at timestamptz NOT NULL,
             FOREIGN KEY (certificate_sha256, request_id) REFERENCES staged_registrations,
-            CHECK ((state = 'waiting') = (jsonb_array_length(recipients) > 0))
+            CHECK ((state = 'waiting') = (jsonb_array_length(recipients) > 0)),
+            CHECK ((kind IN ('registration', 'registration_notice')) = (request_id IS NOT NULL)),
+            CHECK (request_id IS NOT NULL OR renewal_request_id IS NOT NULL OR state = 'written'),
+            CHECK (request_id IS NULL OR (card_contact_id IS NULL AND company_name IS NULL)),
+            CHECK ((entry_registry IS NULL) = (entry_digest IS NULL)),
+            CHECK ((entry_position IS NULL) = (entry_head_number IS NULL)),
+            CHECK ((entry_position IS NULL) = (entry_head_sha256 IS NULL))
         )
         """
     )
     op.execute("CREATE INDEX notices_waiting ON notices (certificate_sha256, request_id) WHERE state = 'waiting'")
+    op.execute(
+        """
+        CREATE INDEX notices_waiting_for_renewals ON notices (certificate_sha256, category)
+            WHERE state = 'waiting' AND renewal_request_id IS NOT NULL
+        """
+    )
     op.execute("CREATE INDEX notices_oldest ON notices (received_at) WHERE state <> 'waiting'")
     op.execute(
         """
@@ -145,6 +248,8 @@ def upgrade() -> None:
             notice_id uuid NOT NULL REFERENCES notices,
             contact_id uuid REFERENCES contacts,
             mail_address text NOT NULL,
+            recipient_name text NOT NULL DEFAULT '',
+            sealed_secret bytea CHECK (sealed_secret IS NULL OR state = 'written'),
             state text NOT NULL CHECK (state IN ('written', 'sent', 'failed')),
             written_at timestamptz NOT NULL,
             waits_since timestamptz NOT NULL DEFAULT now(),
@@ -152,14 +257,20 @@ def upgrade() -> None:
             failed_at timestamptz,
             tried_at timestamptz,
             result text CHECK (
-                result IN ('not_an_address', 'refused', 'given_up', 'put_off', 'server_unusable', 'erased')
+                result IN (
+                    'not_an_address', 'refused', 'given_up', 'put_off', 'server_unusable', 'secret_unreadable', 'erased'
+                )
             ),
             answer text,
             UNIQUE (notice_id, contact_id),
             CHECK (mail_address = '' OR (contact_id IS NULL AND state IN ('written', 'failed'))),
             CHECK ((state = 'sent') = (sent_at IS NOT NULL)),
             CHECK ((state = 'failed') = (failed_at IS NOT NULL)),
-            CHECK ((state = 'failed') = coalesce(result NOT IN ('put_off', 'server_unusable'), false))
+            CHECK (
+                (state = 'failed')
+                = coalesce(result NOT IN ('put_off', 'server_unusable', 'secret_unreadable'), false)
+            ),
+            CHECK (recipient_name = '' OR mail_address <> '')
         )
         """
     )

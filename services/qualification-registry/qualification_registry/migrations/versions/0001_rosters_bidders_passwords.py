@@ -1,7 +1,9 @@
-"""Rosters with all their versions, bidders, passwords, and the counts that slow guessing."""
+"""Rosters with all their versions, bidders, passwords, the history, and the counts that slow guessing."""
 
 from alembic import op
 
+from history.tables import create_history
+from officers.tables import create_officers
 from servicekit.migrations import create_jobs_schema
 
 revision = "0001"
@@ -11,6 +13,8 @@ down_revision = None
 def upgrade() -> None:
     """Creates all tables."""
     create_jobs_schema(op.get_bind())
+    create_history(op.execute)
+    create_officers(op.execute)
     op.execute(
         """
         CREATE TABLE registry_state (
@@ -89,7 +93,7 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX roster_imports_previewed ON roster_imports (previewed_at) WHERE committed_at IS NULL")
-    # Pieces are small enough to stay in the table's own pages: TOAST takes twice as long for the same bytes.
+    # Pieces are compressed already, and small enough to stay in the table's own pages: TOAST takes twice as long.
     op.execute(
         """
         CREATE TABLE roster_file_pieces (
@@ -122,6 +126,7 @@ def upgrade() -> None:
             postal_code text,
             address text,
             representative_name text,
+            contract_party_name text,
             representative_title text,
             telephone text,
             fax text,
@@ -131,9 +136,11 @@ def upgrade() -> None:
             permit_number text,
             grade_kinds integer NOT NULL,
             grades text NOT NULL,
-            agencies text[] NOT NULL,
+            agencies text NOT NULL,
             valid_from date,
             valid_until date,
+            predecessor text,
+            predecessor_kind text,
             superseded_by integer,
             PRIMARY KEY (bidder_id, import_number)
         )
@@ -162,11 +169,53 @@ def upgrade() -> None:
     op.execute(
         """
         CREATE TABLE bidders (
-            bidder_id text COLLATE "C" PRIMARY KEY,
-            first_import integer NOT NULL,
-            status smallint NOT NULL DEFAULT 1 CHECK (status IN (1, 2, 3)),
+            bidder_id text COLLATE "C" PRIMARY KEY
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE bidder_states (
+            bidder_id text COLLATE "C" NOT NULL,
+            category text NOT NULL,
+            has_ended boolean NOT NULL DEFAULT false,
             version_epoch bigint NOT NULL,
-            version_number bigint NOT NULL DEFAULT 1
+            version_number bigint NOT NULL,
+            PRIMARY KEY (bidder_id, category)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE bidder_suspensions (
+            bidder_id text COLLATE "C" NOT NULL,
+            category text NOT NULL,
+            agency text NOT NULL,
+            reason text NOT NULL,
+            suspended_by text NOT NULL,
+            suspended_at timestamptz NOT NULL,
+            lapses_at timestamptz,
+            confirmed_by text,
+            confirmed_at timestamptz,
+            PRIMARY KEY (bidder_id, category, agency),
+            CHECK ((lapses_at IS NULL) = (confirmed_by IS NOT NULL)),
+            CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL))
+        )
+        """
+    )
+    op.execute("CREATE INDEX bidder_suspensions_lapse ON bidder_suspensions (lapses_at) WHERE lapses_at IS NOT NULL")
+    op.execute("CREATE INDEX bidder_suspensions_listed ON bidder_suspensions (agency, bidder_id, category)")
+    op.execute(
+        """
+        CREATE TABLE predecessors (
+            category text NOT NULL,
+            predecessor text COLLATE "C" NOT NULL,
+            bidder_id text COLLATE "C" NOT NULL,
+            kind text NOT NULL CHECK (kind IN ('reapplication', 'transfer', 'merger')),
+            since timestamptz NOT NULL,
+            import_number integer,
+            PRIMARY KEY (category, predecessor),
+            CHECK (predecessor <> bidder_id)
         )
         """
     )
@@ -203,3 +252,47 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX search_counts_oldest ON search_counts (window_ends)")
+    op.execute(
+        """
+        CREATE TABLE card_approvals (
+            number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            agency text NOT NULL,
+            category text NOT NULL,
+            bidder_id text COLLATE "C" NOT NULL,
+            certificate_sha256 bytea NOT NULL CHECK (length(certificate_sha256) = 32),
+            company boolean NOT NULL,
+            holder boolean NOT NULL,
+            has_names boolean NOT NULL DEFAULT true,
+            company_name text,
+            holder_name text,
+            mail_address text,
+            state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'refused')),
+            asked_at timestamptz NOT NULL,
+            reason text NOT NULL DEFAULT '',
+            decided_by text,
+            decided_at timestamptz,
+            notice_id uuid,
+            history_number bigint,
+            CHECK (company OR holder),
+            CHECK ((state = 'open') = (decided_at IS NULL)),
+            CHECK ((state = 'open') = (decided_by IS NULL)),
+            CHECK ((state = 'open') = (notice_id IS NULL)),
+            CHECK ((state = 'open') = (history_number IS NULL))
+        )
+        """
+    )
+    op.execute("CREATE INDEX card_approvals_of_card ON card_approvals (certificate_sha256, asked_at)")
+    op.execute("CREATE INDEX card_approvals_of_agency ON card_approvals (agency, number)")
+    op.execute("CREATE INDEX card_approvals_of_bidder ON card_approvals (bidder_id, category) WHERE state = 'approved'")
+    # One officer is asked once about the same.
+    op.execute(
+        """
+        CREATE UNIQUE INDEX card_approvals_open
+            ON card_approvals (certificate_sha256, agency, category, bidder_id) WHERE state = 'open'
+        """
+    )
+    op.execute("CREATE INDEX card_approvals_unanswered ON card_approvals (asked_at) WHERE state = 'open'")
+    op.execute("CREATE INDEX card_approvals_refused ON card_approvals (decided_at) WHERE state = 'refused'")
+    op.execute(
+        "CREATE INDEX card_approvals_named ON card_approvals (decided_at) WHERE state = 'approved' AND has_names"
+    )

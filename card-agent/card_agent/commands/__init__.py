@@ -1,0 +1,5 @@
+"""The commands of `card-agent`, one module each: `readers`, `register`, `change`, `renew`, `advise`, `menu`.
+
+`options` has the options that several commands have, `surroundings` the person, the card and the files of a command,
+`ending` how an operation ends: with a receipt, or with Ctrl-C.
+"""

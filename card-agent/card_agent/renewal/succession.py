@@ -1,0 +1,90 @@
+"""The successor key, a key for one renewal, and the old card's act that agrees to it.
+
+The key never leaves this process and is written nowhere: it ties together two cards that are in the reader one after
+the other, and is worthless afterwards.
+"""
+
+import time
+from dataclasses import dataclass, field
+from hashlib import sha256
+from uuid import uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from card_agent.operation.at_agency import AtAgency
+from card_agent.operation.calls import call_for
+from card_agent.operation.sessions import CardSession
+from card_agent.signing.card_use import show_purpose
+from card_agent.signing.purpose import ExpectedRequest
+from refusals import Code, Refusal
+from signed_acts.purpose import Role
+from signed_acts.request import hash_canonical
+from toroku.act.v1 import signed_purpose_pb2
+from toroku.frontdoor.v1 import renewal_pb2
+
+# As long as the server takes an act that was made by now.
+GOOD_SECONDS = 600.0
+_PREFIX = b"toroku successor key v1\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedSuccession:
+    """What the old card has signed for, in one renewal: whom it belongs to, and the key that names its successor."""
+
+    request_id: str
+    bidder_id: str
+    act: signed_purpose_pb2.SignedPurpose = field(repr=False)
+    key: Ed25519PrivateKey = field(repr=False)
+    # By the clock of this PC that only goes forward.
+    ends_at: float
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the act may still be accepted: a renewal with another one needs the old card again."""
+        return time.monotonic() < self.ends_at
+
+    @property
+    def public_key(self) -> bytes:
+        """The successor key's public part, 32 bytes."""
+        return self.key.public_key().public_bytes_raw()
+
+    def vouch_for(self, certificate_sha256: bytes) -> bytes:
+        """Returns the successor key's signature for the new card."""
+        return self.key.sign(_PREFIX + certificate_sha256 + self.request_id.encode("ascii"))
+
+
+def sign_succession(at_agency: AtAgency, session: CardSession) -> SignedSuccession:
+    """Has the old card agree to be replaced by the card that a new key vouches for.
+
+    Raises the refusals of card and server, and those of a purpose for something else.
+    """
+    key, request_id, ends_at = Ed25519PrivateKey.generate(), str(uuid4()), time.monotonic() + GOOD_SECONDS
+    public_key = key.public_key().public_bytes_raw()
+    request = renewal_pb2.PrepareSuccessionRequest(
+        old_session_token=session.token,
+        agency=at_agency.agency.code,
+        category=at_agency.category.code,
+        request_id=request_id,
+        successor_key=public_key,
+    )
+    response = call_for(at_agency.person, at_agency.front_door.renewal.PrepareSuccession, request)
+    # Nothing but the bidder is new to the agent, and it is on the screen before anything changes.
+    form = renewal_pb2.SuccessionForm(
+        request_id=request_id,
+        instance=at_agency.instance.id,
+        agency=at_agency.agency.code,
+        category=at_agency.category.code,
+        bidder_id=response.form.bidder_id,
+        certificate_sha256=session.card.certificate.sha256,
+        successor_key_sha256=sha256(public_key).digest(),
+    )
+    if response.form != form:
+        metadata = {"found": hash_canonical(response.form).hex(), "expected": hash_canonical(form).hex()}
+        raise Refusal("PURPOSE_FOR_ANOTHER_REQUEST", Code.FAILED_PRECONDITION, metadata)
+    expected = ExpectedRequest(
+        form.bidder_id, request_id, hash_canonical(form), successor_key_sha256=form.successor_key_sha256
+    )
+    act = session.card.accept_purpose(response.purpose, at_agency.expect_purpose(session.card, expected, role=Role.OLD))
+    place = at_agency.place(session.server_card.authority)
+    show_purpose(at_agency.person, act, place, details=at_agency.details)
+    return SignedSuccession(request_id, form.bidder_id, session.card.sign(act), key, ends_at)

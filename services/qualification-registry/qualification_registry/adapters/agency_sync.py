@@ -1,0 +1,24 @@
+"""agency-sync as a consumer of bidders' states."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qualification_registry.convert.bidders import write_bidder_state
+from qualification_registry.domain.bidder_state import BidderState
+from toroku.agencysync.v1 import agency_sync_pb2
+
+if TYPE_CHECKING:
+    from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class AgencySync:
+    """Tells agency-sync the states of bidders."""
+
+    stub: "AgencySyncAsyncStub"
+
+    async def record_bidder_states(self, states: Sequence[BidderState]) -> None:
+        """Hands states over; raises what the peer refuses, PEER_UNREACHABLE and PEER_FAILED."""
+        messages = map(write_bidder_state, states)
+        await self.stub.RecordBidderStates(agency_sync_pb2.RecordBidderStatesRequest(bidder_states=messages))

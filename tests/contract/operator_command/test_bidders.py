@@ -1,0 +1,113 @@
+"""Officers suspend, confirm and resume bidders from the terminal, against qualification-registry."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.example_profile import BIDDER, OTHER_BIDDER, PREFECTURE, WORKS
+from tests.support.japanese_text import find_other_language
+from tests.support.officers_desk import OfficersDesk
+from tests.support.services.example_rosters import roster, row
+from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+
+REASON = "指名停止措置"
+
+
+@pytest.fixture
+async def registry(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> AsyncIterator[RunningQualificationRegistry]:
+    async with running_qualification_registry(migrated_database("qualification_registry"), tmp_path) as running:
+        await running.officer.import_roster(roster(row(BIDDER), row(OTHER_BIDDER)))
+        yield running
+
+
+@pytest.fixture
+def desk(
+    registry: RunningQualificationRegistry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> OfficersDesk:
+    addresses = {"qualification-registry": registry.office.address}
+    return OfficersDesk(addresses, monkeypatch, capsys, instance=registry.profile.id)
+
+
+@pytest.mark.requirement("LIF-04")
+async def test_bidder_is_suspended_confirmed_and_resumed(
+    registry: RunningQualificationRegistry, desk: OfficersDesk
+) -> None:
+    mika = await registry.office.enrol(f"{PREFECTURE}/mika", "suspension")
+    taro = await registry.office.enrol(f"{PREFECTURE}/taro", "suspension")
+    suspended = await desk.run(mika, "suspend", "bidder", BIDDER, "--category", WORKS, "--reason", REASON, "--yes")
+    assert (suspended.status, suspended.err) == (0, "")
+    assert "業者の利用を停止しました。" in suspended.out
+    assert f"範囲：{PREFECTURE}" in suspended.out
+    confirming = f"toroku suspend confirm --bidder {BIDDER} --category {WORKS}"
+    assert confirming in suspended.out
+    again = await desk.run(mika, "suspend", "bidder", BIDDER, "--category", WORKS, "--reason", REASON, "--yes")
+    assert again.status == 1
+
+    listed = await desk.run(taro, "suspend", "list")
+    assert "状態：利用停止中（未確認）" in listed.out
+    assert f"prefectureの職員 mika（{PREFECTURE}/mika）" in listed.out
+    assert (await desk.run(mika, *confirming.split()[1:], "--yes")).status == 1
+    confirmed = await desk.run(taro, *confirming.split()[1:], "--yes")
+    assert (confirmed.status, confirmed.err) == (0, "")
+    assert "状態：利用停止中（確認済み）" in confirmed.out
+
+    proposed = await desk.run(
+        taro, "resume", "bidder", BIDDER, "--category", WORKS, "--reason", "措置期間の終了", "--yes"
+    )
+    assert (proposed.status, proposed.err) == (0, "")
+    assert "状態：利用停止中（確認済み）" in (await desk.run(mika, "suspend", "list")).out
+    approved = await desk.run(mika, "approve", proposed.out.rpartition("toroku approve ")[2].strip(), "--yes")
+    assert (approved.status, approved.err) == (0, "")
+    assert "利用停止はありません。" in (await desk.run(mika, "suspend", "list", "--bidder", BIDDER)).out
+
+
+async def test_bidder_that_is_not_suspended_is_not_resumed(
+    registry: RunningQualificationRegistry, desk: OfficersDesk
+) -> None:
+    mika = await registry.office.enrol(f"{PREFECTURE}/mika", "suspension")
+    for act in (
+        ("resume", "bidder", BIDDER, "--reason", REASON),
+        ("suspend", "confirm", "--bidder", BIDDER),
+    ):
+        refused = await desk.run(mika, *act, "--category", WORKS, "--yes")
+        assert (refused.status, "toroku suspend list" in refused.err) == (1, True)
+    assert "利用停止はありません。" in (await desk.run(mika, "suspend", "list")).out
+
+
+@pytest.mark.requirement("QUA-10")
+async def test_bidder_is_linked_to_its_predecessor_by_two_officers(
+    registry: RunningQualificationRegistry, desk: OfficersDesk
+) -> None:
+    mika, taro = [await registry.office.enrol(f"{PREFECTURE}/{person}", "binding") for person in ("mika", "taro")]
+    link = ("propose", "bidder-link", OTHER_BIDDER, "--predecessor", BIDDER, "--kind", "transfer", "--category", WORKS)
+    proposed = await desk.run(mika, *link, "--reason", "契約権限の移譲の届出", "--yes")
+    assert (proposed.status, proposed.err) == (0, "")
+    assert f"　旧番号の業者：{BIDDER}\n" in proposed.out
+    assert "契約権限の移譲" in proposed.out
+    proposal = proposed.out.rpartition("toroku approve ")[2].strip()
+    approved = await desk.run(taro, "approve", proposal, "--yes")
+    assert (approved.status, approved.err) == (0, "")
+    again = await desk.run(mika, *link, "--reason", "契約権限の移譲の届出", "--yes")
+    assert (again.status, "既に後継の業者" in again.err) == (1, True)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+async def test_everything_is_said_in_one_language(
+    registry: RunningQualificationRegistry, desk: OfficersDesk, language: str
+) -> None:
+    mika = await registry.office.enrol(f"{PREFECTURE}/mika", "suspension", "binding")
+    link = ("propose", "bidder-link", OTHER_BIDDER, "--predecessor", BIDDER, "--kind", "merger", "--category", WORKS)
+    reason = REASON if language == "ja" else "excluded from tenders"
+    for arguments in (
+        ("suspend", "bidder", BIDDER, "--category", WORKS, "--reason", reason, "--yes"),
+        ("suspend", "list"),
+        ("suspend", "bidder", BIDDER, "--category", WORKS, "--reason", reason, "--yes"),
+        ("resume", "bidder", BIDDER, "--category", WORKS, "--reason", reason, "--yes"),
+        (*link, "--reason", reason, "--yes"),
+    ):
+        result = await desk.run(mika, *arguments, language=language)
+        said = "\n".join(line for line in (result.out + result.err).splitlines() if "toroku" not in line)
+        assert find_other_language(said, language) == []

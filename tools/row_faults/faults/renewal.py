@@ -1,0 +1,23 @@
+"""Faults of the rows about the renewal of a card (REN)."""
+
+from tools.row_faults.fault import Fault
+
+FAULTS = (
+    Fault(
+        row="REN-03",
+        breaks="A card that was replaced is let in as before.",
+        file="services/certificate-registry/certificate_registry/store/lookup.py",
+        old="WHEN registration.state = 'replaced' THEN {Verdict.CARD_REPLACED:d}",
+        new="WHEN registration.state = 'replaced' THEN {Verdict.GOOD:d}",
+        test="tests/contract/certificate_registry/test_renewal.py::test_new_card_takes_the_old_ones_place_at_once",
+    ),
+    Fault(
+        row="REN-04",
+        breaks="A renewal reaches the other agencies, whatever the user chose.",
+        file="services/certificate-registry/certificate_registry/operations/renewal_commit.py",
+        old="stays_here=not request.propagate",
+        new="stays_here=False",
+        test="tests/contract/certificate_registry/test_renewal_propagation.py"
+        "::test_renewal_that_stays_here_is_not_propagated",
+    ),
+)
