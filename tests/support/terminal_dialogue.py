@@ -32,6 +32,8 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
 """
 _CONTROL = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
+# How the line ends at which the program waits for an answer.
+_PROMPT_END = re.compile(r"[:\N{FULLWIDTH COLON})\N{FULLWIDTH RIGHT PARENTHESIS}] ?$")
 
 
 @dataclass(slots=True)
@@ -75,8 +77,16 @@ class TerminalDialogue:
         os.write(self._terminal, f"{text}\n".encode())
 
     def answer(self, question: str, text: str) -> None:
-        """Waits for a question, and types the answer."""
+        """Waits for a question and for its prompt, and types the answer.
+
+        The words of a question may stand above its prompt as well, and what is typed before the prompt answers nothing.
+        """
         self.wait_for(question)
+        deadline = time.monotonic() + _SECONDS
+        while not _PROMPT_END.search(plain := _CONTROL.sub("", self._output)):
+            if not self._read(deadline - time.monotonic()):
+                raise AssertionError(f"no prompt followed {question!r}; on the screen is:\n{self.transcript}")
+        self._found_to = len(plain)
         self.type(text)
 
     def press_ctrl_c(self) -> None:
