@@ -6,9 +6,11 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from toroku.agencysync.v1 import propagation_pb2 as _propagation_pb2
 from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
+from toroku.contact.v1 import contact_owner_pb2 as _contact_owner_pb2
 from toroku.qualification.v1 import bidder_state_pb2 as _bidder_state_pb2
 import builtins as _builtins
 import sys
@@ -104,6 +106,260 @@ class RecordBidderStatesResponse(_message.Message):
 Global___RecordBidderStatesResponse: _TypeAlias = RecordBidderStatesResponse  # noqa: Y015
 
 @_typing.final
+class RecordContactOwnersRequest(_message.Message):
+    """The request of RecordContactOwners."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedCompositeFieldContainer[_contact_owner_pb2.ContactOwnerState]:
+        """Required. The states, each full and at its version; at most 500."""
+
+    def __init__(
+        self,
+        *,
+        owners: _abc.Iterable[_contact_owner_pb2.ContactOwnerState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owners", b"owners"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordContactOwnersRequest: _TypeAlias = RecordContactOwnersRequest  # noqa: Y015
+
+@_typing.final
+class RecordContactOwnersResponse(_message.Message):
+    """The response of RecordContactOwners."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordContactOwnersResponse: _TypeAlias = RecordContactOwnersResponse  # noqa: Y015
+
+@_typing.final
+class RecordHistoryHeadRequest(_message.Message):
+    """The request of RecordHistoryHead."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """Required. The service whose history it is; the caller's own name."""
+    @_builtins.property
+    def head(self) -> Global___HistoryHead:
+        """Required. The head."""
+
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        head: Global___HistoryHead | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordHistoryHeadRequest: _TypeAlias = RecordHistoryHeadRequest  # noqa: Y015
+
+@_typing.final
+class RecordHistoryHeadResponse(_message.Message):
+    """The response of RecordHistoryHead."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordHistoryHeadResponse: _TypeAlias = RecordHistoryHeadResponse  # noqa: Y015
+
+@_typing.final
+class HistoryHead(_message.Message):
+    """A signed head of a registry's history, for who witnesses it (docs/howto/verify-the-history.md)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    SEALED_AT_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The service whose history it is."""
+    position: _builtins.int
+    """The position of the batch that it closes, from 1."""
+    head: _builtins.str
+    """The head in JSON, as docs/howto/verify-the-history.md describes it, with its signature; at most 4 KiB."""
+    @_builtins.property
+    def sealed_at(self) -> _timestamp_pb2.Timestamp:
+        """When the batch was sealed."""
+
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        position: _builtins.int = ...,
+        head: _builtins.str = ...,
+        sealed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sealed_at", b"sealed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "position", b"position", "sealed_at", b"sealed_at", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistoryHead: _TypeAlias = HistoryHead  # noqa: Y015
+
+@_typing.final
+class ListPropagationsOfCardRequest(_message.Message):
+    """The request of ListPropagationsOfCard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    certificate_sha256: _builtins.bytes
+    """Required. The card: SHA-256 of the certificate in DER, 32 bytes."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    agency: _builtins.str
+    """Required. Code of the agency."""
+    def __init__(
+        self,
+        *,
+        certificate_sha256: _builtins.bytes = ...,
+        category: _builtins.str = ...,
+        agency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "category", b"category", "certificate_sha256", b"certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPropagationsOfCardRequest: _TypeAlias = ListPropagationsOfCardRequest  # noqa: Y015
+
+@_typing.final
+class ListPropagationsOfCardResponse(_message.Message):
+    """The response of ListPropagationsOfCard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPAGATIONS_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def propagations(self) -> _containers.RepeatedCompositeFieldContainer[_propagation_pb2.Propagation]:
+        """One for each act and further agency, the newest act first, within it in the order of the agencies' codes."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The database's time at which this was true."""
+
+    def __init__(
+        self,
+        *,
+        propagations: _abc.Iterable[_propagation_pb2.Propagation] | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "propagations", b"propagations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPropagationsOfCardResponse: _TypeAlias = ListPropagationsOfCardResponse  # noqa: Y015
+
+@_typing.final
+class GetPropagationProgressRequest(_message.Message):
+    """The request of GetPropagationProgress."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency; an officer's own."""
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPropagationProgressRequest: _TypeAlias = GetPropagationProgressRequest  # noqa: Y015
+
+@_typing.final
+class GetPropagationProgressResponse(_message.Message):
+    """The response of GetPropagationProgress."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEXT_BATCH_AT_FIELD_NUMBER: _builtins.int
+    RUNNING_SINCE_FIELD_NUMBER: _builtins.int
+    PLANNED_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    planned: _builtins.int
+    """Acts of the agency's contractors that are planned and not due yet."""
+    due: _builtins.int
+    """Those that are due and not carried out yet."""
+    waiting: _builtins.int
+    """Those that wait for the end of a suspension, or for their next try."""
+    done: _builtins.int
+    """Those that were carried out in the last 24 hours."""
+    refused: _builtins.int
+    """Further agencies that refused one of those."""
+    @_builtins.property
+    def next_batch_at(self) -> _timestamp_pb2.Timestamp:
+        """When the next night batch begins. Not set where everything is propagated at once."""
+
+    @_builtins.property
+    def running_since(self) -> _timestamp_pb2.Timestamp:
+        """When the batch began that is running now. Not set while none is."""
+
+    def __init__(
+        self,
+        *,
+        next_batch_at: _timestamp_pb2.Timestamp | None = ...,
+        running_since: _timestamp_pb2.Timestamp | None = ...,
+        planned: _builtins.int = ...,
+        due: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        done: _builtins.int = ...,
+        refused: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_batch_at", b"next_batch_at", "running_since", b"running_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "due", b"due", "next_batch_at", b"next_batch_at", "planned", b"planned", "refused", b"refused", "running_since", b"running_since", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPropagationProgressResponse: _TypeAlias = GetPropagationProgressResponse  # noqa: Y015
+
+@_typing.final
 class ListPropagationsRequest(_message.Message):
     """The request of ListPropagations."""
 
@@ -112,7 +368,7 @@ class ListPropagationsRequest(_message.Message):
     REGISTRATION_ID_FIELD_NUMBER: _builtins.int
     AGENCY_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
-    """Required. UUID of the registration that is propagated, 36 characters."""
+    """Required. UUID of what is propagated, 36 characters: of the registration, also of a renewal's, or of the change."""
     agency: _builtins.str
     """Required. Code of the agency at which the registration was made; an officer's own."""
     def __init__(

@@ -45,6 +45,26 @@ class AgencySyncStub:
                 request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesRequest.SerializeToString,
                 response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesResponse.FromString,
                 _registered_method=True)
+        self.RecordContactOwners = channel.unary_unary(
+                '/toroku.agencysync.v1.AgencySync/RecordContactOwners',
+                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordContactOwnersRequest.SerializeToString,
+                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordContactOwnersResponse.FromString,
+                _registered_method=True)
+        self.RecordHistoryHead = channel.unary_unary(
+                '/toroku.agencysync.v1.AgencySync/RecordHistoryHead',
+                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordHistoryHeadRequest.SerializeToString,
+                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordHistoryHeadResponse.FromString,
+                _registered_method=True)
+        self.ListPropagationsOfCard = channel.unary_unary(
+                '/toroku.agencysync.v1.AgencySync/ListPropagationsOfCard',
+                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsOfCardRequest.SerializeToString,
+                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsOfCardResponse.FromString,
+                _registered_method=True)
+        self.GetPropagationProgress = channel.unary_unary(
+                '/toroku.agencysync.v1.AgencySync/GetPropagationProgress',
+                request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.GetPropagationProgressRequest.SerializeToString,
+                response_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.GetPropagationProgressResponse.FromString,
+                _registered_method=True)
         self.ListPropagations = channel.unary_unary(
                 '/toroku.agencysync.v1.AgencySync/ListPropagations',
                 request_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsRequest.SerializeToString,
@@ -78,10 +98,45 @@ class AgencySyncServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordContactOwners(self, request, context):
+        """Takes the states of contacts' owners: which version counts where, and the changes that the other agencies follow by
+        plan. Caller: contact-notification, which repeats the call until it succeeds. Idempotent by version: a state whose
+        version is not higher than the kept one changes nothing. Errors: CONTACT_OWNER_INVALID (its metadata name the owner
+        and the part), INPUT_TOO_MANY; with either nothing is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordHistoryHead(self, request, context):
+        """Takes the newest head of a registry's history, which the feeds' heartbeats carry to the agencies: they are its
+        witnesses (LIF-05). Callers: the registries, each for itself. Idempotent: a head with a lower position than the kept
+        one of the same epoch changes nothing. Errors: HISTORY_HEAD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPropagationsOfCard(self, request, context):
+        """What is propagated by a card of one agency: each registration, renewal and change that it made there. Caller: the
+        front door, for the card of a session. Idempotent. Errors: CERTIFICATE_SHA256_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPropagationProgress(self, request, context):
+        """How far everything is that an agency's contractors did: what is planned, and while a night batch runs, how much of it
+        is done. Callers: officers of the agency. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPropagations(self, request, context):
-        """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
-        agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
-        than the one named, or was made by propagation, has no propagations.
+        """How far a contractor's registration, renewal or change has come at the other agencies. Callers: officers of the
+        agency at which it was made. Idempotent. What is unknown, was made at another agency than the one named, or was made
+        by propagation, has no propagations.
         Each other agency's own rule is held against what was proven about the card. The reason of a refused
         propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
         CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
@@ -105,6 +160,26 @@ def add_AgencySyncServicer_to_server(servicer, server):
                     servicer.RecordBidderStates,
                     request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesRequest.FromString,
                     response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesResponse.SerializeToString,
+            ),
+            'RecordContactOwners': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordContactOwners,
+                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordContactOwnersRequest.FromString,
+                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordContactOwnersResponse.SerializeToString,
+            ),
+            'RecordHistoryHead': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordHistoryHead,
+                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordHistoryHeadRequest.FromString,
+                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordHistoryHeadResponse.SerializeToString,
+            ),
+            'ListPropagationsOfCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPropagationsOfCard,
+                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsOfCardRequest.FromString,
+                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsOfCardResponse.SerializeToString,
+            ),
+            'GetPropagationProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPropagationProgress,
+                    request_deserializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.GetPropagationProgressRequest.FromString,
+                    response_serializer=toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.GetPropagationProgressResponse.SerializeToString,
             ),
             'ListPropagations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPropagations,
@@ -167,6 +242,114 @@ class AgencySync:
             '/toroku.agencysync.v1.AgencySync/RecordBidderStates',
             toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesRequest.SerializeToString,
             toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordBidderStatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordContactOwners(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.agencysync.v1.AgencySync/RecordContactOwners',
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordContactOwnersRequest.SerializeToString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordContactOwnersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordHistoryHead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.agencysync.v1.AgencySync/RecordHistoryHead',
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordHistoryHeadRequest.SerializeToString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.RecordHistoryHeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPropagationsOfCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.agencysync.v1.AgencySync/ListPropagationsOfCard',
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsOfCardRequest.SerializeToString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.ListPropagationsOfCardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPropagationProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.agencysync.v1.AgencySync/GetPropagationProgress',
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.GetPropagationProgressRequest.SerializeToString,
+            toroku_dot_agencysync_dot_v1_dot_agency__sync__pb2.GetPropagationProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,10 +47,29 @@ class AgencySyncStub:
     not higher than the kept one changes nothing. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and the
     part), INPUT_TOO_MANY; with either nothing is recorded.
     """
+    RecordContactOwners: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordContactOwnersRequest, _agency_sync_pb2.RecordContactOwnersResponse]
+    """Takes the states of contacts' owners: which version counts where, and the changes that the other agencies follow by
+    plan. Caller: contact-notification, which repeats the call until it succeeds. Idempotent by version: a state whose
+    version is not higher than the kept one changes nothing. Errors: CONTACT_OWNER_INVALID (its metadata name the owner
+    and the part), INPUT_TOO_MANY; with either nothing is recorded.
+    """
+    RecordHistoryHead: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordHistoryHeadRequest, _agency_sync_pb2.RecordHistoryHeadResponse]
+    """Takes the newest head of a registry's history, which the feeds' heartbeats carry to the agencies: they are its
+    witnesses (LIF-05). Callers: the registries, each for itself. Idempotent: a head with a lower position than the kept
+    one of the same epoch changes nothing. Errors: HISTORY_HEAD_INVALID.
+    """
+    ListPropagationsOfCard: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsOfCardRequest, _agency_sync_pb2.ListPropagationsOfCardResponse]
+    """What is propagated by a card of one agency: each registration, renewal and change that it made there. Caller: the
+    front door, for the card of a session. Idempotent. Errors: CERTIFICATE_SHA256_INVALID.
+    """
+    GetPropagationProgress: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.GetPropagationProgressRequest, _agency_sync_pb2.GetPropagationProgressResponse]
+    """How far everything is that an agency's contractors did: what is planned, and while a night batch runs, how much of it
+    is done. Callers: officers of the agency. Idempotent.
+    """
     ListPropagations: _grpc.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]
-    """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
-    agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
-    than the one named, or was made by propagation, has no propagations.
+    """How far a contractor's registration, renewal or change has come at the other agencies. Callers: officers of the
+    agency at which it was made. Idempotent. What is unknown, was made at another agency than the one named, or was made
+    by propagation, has no propagations.
     Each other agency's own rule is held against what was proven about the card. The reason of a refused
     propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
     CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
@@ -78,10 +97,29 @@ class AgencySyncAsyncStub(AgencySyncStub):
     not higher than the kept one changes nothing. Errors: BIDDER_STATE_INVALID (its metadata name the bidder and the
     part), INPUT_TOO_MANY; with either nothing is recorded.
     """
+    RecordContactOwners: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordContactOwnersRequest, _agency_sync_pb2.RecordContactOwnersResponse]  # type: ignore[assignment]
+    """Takes the states of contacts' owners: which version counts where, and the changes that the other agencies follow by
+    plan. Caller: contact-notification, which repeats the call until it succeeds. Idempotent by version: a state whose
+    version is not higher than the kept one changes nothing. Errors: CONTACT_OWNER_INVALID (its metadata name the owner
+    and the part), INPUT_TOO_MANY; with either nothing is recorded.
+    """
+    RecordHistoryHead: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.RecordHistoryHeadRequest, _agency_sync_pb2.RecordHistoryHeadResponse]  # type: ignore[assignment]
+    """Takes the newest head of a registry's history, which the feeds' heartbeats carry to the agencies: they are its
+    witnesses (LIF-05). Callers: the registries, each for itself. Idempotent: a head with a lower position than the kept
+    one of the same epoch changes nothing. Errors: HISTORY_HEAD_INVALID.
+    """
+    ListPropagationsOfCard: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsOfCardRequest, _agency_sync_pb2.ListPropagationsOfCardResponse]  # type: ignore[assignment]
+    """What is propagated by a card of one agency: each registration, renewal and change that it made there. Caller: the
+    front door, for the card of a session. Idempotent. Errors: CERTIFICATE_SHA256_INVALID.
+    """
+    GetPropagationProgress: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.GetPropagationProgressRequest, _agency_sync_pb2.GetPropagationProgressResponse]  # type: ignore[assignment]
+    """How far everything is that an agency's contractors did: what is planned, and while a night batch runs, how much of it
+    is done. Callers: officers of the agency. Idempotent.
+    """
     ListPropagations: _aio.UnaryUnaryMultiCallable[_agency_sync_pb2.ListPropagationsRequest, _agency_sync_pb2.ListPropagationsResponse]  # type: ignore[assignment]
-    """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
-    agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
-    than the one named, or was made by propagation, has no propagations.
+    """How far a contractor's registration, renewal or change has come at the other agencies. Callers: officers of the
+    agency at which it was made. Idempotent. What is unknown, was made at another agency than the one named, or was made
+    by propagation, has no propagations.
     Each other agency's own rule is held against what was proven about the card. The reason of a refused
     propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
     CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
@@ -120,14 +158,57 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def RecordContactOwners(
+        self,
+        request: _agency_sync_pb2.RecordContactOwnersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agency_sync_pb2.RecordContactOwnersResponse, _abc.Awaitable[_agency_sync_pb2.RecordContactOwnersResponse]]:
+        """Takes the states of contacts' owners: which version counts where, and the changes that the other agencies follow by
+        plan. Caller: contact-notification, which repeats the call until it succeeds. Idempotent by version: a state whose
+        version is not higher than the kept one changes nothing. Errors: CONTACT_OWNER_INVALID (its metadata name the owner
+        and the part), INPUT_TOO_MANY; with either nothing is recorded.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordHistoryHead(
+        self,
+        request: _agency_sync_pb2.RecordHistoryHeadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agency_sync_pb2.RecordHistoryHeadResponse, _abc.Awaitable[_agency_sync_pb2.RecordHistoryHeadResponse]]:
+        """Takes the newest head of a registry's history, which the feeds' heartbeats carry to the agencies: they are its
+        witnesses (LIF-05). Callers: the registries, each for itself. Idempotent: a head with a lower position than the kept
+        one of the same epoch changes nothing. Errors: HISTORY_HEAD_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPropagationsOfCard(
+        self,
+        request: _agency_sync_pb2.ListPropagationsOfCardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agency_sync_pb2.ListPropagationsOfCardResponse, _abc.Awaitable[_agency_sync_pb2.ListPropagationsOfCardResponse]]:
+        """What is propagated by a card of one agency: each registration, renewal and change that it made there. Caller: the
+        front door, for the card of a session. Idempotent. Errors: CERTIFICATE_SHA256_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPropagationProgress(
+        self,
+        request: _agency_sync_pb2.GetPropagationProgressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agency_sync_pb2.GetPropagationProgressResponse, _abc.Awaitable[_agency_sync_pb2.GetPropagationProgressResponse]]:
+        """How far everything is that an agency's contractors did: what is planned, and while a night batch runs, how much of it
+        is done. Callers: officers of the agency. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
     def ListPropagations(
         self,
         request: _agency_sync_pb2.ListPropagationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_agency_sync_pb2.ListPropagationsResponse, _abc.Awaitable[_agency_sync_pb2.ListPropagationsResponse]]:
-        """How far a contractor's registration has come at the other agencies. Callers: officers of the registration's
-        agency; the front door may, and does not yet. Idempotent. A registration that is unknown, was made at another agency
-        than the one named, or was made by propagation, has no propagations.
+        """How far a contractor's registration, renewal or change has come at the other agencies. Callers: officers of the
+        agency at which it was made. Idempotent. What is unknown, was made at another agency than the one named, or was made
+        by propagation, has no propagations.
         Each other agency's own rule is held against what was proven about the card. The reason of a refused
         propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
         CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one

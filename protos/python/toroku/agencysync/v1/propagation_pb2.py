@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/propagation.proto\x12\x14toroku.agencysync.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x01\n\x0bPropagation\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.toroku.agencysync.v1.PropagationState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8f\x01\n\x10PropagationState\x12!\n\x1dPROPAGATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PROPAGATION_STATE_PLANNED\x10\x01\x12\x1a\n\x16PROPAGATION_STATE_DONE\x10\x02\x12\x1d\n\x19PROPAGATION_STATE_REFUSED\x10\x03\x42R\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/propagation.proto\x12\x14toroku.agencysync.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x02\n\x0bPropagation\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.toroku.agencysync.v1.PropagationState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12.\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x04kind\x18\x06 \x01(\x0e\x32%.toroku.agencysync.v1.PropagationKind\x12.\n\nplanned_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8f\x01\n\x10PropagationState\x12!\n\x1dPROPAGATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PROPAGATION_STATE_PLANNED\x10\x01\x12\x1a\n\x16PROPAGATION_STATE_DONE\x10\x02\x12\x1d\n\x19PROPAGATION_STATE_REFUSED\x10\x03*\x91\x01\n\x0fPropagationKind\x12 \n\x1cPROPAGATION_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dPROPAGATION_KIND_REGISTRATION\x10\x01\x12\x1c\n\x18PROPAGATION_KIND_RENEWAL\x10\x02\x12\x1b\n\x17PROPAGATION_KIND_CHANGE\x10\x03\x42R\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.agencysync.v1.propag
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024toroku.agencysync.v1P\001Z!toroku/agencysync/v1;agencysyncv1\252\002\024Toroku.Agencysync.V1'
-  _globals['_PROPAGATIONSTATE']._serialized_start=274
-  _globals['_PROPAGATIONSTATE']._serialized_end=417
+  _globals['_PROPAGATIONSTATE']._serialized_start=375
+  _globals['_PROPAGATIONSTATE']._serialized_end=518
+  _globals['_PROPAGATIONKIND']._serialized_start=521
+  _globals['_PROPAGATIONKIND']._serialized_end=666
   _globals['_PROPAGATION']._serialized_start=98
-  _globals['_PROPAGATION']._serialized_end=271
+  _globals['_PROPAGATION']._serialized_end=372
 # @@protoc_insertion_point(module_scope)

@@ -46,9 +46,37 @@ PROPAGATION_STATE_REFUSED: PropagationState.ValueType  # 3
 """The registration will not be made; `reason` says why."""
 Global___PropagationState: _TypeAlias = PropagationState  # noqa: Y015
 
+class _PropagationKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PropagationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PropagationKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROPAGATION_KIND_UNSPECIFIED: _PropagationKind.ValueType  # 0
+    """Never sent."""
+    PROPAGATION_KIND_REGISTRATION: _PropagationKind.ValueType  # 1
+    """利用者登録"""
+    PROPAGATION_KIND_RENEWAL: _PropagationKind.ValueType  # 2
+    """ICカード更新"""
+    PROPAGATION_KIND_CHANGE: _PropagationKind.ValueType  # 3
+    """利用者変更"""
+
+class PropagationKind(_PropagationKind, metaclass=_PropagationKindEnumTypeWrapper):
+    """What is propagated."""
+
+PROPAGATION_KIND_UNSPECIFIED: PropagationKind.ValueType  # 0
+"""Never sent."""
+PROPAGATION_KIND_REGISTRATION: PropagationKind.ValueType  # 1
+"""利用者登録"""
+PROPAGATION_KIND_RENEWAL: PropagationKind.ValueType  # 2
+"""ICカード更新"""
+PROPAGATION_KIND_CHANGE: PropagationKind.ValueType  # 3
+"""利用者変更"""
+Global___PropagationKind: _TypeAlias = PropagationKind  # noqa: Y015
+
 @_typing.final
 class Propagation(_message.Message):
-    """One registration on its way to one further agency (SYN-05)."""
+    """A registration, renewal or change on its way to one further agency (SYN-05)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -57,8 +85,10 @@ class Propagation(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PLANNED_AT_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
-    """UUID of the registration that is propagated, 36 characters."""
+    """UUID of what is propagated, 36 characters: the registration's (a renewal makes one, too), or the change's."""
     agency: _builtins.str
     """Code of the further agency."""
     state: Global___PropagationState.ValueType
@@ -68,9 +98,15 @@ class Propagation(_message.Message):
     or the next try. The placeholders of its words, agency_ja and agency_en, are the names of `agency`, as
     Entry.DescribeInstance has them.
     """
+    kind: Global___PropagationKind.ValueType
+    """What is propagated."""
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When the state last changed."""
+
+    @_builtins.property
+    def planned_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is carried out. Set with PLANNED only; in the past while it is being carried out."""
 
     def __init__(
         self,
@@ -80,10 +116,12 @@ class Propagation(_message.Message):
         state: Global___PropagationState.ValueType = ...,
         reason: _builtins.str = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___PropagationKind.ValueType = ...,
+        planned_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["planned_at", b"planned_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "reason", b"reason", "registration_id", b"registration_id", "state", b"state", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "kind", b"kind", "planned_at", b"planned_at", "reason", b"reason", "registration_id", b"registration_id", "state", b"state", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from toroku.event.v1 import version_pb2 as toroku_dot_event_dot_v1_dot_version__
 from toroku.qualification.v1 import bidder_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/certificate/v1/card_state.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a toroku/certificate/v1/card.proto\x1a\x1dtoroku/event/v1/version.proto\x1a$toroku/qualification/v1/bidder.proto\"\xde\x02\n\tCardState\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12)\n\x07version\x18\x03 \x01(\x0b\x32\x18.toroku.event.v1.Version\x12\x11\n\tbidder_id\x18\x04 \x01(\t\x12\x34\n\x07\x62inding\x18\x05 \x01(\x0e\x32#.toroku.certificate.v1.BindingState\x12\x16\n\x0e\x62inding_reason\x18\x06 \x01(\t\x12/\n\x06proven\x18\x07 \x01(\x0b\x32\x1f.toroku.qualification.v1.Proven\x12\x11\n\tsuspended\x18\x08 \x01(\x08\x12@\n\rregistrations\x18\n \x03(\x0b\x32).toroku.certificate.v1.AgencyRegistrationJ\x04\x08\t\x10\nR\x0breplaced_by\"\xde\x02\n\x12\x41gencyRegistration\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32(.toroku.certificate.v1.RegistrationState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x39\n\x06origin\x18\x05 \x01(\x0e\x32).toroku.certificate.v1.RegistrationOrigin\x12\x31\n\rregistered_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x08 \x01(\x0c\x12\x13\n\x0breplaced_by\x18\t \x01(\x0c\x12\x13\n\x0bpredecessor\x18\n \x01(\x0c\x12\x12\n\nstays_here\x18\x0b \x01(\x08*{\n\x0c\x42indingState\x12\x1d\n\x19\x42INDING_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42INDING_STATE_LIVE\x10\x01\x12\x1a\n\x16\x42INDING_STATE_RELEASED\x10\x02\x12\x18\n\x14\x42INDING_STATE_CLOSED\x10\x03*\xb5\x01\n\x11RegistrationState\x12\"\n\x1eREGISTRATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17REGISTRATION_STATE_GOOD\x10\x01\x12 \n\x1cREGISTRATION_STATE_SUSPENDED\x10\x02\x12\x1f\n\x1bREGISTRATION_STATE_REPLACED\x10\x03\x12\x1c\n\x18REGISTRATION_STATE_ENDED\x10\x04\x42V\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/certificate/v1/card_state.proto\x12\x15toroku.certificate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a toroku/certificate/v1/card.proto\x1a\x1dtoroku/event/v1/version.proto\x1a$toroku/qualification/v1/bidder.proto\"\x9f\x03\n\tCardState\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12)\n\x07version\x18\x03 \x01(\x0b\x32\x18.toroku.event.v1.Version\x12\x11\n\tbidder_id\x18\x04 \x01(\t\x12\x34\n\x07\x62inding\x18\x05 \x01(\x0e\x32#.toroku.certificate.v1.BindingState\x12\x16\n\x0e\x62inding_reason\x18\x06 \x01(\t\x12/\n\x06proven\x18\x07 \x01(\x0b\x32\x1f.toroku.qualification.v1.Proven\x12\x11\n\tsuspended\x18\x08 \x01(\x08\x12@\n\rregistrations\x18\n \x03(\x0b\x32).toroku.certificate.v1.AgencyRegistration\x12?\n\x0b\x63\x65rtificate\x18\x0b \x01(\x0b\x32*.toroku.certificate.v1.CertificateStandingJ\x04\x08\t\x10\nR\x0breplaced_by\"\x92\x02\n\x13\x43\x65rtificateStanding\x12?\n\x05state\x18\x01 \x01(\x0e\x32\x30.toroku.certificate.v1.CertificateStanding.State\x12.\n\nnot_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_TRUSTED\x10\x01\x12\x11\n\rSTATE_REVOKED\x10\x02\x12\x15\n\x11STATE_NOT_TRUSTED\x10\x03\"\xde\x02\n\x12\x41gencyRegistration\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32(.toroku.certificate.v1.RegistrationState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x39\n\x06origin\x18\x05 \x01(\x0e\x32).toroku.certificate.v1.RegistrationOrigin\x12\x31\n\rregistered_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x16\n\x0erequest_sha256\x18\x08 \x01(\x0c\x12\x13\n\x0breplaced_by\x18\t \x01(\x0c\x12\x13\n\x0bpredecessor\x18\n \x01(\x0c\x12\x12\n\nstays_here\x18\x0b \x01(\x08*{\n\x0c\x42indingState\x12\x1d\n\x19\x42INDING_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42INDING_STATE_LIVE\x10\x01\x12\x1a\n\x16\x42INDING_STATE_RELEASED\x10\x02\x12\x18\n\x14\x42INDING_STATE_CLOSED\x10\x03*\xb5\x01\n\x11RegistrationState\x12\"\n\x1eREGISTRATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17REGISTRATION_STATE_GOOD\x10\x01\x12 \n\x1cREGISTRATION_STATE_SUSPENDED\x10\x02\x12\x1f\n\x1bREGISTRATION_STATE_REPLACED\x10\x03\x12\x1c\n\x18REGISTRATION_STATE_ENDED\x10\x04\x42V\n\x15toroku.certificate.v1P\x01Z#toroku/certificate/v1;certificatev1\xaa\x02\x15Toroku.Certificate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +36,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.certificate.v1.card_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025toroku.certificate.v1P\001Z#toroku/certificate/v1;certificatev1\252\002\025Toroku.Certificate.V1'
-  _globals['_BINDINGSTATE']._serialized_start=907
-  _globals['_BINDINGSTATE']._serialized_end=1030
-  _globals['_REGISTRATIONSTATE']._serialized_start=1033
-  _globals['_REGISTRATIONSTATE']._serialized_end=1214
+  _globals['_BINDINGSTATE']._serialized_start=1249
+  _globals['_BINDINGSTATE']._serialized_end=1372
+  _globals['_REGISTRATIONSTATE']._serialized_start=1375
+  _globals['_REGISTRATIONSTATE']._serialized_end=1556
   _globals['_CARDSTATE']._serialized_start=202
-  _globals['_CARDSTATE']._serialized_end=552
-  _globals['_AGENCYREGISTRATION']._serialized_start=555
-  _globals['_AGENCYREGISTRATION']._serialized_end=905
+  _globals['_CARDSTATE']._serialized_end=617
+  _globals['_CERTIFICATESTANDING']._serialized_start=620
+  _globals['_CERTIFICATESTANDING']._serialized_end=894
+  _globals['_CERTIFICATESTANDING_STATE']._serialized_start=803
+  _globals['_CERTIFICATESTANDING_STATE']._serialized_end=894
+  _globals['_AGENCYREGISTRATION']._serialized_start=897
+  _globals['_AGENCYREGISTRATION']._serialized_end=1247
 # @@protoc_insertion_point(module_scope)

@@ -100,6 +100,7 @@ class CardState(_message.Message):
     PROVEN_FIELD_NUMBER: _builtins.int
     SUSPENDED_FIELD_NUMBER: _builtins.int
     REGISTRATIONS_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     certificate_sha256: _builtins.bytes
     """The card: SHA-256 of the certificate in DER, 32 bytes."""
     category: _builtins.str
@@ -124,6 +125,10 @@ class CardState(_message.Message):
     def registrations(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyRegistration]:
         """The registrations of the newest binding, one for each agency, in the order of the agencies' codes."""
 
+    @_builtins.property
+    def certificate(self) -> Global___CertificateStanding:
+        """What is known of the certificate itself."""
+
     def __init__(
         self,
         *,
@@ -136,14 +141,76 @@ class CardState(_message.Message):
         proven: _bidder_pb2.Proven | None = ...,
         suspended: _builtins.bool = ...,
         registrations: _abc.Iterable[Global___AgencyRegistration] | None = ...,
+        certificate: Global___CertificateStanding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["proven", b"proven", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "proven", b"proven", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "binding", b"binding", "binding_reason", b"binding_reason", "category", b"category", "certificate_sha256", b"certificate_sha256", "proven", b"proven", "registrations", b"registrations", "suspended", b"suspended", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_id", b"bidder_id", "binding", b"binding", "binding_reason", b"binding_reason", "category", b"category", "certificate", b"certificate", "certificate_sha256", b"certificate_sha256", "proven", b"proven", "registrations", b"registrations", "suspended", b"suspended", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CardState: _TypeAlias = CardState  # noqa: Y015
+
+@_typing.final
+class CertificateStanding(_message.Message):
+    """What is known of a certificate, wherever its card is registered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CertificateStanding._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: CertificateStanding._State.ValueType  # 0
+        """Never sent."""
+        STATE_TRUSTED: CertificateStanding._State.ValueType  # 1
+        """Trusted by the instance's rules."""
+        STATE_REVOKED: CertificateStanding._State.ValueType  # 2
+        """The CA revoked it, or that of a CA above it was revoked; also on hold."""
+        STATE_NOT_TRUSTED: CertificateStanding._State.ValueType  # 3
+        """It can no longer be traced to a CA that the instance trusts."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Whether the certificate is trusted; the bounds of its validity are compared with the time by the reader."""
+
+    STATE_UNSPECIFIED: CertificateStanding.State.ValueType  # 0
+    """Never sent."""
+    STATE_TRUSTED: CertificateStanding.State.ValueType  # 1
+    """Trusted by the instance's rules."""
+    STATE_REVOKED: CertificateStanding.State.ValueType  # 2
+    """The CA revoked it, or that of a CA above it was revoked; also on hold."""
+    STATE_NOT_TRUSTED: CertificateStanding.State.ValueType  # 3
+    """It can no longer be traced to a CA that the instance trusts."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_FIELD_NUMBER: _builtins.int
+    state: Global___CertificateStanding.State.ValueType
+    """Whether it is trusted."""
+    @_builtins.property
+    def not_before(self) -> _timestamp_pb2.Timestamp:
+        """The first second of its validity."""
+
+    @_builtins.property
+    def not_after(self) -> _timestamp_pb2.Timestamp:
+        """The last second of its validity."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___CertificateStanding.State.ValueType = ...,
+        not_before: _timestamp_pb2.Timestamp | None = ...,
+        not_after: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after", "not_before", b"not_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after", "not_before", b"not_before", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CertificateStanding: _TypeAlias = CertificateStanding  # noqa: Y015
 
 @_typing.final
 class AgencyRegistration(_message.Message):

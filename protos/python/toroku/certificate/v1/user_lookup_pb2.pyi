@@ -100,6 +100,14 @@ class ResolveUserResponse(_message.Message):
         """
         VERDICT_CARD_REPLACED: ResolveUserResponse._Verdict.ValueType  # 12
         """Another card took its place at this agency, by a renewal: `replaced_by`."""
+        VERDICT_NOT_QUALIFIED: ResolveUserResponse._Verdict.ValueType  # 13
+        """The bidder is not on this agency's roster now: it left the roster, its term ended, or the next has not begun. Good
+        again by itself with the next roster, or on the first day of its term.
+        """
+        VERDICT_UNDER_REVIEW: ResolveUserResponse._Verdict.ValueType  # 14
+        """The card registered while changed company data is under review, and by this agency's rule a new card is not good
+        until the review is done (QUA-08).
+        """
 
     class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
         """GOOD means: let this bidder in. Every other verdict means: don't, and why."""
@@ -134,6 +142,14 @@ class ResolveUserResponse(_message.Message):
     """
     VERDICT_CARD_REPLACED: ResolveUserResponse.Verdict.ValueType  # 12
     """Another card took its place at this agency, by a renewal: `replaced_by`."""
+    VERDICT_NOT_QUALIFIED: ResolveUserResponse.Verdict.ValueType  # 13
+    """The bidder is not on this agency's roster now: it left the roster, its term ended, or the next has not begun. Good
+    again by itself with the next roster, or on the first day of its term.
+    """
+    VERDICT_UNDER_REVIEW: ResolveUserResponse.Verdict.ValueType  # 14
+    """The card registered while changed company data is under review, and by this agency's rule a new card is not good
+    until the review is done (QUA-08).
+    """
 
     VERDICT_FIELD_NUMBER: _builtins.int
     BIDDER_ID_FIELD_NUMBER: _builtins.int

@@ -727,3 +727,79 @@ class CommittedChange(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CommittedChange: _TypeAlias = CommittedChange  # noqa: Y015
+
+@_typing.final
+class PropagateChangesRequest(_message.Message):
+    """The request of PropagateChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgencyChanges]:
+        """Required. The changes, by agency."""
+
+    def __init__(
+        self,
+        *,
+        agencies: _abc.Iterable[Global___AgencyChanges] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PropagateChangesRequest: _TypeAlias = PropagateChangesRequest  # noqa: Y015
+
+@_typing.final
+class AgencyChanges(_message.Message):
+    """The changes that one agency follows now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CHANGE_IDS_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency."""
+    @_builtins.property
+    def change_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """UUIDs of changes, 36 characters each; thousands are fine."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        change_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "change_ids", b"change_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgencyChanges: _TypeAlias = AgencyChanges  # noqa: Y015
+
+@_typing.final
+class PropagateChangesResponse(_message.Message):
+    """The response of PropagateChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNKNOWN_CHANGE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def unknown_change_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Changes that are not known here; UUIDs, 36 characters."""
+
+    def __init__(
+        self,
+        *,
+        unknown_change_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unknown_change_ids", b"unknown_change_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PropagateChangesResponse: _TypeAlias = PropagateChangesResponse  # noqa: Y015

@@ -80,6 +80,11 @@ class ContactNotificationStub:
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesRequest.SerializeToString,
                 response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesResponse.FromString,
                 _registered_method=True)
+        self.PropagateChanges = channel.unary_unary(
+                '/toroku.contact.v1.ContactNotification/PropagateChanges',
+                request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.PropagateChangesRequest.SerializeToString,
+                response_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.PropagateChangesResponse.FromString,
+                _registered_method=True)
         self.GetContact = channel.unary_unary(
                 '/toroku.contact.v1.ContactNotification/GetContact',
                 request_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.GetContactRequest.SerializeToString,
@@ -199,6 +204,15 @@ class ContactNotificationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PropagateChanges(self, request, context):
+        """Ends the pins that changes left at other agencies until the night, so that the newest version counts there (CHG-02).
+        Caller: agency-sync. Idempotent: a pin that has ended, or that a later change without propagation made anew, is left
+        as it is. Errors: INPUT_TOO_MANY, REQUEST_ID_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetContact(self, request, context):
         """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
         too. A registration that was replaced, or ended with its binding, gives no contact.
@@ -256,6 +270,11 @@ def add_ContactNotificationServicer_to_server(servicer, server):
                     servicer.SendNotices,
                     request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesRequest.FromString,
                     response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesResponse.SerializeToString,
+            ),
+            'PropagateChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.PropagateChanges,
+                    request_deserializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.PropagateChangesRequest.FromString,
+                    response_serializer=toroku_dot_contact_dot_v1_dot_contact__notification__pb2.PropagateChangesResponse.SerializeToString,
             ),
             'GetContact': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContact,
@@ -507,6 +526,33 @@ class ContactNotification:
             '/toroku.contact.v1.ContactNotification/SendNotices',
             toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesRequest.SerializeToString,
             toroku_dot_contact_dot_v1_dot_contact__notification__pb2.SendNoticesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PropagateChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.contact.v1.ContactNotification/PropagateChanges',
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.PropagateChangesRequest.SerializeToString,
+            toroku_dot_contact_dot_v1_dot_contact__notification__pb2.PropagateChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -105,6 +105,11 @@ class ContactNotificationStub:
     with NOTICE_INVALID (part notice_id).
     Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
     """
+    PropagateChanges: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.PropagateChangesRequest, _contact_notification_pb2.PropagateChangesResponse]
+    """Ends the pins that changes left at other agencies until the night, so that the newest version counts there (CHG-02).
+    Caller: agency-sync. Idempotent: a pin that has ended, or that a later change without propagation made anew, is left
+    as it is. Errors: INPUT_TOO_MANY, REQUEST_ID_INVALID.
+    """
     GetContact: _grpc.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]
     """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
     too. A registration that was replaced, or ended with its binding, gives no contact.
@@ -188,6 +193,11 @@ class ContactNotificationAsyncStub(ContactNotificationStub):
     meanwhile, because a caller that reads them anew may find other ones; with another kind or other facts it is refused
     with NOTICE_INVALID (part notice_id).
     Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
+    """
+    PropagateChanges: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.PropagateChangesRequest, _contact_notification_pb2.PropagateChangesResponse]  # type: ignore[assignment]
+    """Ends the pins that changes left at other agencies until the night, so that the newest version counts there (CHG-02).
+    Caller: agency-sync. Idempotent: a pin that has ended, or that a later change without propagation made anew, is left
+    as it is. Errors: INPUT_TOO_MANY, REQUEST_ID_INVALID.
     """
     GetContact: _aio.UnaryUnaryMultiCallable[_contact_notification_pb2.GetContactRequest, _contact_notification_pb2.GetContactResponse]  # type: ignore[assignment]
     """The contact to write to, by purpose (REG-10), of bidders and cards that are registered at the agency, suspended ones
@@ -323,6 +333,17 @@ class ContactNotificationServicer(metaclass=_abc_1.ABCMeta):
         meanwhile, because a caller that reads them anew may find other ones; with another kind or other facts it is refused
         with NOTICE_INVALID (part notice_id).
         Errors: NOTICE_INVALID (its metadata name the part), with which none of the notices is taken.
+        """
+
+    @_abc_1.abstractmethod
+    def PropagateChanges(
+        self,
+        request: _contact_notification_pb2.PropagateChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contact_notification_pb2.PropagateChangesResponse, _abc.Awaitable[_contact_notification_pb2.PropagateChangesResponse]]:
+        """Ends the pins that changes left at other agencies until the night, so that the newest version counts there (CHG-02).
+        Caller: agency-sync. Idempotent: a pin that has ended, or that a later change without propagation made anew, is left
+        as it is. Errors: INPUT_TOO_MANY, REQUEST_ID_INVALID.
         """
 
     @_abc_1.abstractmethod

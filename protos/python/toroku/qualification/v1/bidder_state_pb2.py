@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from toroku.event.v1 import version_pb2 as toroku_dot_event_dot_v1_dot_version__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*toroku/qualification/v1/bidder_state.proto\x12\x17toroku.qualification.v1\x1a\x1dtoroku/event/v1/version.proto\"\xef\x01\n\x0b\x42idderState\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12)\n\x07version\x18\x03 \x01(\x0b\x32\x18.toroku.event.v1.Version\x12\x35\n\x06status\x18\x04 \x01(\x0e\x32%.toroku.qualification.v1.BidderStatus\x12\x1a\n\x12suspended_agencies\x18\x05 \x03(\t\x12=\n\x0e\x61pproved_cards\x18\x06 \x03(\x0b\x32%.toroku.qualification.v1.ApprovedCard\"[\n\x0c\x41pprovedCard\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ompany\x18\x03 \x01(\x08\x12\x0e\n\x06holder\x18\x04 \x01(\x08*}\n\x0c\x42idderStatus\x12\x1d\n\x19\x42IDDER_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42IDDER_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x42IDDER_STATUS_SUSPENDED\x10\x02\x12\x17\n\x13\x42IDDER_STATUS_ENDED\x10\x03\x42^\n\x17toroku.qualification.v1P\x01Z\'toroku/qualification/v1;qualificationv1\xaa\x02\x17Toroku.Qualification.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*toroku/qualification/v1/bidder_state.proto\x12\x17toroku.qualification.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/event/v1/version.proto\"\xe5\x02\n\x0b\x42idderState\x12\x11\n\tbidder_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12)\n\x07version\x18\x03 \x01(\x0b\x32\x18.toroku.event.v1.Version\x12\x35\n\x06status\x18\x04 \x01(\x0e\x32%.toroku.qualification.v1.BidderStatus\x12\x1a\n\x12suspended_agencies\x18\x05 \x03(\t\x12=\n\x0e\x61pproved_cards\x18\x06 \x03(\x0b\x32%.toroku.qualification.v1.ApprovedCard\x12;\n\tqualified\x18\x07 \x03(\x0b\x32(.toroku.qualification.v1.QualifiedPeriod\x12\x37\n\x07reviews\x18\x08 \x03(\x0b\x32&.toroku.qualification.v1.CompanyReview\"\x8c\x01\n\x0fQualifiedPeriod\x12\x32\n\x0equalified_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fqualified_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61gencies\x18\x03 \x03(\t\"O\n\rCompanyReview\x12,\n\x08\x62\x65gan_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61gencies\x18\x02 \x03(\t\"[\n\x0c\x41pprovedCard\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ompany\x18\x03 \x01(\x08\x12\x0e\n\x06holder\x18\x04 \x01(\x08*}\n\x0c\x42idderStatus\x12\x1d\n\x19\x42IDDER_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42IDDER_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x42IDDER_STATUS_SUSPENDED\x10\x02\x12\x17\n\x13\x42IDDER_STATUS_ENDED\x10\x03\x42^\n\x17toroku.qualification.v1P\x01Z\'toroku/qualification/v1;qualificationv1\xaa\x02\x17Toroku.Qualification.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +34,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toroku.qualification.v1.bid
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027toroku.qualification.v1P\001Z\'toroku/qualification/v1;qualificationv1\252\002\027Toroku.Qualification.V1'
-  _globals['_BIDDERSTATUS']._serialized_start=437
-  _globals['_BIDDERSTATUS']._serialized_end=562
-  _globals['_BIDDERSTATE']._serialized_start=103
-  _globals['_BIDDERSTATE']._serialized_end=342
-  _globals['_APPROVEDCARD']._serialized_start=344
-  _globals['_APPROVEDCARD']._serialized_end=435
+  _globals['_BIDDERSTATUS']._serialized_start=812
+  _globals['_BIDDERSTATUS']._serialized_end=937
+  _globals['_BIDDERSTATE']._serialized_start=136
+  _globals['_BIDDERSTATE']._serialized_end=493
+  _globals['_QUALIFIEDPERIOD']._serialized_start=496
+  _globals['_QUALIFIEDPERIOD']._serialized_end=636
+  _globals['_COMPANYREVIEW']._serialized_start=638
+  _globals['_COMPANYREVIEW']._serialized_end=717
+  _globals['_APPROVEDCARD']._serialized_start=719
+  _globals['_APPROVEDCARD']._serialized_end=810
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from toroku.event.v1 import version_pb2 as _version_pb2
@@ -50,7 +51,9 @@ Global___BidderStatus: _TypeAlias = BidderStatus  # noqa: Y015
 
 @_typing.final
 class BidderState(_message.Message):
-    """The whole state of a bidder in a category, as an event carries it. A bidder without a state is active everywhere."""
+    """The whole state of a bidder in a category, as an event carries it. A bidder without a state is active, and qualified
+    nowhere.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -60,6 +63,8 @@ class BidderState(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     SUSPENDED_AGENCIES_FIELD_NUMBER: _builtins.int
     APPROVED_CARDS_FIELD_NUMBER: _builtins.int
+    QUALIFIED_FIELD_NUMBER: _builtins.int
+    REVIEWS_FIELD_NUMBER: _builtins.int
     bidder_id: _builtins.str
     """Required. The bidder."""
     category: _builtins.str
@@ -78,6 +83,16 @@ class BidderState(_message.Message):
     def approved_cards(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApprovedCard]:
         """The cards that officers approved, each at one agency; at most 500."""
 
+    @_builtins.property
+    def qualified(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualifiedPeriod]:
+        """Where and when the bidder is qualified: in this term and in the next. An agency may be in several periods, which do
+        not overlap; one that has ended is left out. Empty after it left all rosters.
+        """
+
+    @_builtins.property
+    def reviews(self) -> _containers.RepeatedCompositeFieldContainer[Global___CompanyReview]:
+        """The agencies at which changed company data is under review (QUA-08)."""
+
     def __init__(
         self,
         *,
@@ -87,14 +102,82 @@ class BidderState(_message.Message):
         status: Global___BidderStatus.ValueType = ...,
         suspended_agencies: _abc.Iterable[_builtins.str] | None = ...,
         approved_cards: _abc.Iterable[Global___ApprovedCard] | None = ...,
+        qualified: _abc.Iterable[Global___QualifiedPeriod] | None = ...,
+        reviews: _abc.Iterable[Global___CompanyReview] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_cards", b"approved_cards", "bidder_id", b"bidder_id", "category", b"category", "status", b"status", "suspended_agencies", b"suspended_agencies", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_cards", b"approved_cards", "bidder_id", b"bidder_id", "category", b"category", "qualified", b"qualified", "reviews", b"reviews", "status", b"status", "suspended_agencies", b"suspended_agencies", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BidderState: _TypeAlias = BidderState  # noqa: Y015
+
+@_typing.final
+class QualifiedPeriod(_message.Message):
+    """A period in which a bidder is qualified at some agencies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUALIFIED_FROM_FIELD_NUMBER: _builtins.int
+    QUALIFIED_UNTIL_FIELD_NUMBER: _builtins.int
+    AGENCIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def qualified_from(self) -> _timestamp_pb2.Timestamp:
+        """The first instant of the first day, in Japan's time. Not set if it has no beginning."""
+
+    @_builtins.property
+    def qualified_until(self) -> _timestamp_pb2.Timestamp:
+        """The first instant after the last day, in Japan's time. Not set if it has no end."""
+
+    @_builtins.property
+    def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the agencies, ascending."""
+
+    def __init__(
+        self,
+        *,
+        qualified_from: _timestamp_pb2.Timestamp | None = ...,
+        qualified_until: _timestamp_pb2.Timestamp | None = ...,
+        agencies: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["qualified_from", b"qualified_from", "qualified_until", b"qualified_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "qualified_from", b"qualified_from", "qualified_until", b"qualified_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QualifiedPeriod: _TypeAlias = QualifiedPeriod  # noqa: Y015
+
+@_typing.final
+class CompanyReview(_message.Message):
+    """A review of changed company data, which an import or an officer ends (審査済)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGAN_AT_FIELD_NUMBER: _builtins.int
+    AGENCIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def began_at(self) -> _timestamp_pb2.Timestamp:
+        """When the review began: a card that registered since then is new."""
+
+    @_builtins.property
+    def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the agencies, ascending."""
+
+    def __init__(
+        self,
+        *,
+        began_at: _timestamp_pb2.Timestamp | None = ...,
+        agencies: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["began_at", b"began_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "began_at", b"began_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompanyReview: _TypeAlias = CompanyReview  # noqa: Y015
 
 @_typing.final
 class ApprovedCard(_message.Message):
