@@ -11,6 +11,7 @@ from functools import partial
 from benchmarks import (
     at_rest,
     card,
+    everywhere,
     flood,
     history,
     operation_cost,
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[Measured]]] = {
         for operation in (operations.REGISTRATIONS, operations.CHANGES, operations.RENEWALS)
     },
     "propagation": propagation.measure,
+    "everywhere": everywhere.measure,
     "roster-import": roster_import.measure,
     "card": card.measure,
     "history": history.measure,
