@@ -1,10 +1,13 @@
-"""The command worker: propagates registrations."""
+"""The command worker: propagates registrations, and appends to the feeds what one transaction could not."""
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
-from agency_sync.jobs import register_tasks
-from agency_sync.metrics import PropagationMetrics
+from agency_sync.jobs import EXPIRY_QUEUE, register_tasks
+from agency_sync.metrics import FeedMetrics, PropagationMetrics
+from agency_sync.operations.feed_appending import FEED_QUEUE, FeedAppending
+from agency_sync.operations.feed_expiry import FeedExpiry
 from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
 from agency_sync.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
@@ -19,7 +22,7 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegis
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {PROPAGATIONS_QUEUE: 2}
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2, FEED_QUEUE: 1, EXPIRY_QUEUE: 1}
 
 
 async def run() -> None:
@@ -49,14 +52,18 @@ async def run() -> None:
             ),
         )
         await work_until_stopped(
-            register_tasks(propagation=propagation),
+            register_tasks(
+                propagation=propagation,
+                feeds=FeedAppending(database=database, rules=list_feed_rules(profile)),
+                expiry=FeedExpiry(database=database, clock=read_time),
+            ),
             package=PACKAGE,
             settings=settings,
             database=database,
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
-            looks=[PropagationMetrics(metrics).look],
+            looks=[PropagationMetrics(metrics).look, FeedMetrics(metrics).look],
         )
     await peers.close()
     telemetry.stop()
