@@ -12,13 +12,16 @@ from agency_sync.domain.bidder_state import (
     QualifiedPeriod,
 )
 from agency_sync.domain.card_state import (
+    UNKNOWN_CERTIFICATE,
     AgencyRegistration,
     CardState,
+    Certificate,
     CompanyComparison,
     HolderComparison,
     Origin,
     Proven,
     RegistrationState,
+    Standing,
 )
 from agency_sync.domain.intention import IntentionKind
 from agency_sync.domain.propagation import (
@@ -62,6 +65,11 @@ _REGISTRATION_STATES = {
     card_state_pb2.REGISTRATION_STATE_SUSPENDED: RegistrationState.SUSPENDED,
     card_state_pb2.REGISTRATION_STATE_REPLACED: RegistrationState.REPLACED,
     card_state_pb2.REGISTRATION_STATE_ENDED: RegistrationState.ENDED,
+}
+_STANDINGS = {
+    card_state_pb2.CertificateStanding.STATE_TRUSTED: Standing.TRUSTED,
+    card_state_pb2.CertificateStanding.STATE_REVOKED: Standing.REVOKED,
+    card_state_pb2.CertificateStanding.STATE_NOT_TRUSTED: Standing.NOT_TRUSTED,
 }
 _ORIGINS = {
     card_pb2.REGISTRATION_ORIGIN_CONTRACTOR: Origin.CONTRACTOR,
@@ -143,7 +151,16 @@ def read_card_state(message: card_state_pb2.CardState) -> CardState:
         registrations={
             registration.agency: _read_registration(card, registration) for registration in message.registrations
         },
+        certificate=_read_certificate(message.certificate),
     )
+
+
+def _read_certificate(message: card_state_pb2.CertificateStanding) -> Certificate:
+    standing = _STANDINGS.get(message.state)
+    # Of which nothing is said that this version knows, nobody can rely on.
+    if standing is None or not message.HasField("not_before") or not message.HasField("not_after"):
+        return UNKNOWN_CERTIFICATE
+    return Certificate(standing, read_timestamp(message.not_before), read_timestamp(message.not_after))
 
 
 def _read_registration(card: bytes, message: card_state_pb2.AgencyRegistration) -> AgencyRegistration:
@@ -168,6 +185,7 @@ def _read_registration(card: bytes, message: card_state_pb2.AgencyRegistration) 
         replaced_by=message.replaced_by or None,
         predecessor=message.predecessor or None,
         stays_here=message.stays_here,
+        registered_at=read_timestamp(message.registered_at) if message.HasField("registered_at") else None,
     )
 
 

@@ -3,11 +3,18 @@
 from typing import Any
 
 from agency_sync.operations.change_propagation import CHANGES_QUEUE, PROPAGATE_CHANGES, ChangeRun
+from agency_sync.operations.feed_appending import APPEND_PENDING, FEED_QUEUE, FeedAppending
+from agency_sync.operations.feed_expiry import FeedExpiry
 from agency_sync.operations.propagate import PROPAGATE, PROPAGATIONS_QUEUE, PropagationRun
 from servicekit import jobs
 
+# Beside which nothing else waits: a deletion never keeps an entry from being appended.
+EXPIRY_QUEUE = "expiry"
 
-def register_tasks(*, propagation: PropagationRun, changes: ChangeRun) -> jobs.Work:
+
+def register_tasks(
+    *, propagation: PropagationRun, changes: ChangeRun, feeds: FeedAppending, expiry: FeedExpiry
+) -> jobs.Work:
     """Returns the tasks of the worker."""
     tasks = jobs.Work()
 
@@ -20,6 +27,15 @@ def register_tasks(*, propagation: PropagationRun, changes: ChangeRun) -> jobs.W
     @tasks.periodic("* * * * * */10", PROPAGATE_CHANGES, queue=CHANGES_QUEUE, timeout=600)
     async def run_changes(_: dict[str, Any]) -> None:
         await changes.run()
+
+    # Also every ten seconds, so that what a worker that died left over is soon appended.
+    @tasks.periodic("* * * * * */10", APPEND_PENDING, queue=FEED_QUEUE, timeout=3600)
+    async def append_pending(_: dict[str, Any]) -> None:
+        await feeds.append_pending()
+
+    @tasks.periodic("17 * * * *", "delete_expired", queue=EXPIRY_QUEUE, timeout=3600)
+    async def delete_expired(_: dict[str, Any]) -> None:
+        await expiry.delete_expired()
 
     tasks.wait_for("a registry", queue=PROPAGATIONS_QUEUE)
     tasks.wait_for("contact-notification", queue=CHANGES_QUEUE)

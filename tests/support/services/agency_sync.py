@@ -16,12 +16,20 @@ from sqlalchemy import text
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.contact_notification import ContactNotification
 from agency_sync.domain.contact_owner import ContactOwnerState
+from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.domain.schedule import Schedule
+from agency_sync.feed_servicer import Feed
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.batches import Batches
 from agency_sync.operations.bidder_record import BidderStateRecord
 from agency_sync.operations.change_propagation import ChangePlanning, ChangeRun
+from agency_sync.operations.contact_record import ContactOwnerRecord
+from agency_sync.operations.feed_appending import FeedAppending
+from agency_sync.operations.feed_expiry import FeedExpiry
+from agency_sync.operations.feed_reading import FeedReading
+from agency_sync.operations.feed_watch import FeedWatch
+from agency_sync.operations.history_record import HistoryHeadRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
 from agency_sync.operations.record import CardStateRecord
@@ -37,8 +45,9 @@ from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAG
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.propagated_changes import PropagatedChangesPeer
-from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
+from toroku.agencysync.v1 import agency_sync_pb2, feed_pb2, propagation_pb2
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
+from toroku.agencysync.v1.feed_pb2_grpc import FeedStub, add_FeedServicer_to_server
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
@@ -54,8 +63,10 @@ from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2
 
 if TYPE_CHECKING:
     from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
+    from toroku.agencysync.v1.feed_pb2_grpc import FeedAsyncStub
 
 SERVICE = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
+FEED = feed_pb2.DESCRIPTOR.services_by_name["Feed"]
 CARD_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
 CONTACTS = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
@@ -101,6 +112,7 @@ def card_state(
     company: bidder_pb2.CompanyComparison.ValueType = bidder_pb2.COMPANY_COMPARISON_SAME,
     holder: bidder_pb2.HolderComparison.ValueType = bidder_pb2.HOLDER_COMPARISON_CONTRACT_PARTY,
     more: Sequence[card_state_pb2.AgencyRegistration] = (),
+    standing: card_state_pb2.CertificateStanding.State.ValueType = card_state_pb2.CertificateStanding.STATE_TRUSTED,
 ) -> card_state_pb2.CardState:
     """The state of a card with one registration, and `more`; the card belongs to that registration's id."""
     registration_id = registration_id or uuid4()
@@ -113,6 +125,11 @@ def card_state(
         proven=bidder_pb2.Proven(password=password, company=company, holder=holder),
         suspended=suspended,
         registrations=[agency_registration(agency, registration_id, origin=origin, state=state), *more],
+        certificate=card_state_pb2.CertificateStanding(
+            state=standing,
+            not_before=write_timestamp(MORNING - timedelta(days=1)),
+            not_after=write_timestamp(MORNING + timedelta(days=700)),
+        ),
     )
 
 
@@ -126,7 +143,8 @@ def bidder_state(
     suspended_agencies: Sequence[str] = (),
     approved_cards: Sequence[bidder_state_pb2.ApprovedCard] = (),
     qualified_at: Sequence[str] = EVERYWHERE,
-    qualified: Sequence[bidder_state_pb2.QualifiedPeriod] = (),
+    qualified: Sequence[bidder_state_pb2.QualifiedPeriod] | None = None,
+    reviews: Sequence[bidder_state_pb2.CompanyReview] = (),
 ) -> bidder_state_pb2.BidderState:
     """The state of a bidder at a version; it is qualified at `qualified_at` without an end, or in these periods."""
     return bidder_state_pb2.BidderState(
@@ -136,7 +154,10 @@ def bidder_state(
         status=status,
         suspended_agencies=suspended_agencies,
         approved_cards=approved_cards,
-        qualified=qualified or [bidder_state_pb2.QualifiedPeriod(agencies=sorted(qualified_at))],
+        qualified=(
+            [bidder_state_pb2.QualifiedPeriod(agencies=sorted(qualified_at))] if qualified is None else qualified
+        ),
+        reviews=reviews,
     )
 
 
@@ -151,9 +172,12 @@ class RunningAgencySync:
     from_certificate_registry: "AgencySyncAsyncStub"
     from_qualification_registry: "AgencySyncAsyncStub"
     from_front_door: "AgencySyncAsyncStub"
+    from_contact_notification: "AgencySyncAsyncStub"
     from_officer: "AgencySyncAsyncStub"
     # By agency.
     officers: "Mapping[str, AgencySyncAsyncStub]"
+    # The feeds, as the systems of these agencies call them.
+    from_agency: "dict[str, FeedAsyncStub]"
     work: jobs.Work
     now: list[datetime]
     planning: ChangePlanning
@@ -192,6 +216,10 @@ class RunningAgencySync:
         """Has the changes planned that states of contacts' owners name."""
         async with self.database.transaction() as connection:
             await self.planning.open_changes(connection, owners)
+
+    async def append_pending(self) -> None:
+        """Runs the worker's task now that appends to the feeds what one transaction could not."""
+        await self.work.tasks["append_pending"][0]({})
 
     async def propagate(self) -> None:
         """Runs the worker's task for registrations and renewals now."""
@@ -232,8 +260,10 @@ class RunningAgencySync:
 
 
 @asynccontextmanager
-async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[RunningAgencySync]:
-    """Runs the service on an empty database."""
+async def running_agency_sync(
+    dsn: str, folder: Path, profile: Profile, *, heartbeat_interval: float = 15.0, longest_stream: float = 50.0
+) -> AsyncIterator[RunningAgencySync]:
+    """Runs the service on an empty database; the times of the feeds' streams are in seconds."""
     authority = Authority(folder, profile.id)
     cards = CertificateRegistryPeer()
     contacts = PropagatedChangesPeer()  # type: ignore[abstract]  # It implements only the RPC that this service calls.
@@ -266,14 +296,27 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             return clock[0]
 
         offering, schedule = list_rules_by_category(profile), Schedule.of(profile)
+        feeds = FeedAppending(database=database, rules=list_feed_rules(profile))
+        reading = FeedReading(
+            profile=profile,
+            database=database,
+            watch=FeedWatch(database, interval=0.05),
+            heartbeat_interval=heartbeat_interval,
+            longest_stream=longest_stream,
+        )
         servicer = AgencySync(
             card_state_record=CardStateRecord(
                 database=database,
                 clock=read_time,
                 schedule=schedule,
                 offering=offering,
+                feeds=feeds,
             ),
-            bidder_state_record=BidderStateRecord(database=database),
+            bidder_state_record=BidderStateRecord(database=database, feeds=feeds),
+            contact_owner_record=ContactOwnerRecord(
+                database=database, feeds=feeds, planning=ChangePlanning(schedule=schedule)
+            ),
+            history_head_record=HistoryHeadRecord(database=database),
             listing=PropagationListing(database=database, clock=read_time, schedule=schedule, offering=offering),
         )
         of_registrations, of_changes = [
@@ -293,19 +336,28 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             batches=of_changes,
             contact_notification=ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
         )
-        services = {SERVICE: partial(add_AgencySyncServicer_to_server, servicer)}
+        services = {
+            SERVICE: partial(add_AgencySyncServicer_to_server, servicer),
+            FEED: partial(add_FeedServicer_to_server, Feed(reading=reading)),
+        }
         callers = {
             "from_front_door": authority.service("front-door"),
             "from_certificate_registry": authority.service("certificate-registry"),
             "from_qualification_registry": authority.service("qualification-registry"),
+            "from_contact_notification": authority.service("contact-notification"),
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
         callers |= {agency: authority.enrol(f"{agency}/jiro", "registration") for agency in EVERYWHERE}
         stubs = {}
+        feed_stubs = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
             )
+            if listener is ListenerKind.AGENCY:
+                for agency in (PREFECTURE, CITY):
+                    caller = await stack.enter_async_context(calling(authority.agency(agency), agency_sync=address))
+                    feed_stubs[agency] = caller.stub("agency-sync", FeedStub)
             for name, files in callers.items():
                 if (name == "from_officer" or name in EVERYWHERE) == (listener is ListenerKind.AGENCY):
                     caller = await stack.enter_async_context(calling(files, agency_sync=address))
@@ -315,8 +367,14 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             database=database,
             certificate_registry=cards,
             contact_notification=contacts,
-            work=register_tasks(propagation=propagation, changes=changes),
             planning=ChangePlanning(schedule=schedule),
+            from_agency=feed_stubs,
+            work=register_tasks(
+                propagation=propagation,
+                changes=changes,
+                feeds=feeds,
+                expiry=FeedExpiry(database=database, clock=read_time),
+            ),
             now=clock,
             officers={agency: stubs.pop(agency) for agency in EVERYWHERE},
             **stubs,  # type: ignore[arg-type]  # All are stubs.

@@ -1,13 +1,16 @@
-"""The command worker: propagates registrations, renewals and changes."""
+"""The command worker: propagates registrations, renewals and changes, and appends to the feeds what remained."""
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.contact_notification import ContactNotification
+from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.domain.schedule import Schedule
-from agency_sync.jobs import register_tasks
-from agency_sync.metrics import PropagationMetrics
+from agency_sync.jobs import EXPIRY_QUEUE, register_tasks
+from agency_sync.metrics import FeedMetrics, PropagationMetrics
 from agency_sync.operations.batches import Batches
 from agency_sync.operations.change_propagation import CHANGES_QUEUE, ChangeRun
+from agency_sync.operations.feed_appending import FEED_QUEUE, FeedAppending
+from agency_sync.operations.feed_expiry import FeedExpiry
 from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
 from agency_sync.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
@@ -22,7 +25,7 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegis
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {PROPAGATIONS_QUEUE: 2, CHANGES_QUEUE: 1}
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2, CHANGES_QUEUE: 1, FEED_QUEUE: 1, EXPIRY_QUEUE: 1}
 
 
 async def run() -> None:
@@ -60,14 +63,19 @@ async def run() -> None:
             contact_notification=ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
         )
         await work_until_stopped(
-            register_tasks(propagation=propagation, changes=changes),
+            register_tasks(
+                propagation=propagation,
+                changes=changes,
+                feeds=FeedAppending(database=database, rules=list_feed_rules(profile)),
+                expiry=FeedExpiry(database=database, clock=read_time),
+            ),
             package=PACKAGE,
             settings=settings,
             database=database,
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
-            looks=[PropagationMetrics(metrics).look],
+            looks=[PropagationMetrics(metrics).look, FeedMetrics(metrics).look],
         )
     await peers.close()
     telemetry.stop()

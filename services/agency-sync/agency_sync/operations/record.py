@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from agency_sync.domain.card_state import CardKey, CardState, select_newest
+from agency_sync.domain.feed import is_stop
 from agency_sync.domain.intention import IntentionKind, IntentionState, KeptIntention
 from agency_sync.domain.intention_changes import find_changes
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
 from agency_sync.domain.schedule import Schedule
+from agency_sync.operations.feed_appending import FeedAppending
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import card_states, intentions, propagations
 from refusals import Refusal
@@ -31,14 +33,15 @@ class CardStateRecord:
     schedule: Schedule
     # The rules of the agencies that offer each category.
     offering: Offering
+    feeds: FeedAppending
 
     async def record(self, states: Sequence[CardState], unreadable: Sequence[Refusal] = ()) -> None:
         """Replaces the states of cards by newer ones, and applies them to the cards' intentions, in one transaction.
 
         A new registration of a contractor opens an intention, once, and so does a renewal; the end of a registration
         makes its intention void; a suspension has it wait. What was intended for a card whose place another one took is
-        that one's. One that can be carried out now gets a job. The number of statements does not depend on that of the
-        states.
+        that one's. One that can be carried out now gets a job. What the feeds lack of the cards is appended. The number
+        of statements does not depend on that of the states.
         Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
         """
         newest = select_newest(states)
@@ -64,6 +67,7 @@ class CardStateRecord:
             may_be_due = [*(opened if self.schedule.is_at_once else ()), *changed]
             if self.schedule.propagates and any(each.state is IntentionState.OPEN for each in may_be_due):
                 await enqueue_propagation(connection)
+            await self.feeds.append(connection, written, {key for key in written if is_stop(newest[key])})
         for refusal in unreadable:
             log.error("ALERT the state of a card was not recorded: %s", refusal)
         if unreadable:
