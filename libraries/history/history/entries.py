@@ -129,12 +129,16 @@ class StoredEntry(NamedTuple):
 
 
 class SealedEntry(NamedTuple):
-    """The entry of an act by its digest; position, and number and hash of the head, are None while it is not sealed."""
+    """The entry of an act by its digest; all else is None while it is not sealed.
+
+    That is its position, number and hash of the head, and the proof that it is in the history (`history.receipt_text`).
+    """
 
     digest: bytes
     position: int | None
     head_number: int | None
     head_sha256: bytes | None
+    proof: bytes | None = None
 
 
 def write_details(entry: Entry) -> str:

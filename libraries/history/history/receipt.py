@@ -67,24 +67,13 @@ def verify_receipt(receipt: Receipt, keys: PublicKeys, *, entry: bytes | None = 
 
 def write_receipt(receipt: Receipt) -> str:
     """Returns a receipt as JSON."""
-    head = receipt.head
     return json.dumps(
         {
             "format": _FORMAT,
             "entry": receipt.entry.hex(),
             "position": receipt.position,
             "path": [sibling.hex() for sibling in receipt.path],
-            "head": {
-                "chain": head.chain.hex(),
-                "number": head.number,
-                "first_position": head.first_position,
-                "last_position": head.last_position,
-                "sealed_at": write_instant(head.sealed_at),
-                "root": head.root.hex(),
-                "previous": head.previous.hex(),
-                "key_id": head.key_id,
-                "signature": head.signature.hex(),
-            },
+            "head": _write_head(receipt.head),
         },
         indent=1,
     )
@@ -104,6 +93,33 @@ def read_receipt(text: str) -> Receipt:
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ReceiptInvalid(ReceiptFault.UNREADABLE) from None
+
+
+def write_head(head: Head) -> str:
+    """Returns a head with its signature as JSON, as it stands in a receipt: what witnesses keep."""
+    return json.dumps(_write_head(head))
+
+
+def read_head(text: str) -> Head:
+    """Returns a head from its JSON, not verified; raises ReceiptInvalid where it is none."""
+    try:
+        return _read_head(json.loads(text))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ReceiptInvalid(ReceiptFault.UNREADABLE) from None
+
+
+def _write_head(head: Head) -> Mapping[str, Any]:
+    return {
+        "chain": head.chain.hex(),
+        "number": head.number,
+        "first_position": head.first_position,
+        "last_position": head.last_position,
+        "sealed_at": write_instant(head.sealed_at),
+        "root": head.root.hex(),
+        "previous": head.previous.hex(),
+        "key_id": head.key_id,
+        "signature": head.signature.hex(),
+    }
 
 
 def _read_head(content: Mapping[str, Any]) -> Head:

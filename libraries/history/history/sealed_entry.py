@@ -7,7 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from history.entries import SealedEntry
-from history.heads import Head
+from history.heads import Head, SealedBatch
+from history.merkle import compute_path
+from history.receipt import Receipt
+from history.receipt_text import encode_receipt
 from servicekit.database_clock import write_interval
 
 # Until an entry is usually sealed (`seal_keeper.GATHER` after its commit), and between two looks after that.
@@ -17,14 +20,16 @@ NEXT_LOOK = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=1)
 
 _OF_HEAD = ("chain", "first_position", "last_position", "sealed_at", "root", "previous", "key_id", "signature")
+# The path is computed of all digests of the batch.
+_LEAVES = (*_OF_HEAD, "leaves")
 
 SEAL_COLUMNS = ", ".join(
-    ("entry.digest", "position.position", "head.number AS head_number", *(f"head.{name}" for name in _OF_HEAD))
+    ("entry.digest", "position.position", "head.number AS head_number", *(f"head.{name}" for name in _LEAVES))
 )
 SEAL_TABLES = f"""
     LEFT JOIN history_position AS position ON position.number = entry.number
     LEFT JOIN LATERAL (
-        SELECT number, {", ".join(_OF_HEAD)} FROM history_head WHERE first_position <= position.position
+        SELECT number, {", ".join(_LEAVES)} FROM history_head WHERE first_position <= position.position
         ORDER BY first_position DESC LIMIT 1
     ) AS head ON true
 """  # noqa: S608  # constants
@@ -40,4 +45,7 @@ def read_sealed_entry(row: Any) -> SealedEntry:
     if row.head_number is None:
         return SealedEntry(row.digest, row.position, None, None)
     head = Head(number=row.head_number, **{name: getattr(row, name) for name in _OF_HEAD})
-    return SealedEntry(row.digest, row.position, head.number, head.hash)
+    digests = SealedBatch(head, row.leaves).split_leaves()
+    path = tuple(compute_path(digests, row.position - head.first_position))
+    proof = encode_receipt(Receipt(row.digest, row.position, path, head))
+    return SealedEntry(row.digest, row.position, head.number, head.hash, proof)

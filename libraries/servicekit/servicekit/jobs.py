@@ -72,6 +72,11 @@ _WAITING = Statement(
     )
 )
 
+# One that is being run may have read already what the caller changed.
+_IS_ANY_WAITING = Statement(
+    text("SELECT EXISTS (SELECT FROM jobs.procrastinate_jobs WHERE queue_name = :queue AND status = 'todo')")
+)
+
 _FAILING = Statement(
     text(
         "SELECT queue_name, count(*) AS number FROM jobs.procrastinate_jobs "
@@ -221,6 +226,11 @@ class Work:
 async def waiting(connection: Connection) -> Mapping[str, int]:
     """Returns the number of unfinished jobs by queue, for metrics and for tests that wait for all jobs."""
     return dict(await connection.fetch_rows(_WAITING))
+
+
+async def is_any_waiting(connection: Connection, queue: str) -> bool:
+    """Returns whether a job of a queue has yet to begin, at first or again."""
+    return bool(await connection.fetch_value(_IS_ANY_WAITING, queue=queue))
 
 
 async def failing(connection: Connection) -> Mapping[str, int]:

@@ -6,11 +6,13 @@ from contact_notification.convert import card_states as convert_states
 from contact_notification.convert import changes as convert_changes
 from contact_notification.convert import contacts as convert_contacts
 from contact_notification.convert import notices as convert_notices
+from contact_notification.convert import owner_states as convert_owners
 from contact_notification.convert.texts import read_certificate_sha256
 from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.changes import ContactChanges
 from contact_notification.operations.contacts import ContactReading
 from contact_notification.operations.notices import Notices
+from contact_notification.operations.propagation import ChangePropagation
 from contact_notification.operations.staging import Staging
 from servicekit.context import Context
 from servicekit.messages import check_request_id, write_timestamp
@@ -26,12 +28,14 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
         staging: Staging,
         contacts: ContactReading,
         changes: ContactChanges,
+        propagation: ChangePropagation,
         card_states: CardStates,
         notices: Notices,
     ) -> None:
         self._staging = staging
         self._contacts = contacts
         self._changes = changes
+        self._propagation = propagation
         self._card_states = card_states
         self._notices = notices
 
@@ -121,6 +125,13 @@ class ContactNotification(contact_notification_pb2_grpc.ContactNotificationServi
     ) -> contact_notification_pb2.SendNoticesResponse:
         await self._notices.send(convert_notices.read_notices(request))
         return contact_notification_pb2.SendNoticesResponse()
+
+    @override
+    async def PropagateChanges(
+        self, request: contact_notification_pb2.PropagateChangesRequest, context: Context
+    ) -> contact_notification_pb2.PropagateChangesResponse:
+        unknown = await self._propagation.propagate(convert_owners.read_agency_changes(request))
+        return convert_owners.write_propagate_response(unknown)
 
     @override
     async def GetContact(

@@ -17,6 +17,7 @@ class Settings(DatabaseSettings):
     """The settings, read from the environment."""
 
     certificate_registry_endpoint: str
+    agency_sync_endpoint: str
 
     # The mail server (host and port separately, as mail servers' manuals have them).
     smtp_host: str
@@ -33,7 +34,10 @@ class Settings(DatabaseSettings):
 
     def endpoints(self) -> dict[str, str]:
         """Returns the addresses of the peers by name."""
-        return {"certificate-registry": self.certificate_registry_endpoint}
+        return {
+            "certificate-registry": self.certificate_registry_endpoint,
+            "agency-sync": self.agency_sync_endpoint,
+        }
 
 
 class ServerSettings(Settings):

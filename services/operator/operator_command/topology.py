@@ -81,7 +81,7 @@ SERVICES = (
         "contact-notification",
         "contact_notification",
         ("internal", "agency"),
-        ("certificate-registry",),
+        ("certificate-registry", "agency-sync"),
         has_history=True,
         mailed_secrets="opened",
     ),

@@ -120,6 +120,7 @@ class ServiceProcess:
             "TOROKU_SERVICES_CA": str(own.trusted),
             "TOROKU_INTERNAL_LISTEN": self.address,
             "TOROKU_CERTIFICATE_REGISTRY_ENDPOINT": certificate_registry,
+            "TOROKU_AGENCY_SYNC_ENDPOINT": certificate_registry,
             "TOROKU_SMTP_HOST": "127.0.0.1",
             "TOROKU_SMTP_PORT": str(box.port),
             "TOROKU_MAIL_SENDER": "no-reply@toroku.example.lg.jp",

@@ -235,6 +235,7 @@ async def test_contacts_of_many_registrations_become_active_in_one_statement_eac
             connection, [(staged[key], make_registration(request_id=key[1], card=key[0])) for key in keys]
         )
         staged_now = {registered.staged.request: registered.staged for registered in after}
+        assert len(owners) == 4, "three cards and their bidder"
         assert staged_now == await staging.list_staged(connection, keys)
         assert not await card_states.record_card_states(connection, [make_state()], keys), "all are active"
         mailboxes = await contacts.list_mailboxes(

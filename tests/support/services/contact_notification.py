@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg.rows import tuple_row
 from sqlalchemy import text
 
+from contact_notification.adapters.agency_sync import AgencySync
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.adapters.smtp import MailConnections
 from contact_notification.commands.worker import describe_mail_server
@@ -30,6 +31,8 @@ from contact_notification.operations.expiry import ExpiredRecords
 from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MailSending
 from contact_notification.operations.notices import Notices
+from contact_notification.operations.owner_events import OwnerEvents
+from contact_notification.operations.propagation import ChangePropagation
 from contact_notification.operations.settlement import Settlement
 from contact_notification.operations.staging import Staging
 from contact_notification.operations.takeovers import ContactTakeovers
@@ -52,6 +55,7 @@ from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.history import make_key, seal_all, verify
 from tests.support.in_process import Authority, calling, serving
 from tests.support.infrastructure.mailbox import Mailbox, mailbox
+from tests.support.peers.agency_sync import AgencySyncPeer
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.scrape import Scrape, read_registry
 from tests.support.services.contact_messages import (
@@ -62,12 +66,14 @@ from tests.support.services.contact_messages import (
     notice_to_others,
     registration_notice,
 )
+from toroku.agencysync.v1 import agency_sync_pb2
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import card_state_pb2, certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
 )
-from toroku.contact.v1 import contact_notification_pb2, contact_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_owner_pb2, contact_pb2
 from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
@@ -76,6 +82,7 @@ from toroku.contact.v1.contact_notification_pb2_grpc import (
 if TYPE_CHECKING:
     from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
 
+AGENCY_SYNC = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
 SERVICE = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
 CARD_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
 
@@ -89,12 +96,14 @@ class RunningContactNotification:
     profile: Profile
     settings: Settings
     certificate_registry: CertificateRegistryPeer
+    agency_sync: AgencySyncPeer
     mailbox: Mailbox
     # Stops the mail server: connections are refused afterwards.
     close_mailbox: Callable[[], Awaitable[None]]
     from_front_door: "ContactNotificationAsyncStub"
     from_certificate_registry: "ContactNotificationAsyncStub"
     from_qualification_registry: "ContactNotificationAsyncStub"
+    from_agency_sync: "ContactNotificationAsyncStub"
     from_agency: "ContactNotificationAsyncStub"
     from_other_agency: "ContactNotificationAsyncStub"
     work: Work
@@ -115,7 +124,7 @@ class RunningContactNotification:
         """Advances the service's clock."""
         self.now[0] += duration
 
-    async def run(self, task: str, **arguments: str) -> None:
+    async def run(self, task: str, **arguments: Any) -> None:
         """Runs one task of the worker."""
         await self.work.tasks[task][0](dict(arguments))
 
@@ -200,7 +209,7 @@ class RunningContactNotification:
             f"TOROKU_{name.upper()}": str(getattr(self.settings, name))
             for name in (
                 *("profile", "database", "certificate", "private_key", "services_ca"),
-                *("certificate_registry_endpoint", "smtp_host", "smtp_port"),
+                *("certificate_registry_endpoint", "agency_sync_endpoint", "smtp_host", "smtp_port"),
             )
         }
         process = await asyncio.create_subprocess_exec(
@@ -221,6 +230,20 @@ class RunningContactNotification:
         """Seals what there is, and returns what a verification finds."""
         await seal_all(self.database, self.history_key, self.chain)
         return await verify(self.database, self.history_key, chain=self.chain)
+
+    async def tell_owners(self) -> dict[tuple[int, bytes], contact_owner_pb2.ContactOwnerState]:
+        """Runs the jobs about contacts' owners; returns what agency-sync has, by purpose and card (b"" for none)."""
+        told = await self.rows(
+            "DELETE FROM jobs.procrastinate_jobs WHERE task_name = 'send_contact_owners' "
+            "RETURNING args->'arguments'->'owners'"
+        )
+        for (owners,) in told:
+            await self.run("send_contact_owners", owners=owners)
+        return {
+            (state.purpose, state.certificate_sha256): state
+            for states in self.agency_sync.contact_owners
+            for state in states
+        }
 
     async def look(self) -> Scrape:
         """Reads the metrics of the worker from the database, and returns all of them."""
@@ -246,6 +269,7 @@ async def running_contact_notification(
     """Runs the service on an empty database."""
     authority = Authority(folder, profile.id)
     cards = CertificateRegistryPeer()
+    agency_sync = AgencySyncPeer()  # type: ignore[abstract]  # It implements only RPCs that registries call.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         box_stack = await stack.enter_async_context(AsyncExitStack())
@@ -259,8 +283,18 @@ async def running_contact_notification(
                 instance=profile.id,
             )
         )
+        sync_address = await stack.enter_async_context(
+            serving(
+                authority,
+                "agency-sync",
+                {AGENCY_SYNC: partial(add_AgencySyncServicer_to_server, agency_sync)},
+                instance=profile.id,
+            )
+        )
         own = authority.service("contact-notification")
-        peers = await stack.enter_async_context(calling(own, certificate_registry=registry_address))
+        peers = await stack.enter_async_context(
+            calling(own, certificate_registry=registry_address, agency_sync=sync_address)
+        )
         settings = Settings(
             profile=folder / "profile.yaml",
             certificate=own.certificate,
@@ -268,6 +302,7 @@ async def running_contact_notification(
             services_ca=folder / "ca.pem",
             database=dsn,
             certificate_registry_endpoint=registry_address,
+            agency_sync_endpoint=sync_address,
             smtp_host="127.0.0.1",
             smtp_port=box.port,
             mail_sender="no-reply@toroku.example.lg.jp",
@@ -309,6 +344,7 @@ async def running_contact_notification(
                 act_proof_keys={act_proof_key.key_id: act_proof_key.public_key},
                 mail_domain=mail_domain,
             ),
+            propagation=ChangePropagation(database=database, clock=read_time, chain=chain),
             card_states=card_states,
             notices=Notices(database=database, clock=read_time, mail_domain=mail_domain),
         )
@@ -323,6 +359,9 @@ async def running_contact_notification(
                 counts=mail_metrics,
                 registry=chain.registry,
             ),
+            owner_events=OwnerEvents(
+                database=database, agency_sync=AgencySync(peers.stub("agency-sync", AgencySyncStub))
+            ),
             failed_mails=FailedMails(database=database),
             expired_records=ExpiredRecords(database=database, clock=read_time),
             settlement=settlement,
@@ -332,6 +371,7 @@ async def running_contact_notification(
             "from_front_door": authority.service("front-door"),
             "from_certificate_registry": authority.service("certificate-registry"),
             "from_qualification_registry": authority.service("qualification-registry"),
+            "from_agency_sync": authority.service("agency-sync"),
             "from_agency": authority.agency(PREFECTURE),
             "from_other_agency": authority.agency(CITY),
         }
@@ -350,6 +390,7 @@ async def running_contact_notification(
             profile=profile,
             settings=settings,
             certificate_registry=cards,
+            agency_sync=agency_sync,
             mailbox=box,
             close_mailbox=box_stack.aclose,
             work=tasks,

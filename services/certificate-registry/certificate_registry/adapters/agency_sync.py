@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 from certificate_registry.convert import registry as convert
 from certificate_registry.domain.card_state import CardState
+from history.heads import Head
+from history.receipt import write_head
+from servicekit.messages import write_timestamp
 from toroku.agencysync.v1 import agency_sync_pb2
 
 if TYPE_CHECKING:
     from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
+
+SERVICE = "certificate-registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +27,17 @@ class AgencySync:
         """Hands states over; raises Refusal if the service is unreachable or refuses them."""
         messages = [convert.write_card_state(state) for state in states]
         await self.stub.RecordCardStates(agency_sync_pb2.RecordCardStatesRequest(card_states=messages))
+
+    async def record_history_head(self, head: Head) -> None:
+        """Hands over the newest head of our history; raises as above."""
+        await self.stub.RecordHistoryHead(
+            agency_sync_pb2.RecordHistoryHeadRequest(
+                service=SERVICE,
+                head=agency_sync_pb2.HistoryHead(
+                    service=SERVICE,
+                    position=head.number,
+                    head=write_head(head),
+                    sealed_at=write_timestamp(head.sealed_at),
+                ),
+            )
+        )

@@ -30,6 +30,7 @@ from certificate_registry.operations.revocation_request import LISTS_QUEUE, enqu
 from certificate_registry.operations.suspension import CardSuspensions
 from certificate_registry.settings import PACKAGE, SERVICE, WorkerSettings
 from history.entries import Chain
+from history.head_news import HEADS_QUEUE, HeadNews
 from history.metrics import SealMetrics
 from history.seal_keeper import keep_sealed
 from instance_profile.load import load_for_service
@@ -55,6 +56,7 @@ CONCURRENCY = {
     LISTS_QUEUE: 2,
     TRUST_QUEUE: 2,
     EXPIRY_QUEUE: 1,
+    HEADS_QUEUE: 1,
 }
 
 
@@ -74,10 +76,8 @@ async def run() -> None:
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
-        consumers: dict[str, Consumer] = {
-            CONTACT_NOTIFICATION: contact_notification,
-            AGENCY_SYNC: AgencySync(peers.stub("agency-sync", AgencySyncStub)),
-        }
+        agency_sync = AgencySync(peers.stub("agency-sync", AgencySyncStub))
+        consumers: dict[str, Consumer] = {CONTACT_NOTIFICATION: contact_notification, AGENCY_SYNC: agency_sync}
         card_trust = CardTrust(database=database, trust_stores=trust_stores, chain=chain, clock=read_time)
 
         deliveries = Deliveries(database=database, consumers=consumers)
@@ -105,6 +105,8 @@ async def run() -> None:
             officer_notices=OfficerNotices(database=database, sender=contact_notification, clock=read_time),
             expired_records=ExpiredRecords(database=database, chain=chain, clock=read_time),
         )
+        heads = HeadNews(database=database, witness=AGENCY_SYNC, tell=agency_sync.record_history_head)
+        heads.register(work)
         await work_until_stopped(
             work,
             package=PACKAGE,
@@ -119,7 +121,14 @@ async def run() -> None:
                 CardTrustMetrics(metrics, trust_stores).refresh,
                 SealMetrics(metrics).look,
             ],
-            beside=keep_sealed(database, chain, history_key, dsn=dsn, password_file=settings.database_password_file),
+            beside=keep_sealed(
+                database,
+                chain,
+                history_key,
+                dsn=dsn,
+                password_file=settings.database_password_file,
+                after_seal=heads.enqueue,
+            ),
         )
     await peers.close()
     telemetry.stop()

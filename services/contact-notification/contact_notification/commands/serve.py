@@ -8,6 +8,7 @@ from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.changes import ContactChanges
 from contact_notification.operations.contacts import ContactReading
 from contact_notification.operations.notices import Notices
+from contact_notification.operations.propagation import ChangePropagation
 from contact_notification.operations.settlement import Settlement
 from contact_notification.operations.staging import Staging
 from contact_notification.operations.takeovers import ContactTakeovers
@@ -76,6 +77,7 @@ async def run() -> None:
                 act_proof_keys=act_proof_keys,
                 mail_domain=mail_domain,
             ),
+            propagation=ChangePropagation(database=database, clock=read_time, chain=chain),
             card_states=card_states,
             notices=Notices(database=database, clock=read_time, mail_domain=mail_domain),
         )

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from contact_notification.adapters.agency_sync import AgencySync
 from contact_notification.adapters.certificate_registry import CertificateRegistry
 from contact_notification.adapters.smtp import MailConnections, MailServer
 from contact_notification.domain.mail import check_templates, choose_sender, read_domain
@@ -11,10 +12,12 @@ from contact_notification.operations.card_states import CardStates
 from contact_notification.operations.expiry import ExpiredRecords
 from contact_notification.operations.failed_mails import FailedMails
 from contact_notification.operations.mails import MAIL_QUEUE, MailSending
+from contact_notification.operations.owner_events import AGENCY_SYNC, OWNERS_QUEUE, OwnerEvents
 from contact_notification.operations.settlement import EVENTS_QUEUE, Settlement
 from contact_notification.operations.takeovers import ContactTakeovers
 from contact_notification.settings import PACKAGE, SERVICE, Settings, WorkerSettings
 from history.entries import Chain
+from history.head_news import HEADS_QUEUE, HeadNews
 from history.metrics import SealMetrics
 from history.seal_keeper import keep_sealed
 from instance_profile.load import load_for_service
@@ -25,10 +28,11 @@ from servicekit.database_clock import read_time
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
 from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
 
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {EVENTS_QUEUE: 2, MAIL_QUEUE: 8}
+CONCURRENCY = {EVENTS_QUEUE: 2, OWNERS_QUEUE: 2, MAIL_QUEUE: 8, HEADS_QUEUE: 1}
 
 
 async def run() -> None:
@@ -48,6 +52,7 @@ async def run() -> None:
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
         MailConnections.open(describe_mail_server(settings)) as connections,
     ):
+        agency_sync = AgencySync(peers.stub(AGENCY_SYNC, AgencySyncStub))
         mail_domain = read_domain(sender)
         mail_metrics, contact_metrics = MailMetrics(metrics), ContactMetrics(metrics)
         tasks = register_tasks(
@@ -61,6 +66,7 @@ async def run() -> None:
                 counts=mail_metrics,
                 registry=SERVICE,
             ),
+            owner_events=OwnerEvents(database=database, agency_sync=agency_sync),
             failed_mails=FailedMails(database=database),
             expired_records=ExpiredRecords(database=database, clock=read_time),
             settlement=Settlement(
@@ -79,6 +85,8 @@ async def run() -> None:
                 ),
             ),
         )
+        heads = HeadNews(database=database, witness=AGENCY_SYNC, tell=agency_sync.record_history_head)
+        heads.register(tasks)
         await work_until_stopped(
             tasks,
             package=PACKAGE,
@@ -88,7 +96,14 @@ async def run() -> None:
             metrics=metrics,
             concurrency=CONCURRENCY,
             looks=(mail_metrics.look, contact_metrics.look, SealMetrics(metrics).look),
-            beside=keep_sealed(database, chain, history_key, dsn=dsn, password_file=settings.database_password_file),
+            beside=keep_sealed(
+                database,
+                chain,
+                history_key,
+                dsn=dsn,
+                password_file=settings.database_password_file,
+                after_seal=heads.enqueue,
+            ),
         )
     await peers.close()
     telemetry.stop()

@@ -120,9 +120,7 @@ def write_registered_response(registered: Registered) -> contact_notification_pb
     return contact_notification_pb2.GetRegisteredContactsResponse(
         card_contact=_write_version(registered, Purpose.CARD),
         representative_contact=_write_version(registered, Purpose.REPRESENTATIVE),
-        agencies_with_earlier_contacts=sorted(
-            {agency for version in registered.values() for agency in version.earlier_at}
-        ),
+        agencies_with_earlier_contacts=sorted({agency for version in registered.values() for agency in version.pins}),
     )
 
 

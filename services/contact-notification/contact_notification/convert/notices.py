@@ -29,6 +29,7 @@ from contact_notification.domain.notice import (
     check_secret,
     refuse_notice,
 )
+from history.receipt_text import is_proof
 from servicekit.messages import SHA256_BYTES, find_uuid
 from toroku.contact.v1 import contact_notification_pb2, contact_pb2
 
@@ -197,7 +198,10 @@ def _read_entry(message: contact_pb2.ActEntry) -> ActEntry:
         return ActEntry(registry, digest, None, None, None)
     if message.position < 0 or message.head_number <= 0:
         raise refuse_notice("entry.position")
-    return ActEntry(registry, digest, message.position, message.head_number, reader.read_hash("head_sha256"))
+    if message.proof and not is_proof(message.proof):
+        raise refuse_notice("entry.proof")
+    head_sha256, proof = reader.read_hash("head_sha256"), message.proof or None
+    return ActEntry(registry, digest, message.position, message.head_number, head_sha256, proof)
 
 
 def _read_recipient(message: contact_pb2.NoticeRecipient) -> Recipient:

@@ -1,6 +1,6 @@
 """変更: what is registered, new contacts for it, and what they change (CHG-01 to CHG-05)."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from contact_notification.domain.act_proof import ActStatement
 from contact_notification.domain.contact import Contact, ContactForm
+from contact_notification.domain.pins import Pin
 from contact_notification.domain.staging import Company
 from instance_profile.field_rules import check_contact, refuse_violations
 from instance_profile.hours import format_instant_en, format_instant_ja
@@ -42,8 +43,8 @@ class RegisteredVersion:
     version: int
     counts_from: datetime
     brought_by: bytes
-    # Agencies at which an earlier version counts.
-    earlier_at: Set[str]
+    # Of the agencies at which an earlier version counts.
+    pins: Mapping[str, Pin]
 
 
 # By purpose; an owner that has no contact is missing.
@@ -84,6 +85,7 @@ class ChangeForm:
 class CommittedChange:
     """A change that was made, for its receipt. `card_contact` and `representative_contact` are as they are after it."""
 
+    change_id: UUID
     certificate_sha256: bytes
     request_id: UUID
     request_sha256: bytes
@@ -157,16 +159,6 @@ def list_new_contacts(change: ContactChange, changed_fields: Sequence[str]) -> M
 def choose_counts_from(registered: Registered, now: datetime) -> datetime:
     """Returns from when new versions count: now, and in any case after the versions before them."""
     return max(now, *(version.counts_from + _NEXT_INSTANT for version in registered.values()))
-
-
-def list_pinned(before: RegisteredVersion | None, agencies: Set[str], *, agency: str, propagate: bool) -> Sequence[str]:
-    """Returns the agencies that are to keep the version before: those of `agencies` that do not follow the change.
-
-    One at which an even earlier version counts goes on with that. A first version takes the place of none.
-    """
-    if propagate or before is None:
-        return []
-    return sorted(agencies - before.earlier_at - {agency})
 
 
 def _list_changed(contact: Contact, before: RegisteredVersion | None) -> Iterator[str]:

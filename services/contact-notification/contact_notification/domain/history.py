@@ -16,6 +16,8 @@ from history.entries import Entry, SignedAct, write_instant
 
 # Who settles what a card has staged and not registered.
 _SERVICE = "contact-notification"
+# Who carries out what was planned, as the access check names it.
+_SYNC = "service agency-sync"
 
 
 class HistoryAction(StrEnum):
@@ -30,6 +32,8 @@ class HistoryAction(StrEnum):
     ABANDONED = "contacts abandoned"
     # 変更, by an act of the card.
     CHANGED = "contacts changed"
+    # In the night after a change, at the agencies that follow it.
+    PROPAGATED = "contacts propagated"
     # At a renewal, from the old card to the new one.
     TAKEN_OVER = "contacts taken over"
 
@@ -126,6 +130,33 @@ def describe_changed(
         before=before,
         after=after,
         act=SignedAct(act.purpose, act.algorithm, act.signature),
+    )
+
+
+def describe_propagated(
+    *,
+    request_id: UUID,
+    certificate_sha256: bytes,
+    category: str,
+    bidder_id: str,
+    agencies: Sequence[str],
+    change_id: UUID,
+    now: datetime,
+    trace_id: str | None,
+) -> Entry:
+    """Returns the entry of a change that these agencies follow from now on; ids only."""
+    return Entry(
+        happened_at=now,
+        who=_SYNC,
+        what=HistoryAction.PROPAGATED,
+        request_id=request_id,
+        trace_id=trace_id,
+        certificate_sha256=certificate_sha256,
+        category=category,
+        agencies=tuple(agencies),
+        bidder_id=bidder_id,
+        before={},
+        after={"change_id": str(change_id)},
     )
 
 

@@ -31,11 +31,12 @@ from contact_notification.domain.notice import (
     OfficerFacts,
     RenewalFacts,
 )
+from history.receipt_text import write_lines
 from instance_profile.base import OPERATOR
 from instance_profile.characters import replace_invisible
 from instance_profile.japan_time import JAPAN
 from instance_profile.load import ProfileError
-from instance_profile.model import Mails, MailTemplate, Profile
+from instance_profile.model import Mails, MailTemplate, Profile, Propagation
 
 # Shown for a placeholder whose value is missing; never `null`.
 MISSING = "―"
@@ -44,6 +45,10 @@ OPERATORS_OFFICE = "システム運用担当"
 ALL_AGENCIES = "すべての調達機関"
 # What becomes of the other agencies at a change or a renewal.
 _FOLLOW = "自動反映します"
+_FOLLOW_BY_NIGHT = {
+    ChangeFacts: "夜間に自動反映します（それまでは、変更前の連絡先が使用されます）",
+    RenewalFacts: "夜間に自動反映します（それまでは、以前のICカードを使用します）",
+}
 _DO_NOT_FOLLOW = "自動反映しません"
 
 _COMMON = frozenset(
@@ -68,6 +73,7 @@ _ACT = _COMMON | {
     "entry_position",
     "entry_digest",
     "entry_head",
+    "entry_proof",
 }
 _CARD = _ACT | {"card_serial", "holder_name"}
 _APPROVAL = _ACT | {"approval_number"}
@@ -300,8 +306,9 @@ def _placeholder_values(mail: Mail, profile: Profile, code: str) -> Mapping[str,
         **_describe_facts(mail.facts, profile),
         **_describe_entry(mail.entry),
     }
-    # On one line: a value must neither begin a line nor reverse the order of writing.
-    return {name: replace_invisible(value, " ") or MISSING for name, value in values.items()}
+    # On one line: a value must neither begin a line nor reverse the order of writing. The lines of a proof are our own.
+    shown = {name: replace_invisible(value, " ") or MISSING for name, value in values.items()}
+    return shown | {"entry_proof": _write_proof(mail.entry)}
 
 
 def _describe_facts(facts: Facts, profile: Profile) -> Mapping[str, str]:
@@ -323,7 +330,10 @@ def _describe_facts(facts: Facts, profile: Profile) -> Mapping[str, str]:
         values["category"] = categories.get(facts.category, facts.category)
     if isinstance(facts, ChangeFacts | RenewalFacts):
         values["registered_at"] = values["happened_at"]
-        values["other_agencies"] = _FOLLOW if facts.propagate else _DO_NOT_FOLLOW
+        values["other_agencies"] = _DO_NOT_FOLLOW
+        if facts.propagate:
+            is_by_night = profile.propagation is Propagation.NIGHT
+            values["other_agencies"] = _FOLLOW_BY_NIGHT[type(facts)] if is_by_night else _FOLLOW
     if isinstance(facts, ChangeFacts):
         names = _list_field_names(profile, facts.category)
         values["changed_fields"] = "、".join(names.get(name, name) for name in facts.changed_fields)
@@ -351,6 +361,13 @@ def _describe_entry(entry: ActEntry | None) -> Mapping[str, str]:
         "entry_digest": entry.digest.hex(),
         "entry_head": f"{entry.head_number}（{(entry.head_sha256 or b'').hex()}）" if is_sealed else "",
     }
+
+
+def _write_proof(entry: ActEntry | None) -> str:
+    """Returns the lines of an entry's proof, which begin on a line of their own."""
+    if entry is None or entry.proof is None:
+        return MISSING
+    return f"\n{write_lines(entry.proof)}"
 
 
 def _is_address(address: str) -> bool:

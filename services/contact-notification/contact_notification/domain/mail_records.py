@@ -1,6 +1,6 @@
 """The record that a mail of an act ends with: by it, the recipient can have the act shown later, and proven.
 
-A profile's text comes first, unchanged. Where it shows the record itself, nothing is added.
+A profile's text comes first, unchanged. What it shows of the record itself is not added again.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,9 @@ _SEPARATOR = "----------------------------------------"
 RECORD = """記録番号 : {entry_position}
 記録の指紋 : {entry_digest}
 封印 : {entry_head}
+"""
+# What the lines of the proof begin with; they are copied with the mail.
+PROOF = """記録の証明 : {entry_proof}
 """
 _SHOWN = ("{entry_position}", "{entry_digest}", "{entry_head}")
 _QUESTIONS = """
@@ -45,6 +48,8 @@ def append_record(mail: MailOfAct, body: str) -> str:
     if mail.entry is None:
         return body
     parts = [RECORD] if any(shown not in body for shown in _SHOWN) else []
+    if mail.entry.proof is not None and "{entry_proof}" not in body:
+        parts.append(PROOF)
     before, after = _BEFORE.get(mail.kind), _AFTER.get(mail.kind)
     if before is not None and before[0] not in body:
         parts.insert(0, before[1])

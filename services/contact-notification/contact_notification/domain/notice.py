@@ -177,13 +177,17 @@ SECRET_KINDS = frozenset({NoticeKind.OFFICER_INVITATION})
 
 @dataclass(frozen=True, slots=True)
 class ActEntry:
-    """The act's entry in the history of a registry; without position and head while it is not sealed."""
+    """The act's entry in the history of a registry; without position, head and proof while it is not sealed.
+
+    `proof` is of `history.receipt_text`.
+    """
 
     registry: str
     digest: bytes
     position: int | None
     head_number: int | None
     head_sha256: bytes | None
+    proof: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

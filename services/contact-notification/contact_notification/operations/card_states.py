@@ -10,6 +10,7 @@ from contact_notification.domain.history import HistoryAction, describe_ended, d
 from contact_notification.domain.notice import NoticeState, divide_notices
 from contact_notification.domain.staging import MissingContacts, StagedRegistration, StagedState
 from contact_notification.operations.notices import report_missing, write_mails
+from contact_notification.operations.owner_events import enqueue_owners
 from contact_notification.operations.takeovers import ContactTakeovers
 from contact_notification.store import activation, card_states, missing_contacts, notices, staging
 from history.entries import Chain
@@ -95,7 +96,8 @@ class CardStates:
             elif staged is not None and staged.state is not StagedState.ACTIVE:
                 commits.append((staged, registration))
         if commits:
-            active = await activation.activate(connection, commits)
+            active, changed_owners = await activation.activate(connection, commits)
+            await enqueue_owners(connection, changed_owners)
             now, trace_id = await self.clock(connection), find_trace_id()
             entries = [describe_registered(registered, now=now, trace_id=trace_id) for registered in active]
             await write_history(connection, self.chain, entries)

@@ -24,13 +24,14 @@ from contact_notification.domain.change import (
     check_form,
     choose_counts_from,
     list_new_contacts,
-    list_pinned,
 )
 from contact_notification.domain.contact import Contact
 from contact_notification.domain.history import ChangedContact, describe_changed
 from contact_notification.domain.notice import choose_changed_mailboxes
+from contact_notification.domain.pins import Pin, Reach, choose_reach, list_pins
 from contact_notification.domain.staging import Company
 from contact_notification.operations.notices import write_change_notice
+from contact_notification.operations.owner_events import enqueue_owners
 from contact_notification.store import changes, registered
 from history.entries import Chain
 from history.reading import find_receipt
@@ -123,9 +124,10 @@ class ContactChanges:
         before = await registered.read_registered(
             connection, change.certificate_sha256, change.bidder_id, change.category
         )
+        change_id, reach = uuid4(), choose_reach(self.profile.propagation, propagate=form.propagate)
         # Asked for nothing where no agency keeps the version before.
         agencies: Mapping[bytes, Set[str]] = {}
-        if locked.has_successor or not form.propagate:
+        if locked.has_successor or reach is not Reach.AT_ONCE:
             agencies = await registered.list_agencies(connection, change.bidder_id, change.category)
         of_card = agencies.get(change.certificate_sha256, frozenset())
         # A renewal that took over the contact of this card would not get what is changed afterwards.
@@ -140,7 +142,7 @@ class ContactChanges:
                 locked.ids[purpose],
                 contact,
                 before.get(purpose),
-                list_pinned(before.get(purpose), everywhere[purpose], agency=change.agency, propagate=form.propagate),
+                _list_pins(before.get(purpose), everywhere[purpose], change, reach, change_id),
             )
             for purpose, contact in new_contacts.items()
         }
@@ -156,6 +158,7 @@ class ContactChanges:
         [written] = await write_history(connection, self.chain, [entry])
         contact_ids, contacts = _list_after(before, versions)
         committed = CommittedChange(
+            change_id=change_id,
             certificate_sha256=change.certificate_sha256,
             request_id=form.request_id,
             request_sha256=form.sha256,
@@ -178,6 +181,7 @@ class ContactChanges:
             card_contact_id=contact_ids.get(Purpose.CARD),
             representative_contact_id=contact_ids.get(Purpose.REPRESENTATIVE),
         )
+        await enqueue_owners(connection, [version.owner_id for version in versions.values()])
         addressees = choose_changed_mailboxes(
             {purpose: (version.contact_id, version.contact) for purpose, version in before.items()},
             {purpose: (contact_ids[purpose], contacts[purpose]) for purpose in contacts},
@@ -195,18 +199,29 @@ class ContactChanges:
         return committed
 
 
+def _list_pins(
+    before: RegisteredVersion | None, agencies: Set[str], change: ContactChange, reach: Reach, change_id: UUID
+) -> Mapping[str, Pin]:
+    """Returns the pins of an owner after a change. A first version takes the place of none."""
+    if before is None:
+        return {}
+    return list_pins(
+        before.pins, agencies, version=before.version, agency=change.agency, reach=reach, change_id=change_id
+    )
+
+
 def _create_version(
-    owner_id: UUID, contact: Contact, before: RegisteredVersion | None, pinned: Sequence[str]
+    owner_id: UUID, contact: Contact, before: RegisteredVersion | None, pins: Mapping[str, Pin]
 ) -> changes.NewVersion:
     version = before.version + 1 if before is not None else 1
-    return changes.NewVersion(owner_id, version, uuid4(), contact, pinned)
+    return changes.NewVersion(owner_id, version, uuid4(), contact, pins)
 
 
 def _describe_version(before: RegisteredVersion | None, version: changes.NewVersion) -> ChangedContact:
     return ChangedContact(
         before=(before.contact_id, before.contact) if before is not None else None,
         after=(version.contact_id, version.contact),
-        pinned=version.pinned,
+        pinned=sorted(version.pins.keys() - before.pins.keys()) if before is not None else [],
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from contact_notification.operations.owner_events import enqueue_owners
 from contact_notification.store import erasure
 from history.bidder_erasure import BidderErasure, erase_bidder
 from history.entries import Chain
@@ -25,5 +26,8 @@ class Erasure:
         """
         async with self.database.transaction() as connection:
             now = await self.clock(connection)
+            owner_ids = await erasure.lock_owners(connection, order.subject)
             rows = await erasure.erase(connection, order.subject)
+            # Which are told that there is no contact any more.
+            await enqueue_owners(connection, owner_ids)
             return await erase_bidder(connection, self.chain, order, rows, now=now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from contact_notification.domain.card_state import CardState, Takeover
 from contact_notification.domain.history import describe_taken_over
 from contact_notification.operations.notices import write_mails
+from contact_notification.operations.owner_events import enqueue_owners
 from contact_notification.store import notices, registered, takeovers
 from history.entries import Chain
 from history.writing import write_history
@@ -74,6 +75,7 @@ class ContactTakeovers:
         now = await self.clock(connection)
         entry = describe_taken_over(takeover, shown.card_contact_id, now=now, trace_id=find_trace_id())
         await write_history(connection, self.chain, [entry])
+        await enqueue_owners(connection, [owners[takeover.certificate_sha256]])
         waiting = await notices.end_waiting_for_renewal(
             connection, takeover.certificate_sha256, takeover.category, shown
         )

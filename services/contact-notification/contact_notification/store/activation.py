@@ -1,6 +1,6 @@
 """The contacts of committed registrations become active: staged registrations, and what bidders and cards have."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields
 from typing import Any, TypeVar
 from uuid import UUID
@@ -28,10 +28,23 @@ _GIVEN = """
         certificate_sha256, category, bidder_id, contact_id, counts_from, request_id, agency, company_name
     )
 """
+# Locked before those of cards, as everywhere.
+_LOCK_REPRESENTATIVES = Statement(
+    text(
+        """
+        SELECT owner_id FROM contact_owners
+        WHERE purpose = 'representative' AND (bidder_id, category) IN (
+            SELECT * FROM unnest(CAST(:bidder_ids AS text[]), CAST(:categories AS text[]))
+        )
+        ORDER BY bidder_id COLLATE "C", category COLLATE "C"
+        FOR UPDATE
+        """
+    )
+)
 # Of two registrations of the same instant, the one with the greater contact id counts as newer.
 _TAKES_PLACE = """
     DO UPDATE SET version = owner.version + 1, contact_id = excluded.contact_id, former_contact_id = owner.contact_id,
-        counts_from = excluded.counts_from
+        counts_from = excluded.counts_from, state_epoch = excluded.state_epoch, state_number = owner.state_number + 1
     WHERE owner.version = 0 OR (owner.counts_from, owner.contact_id) < (excluded.counts_from, excluded.contact_id)
     RETURNING owner_id, version, contact_id, former_contact_id
 """
@@ -46,11 +59,12 @@ _ACTIVATE_REPRESENTATIVES = Statement(
     text(
         f"""
         WITH given AS ({_GIVEN}), newest AS (
-            INSERT INTO contact_owners AS owner (purpose, category, bidder_id, version, contact_id, counts_from)
-            SELECT 'representative', category, bidder_id, 1, contact_id, counts_from FROM given
+            INSERT INTO contact_owners AS owner
+                (purpose, category, bidder_id, version, contact_id, counts_from, state_epoch, state_number)
+            SELECT 'representative', category, bidder_id, 1, contact_id, counts_from, epoch.epoch, 1 FROM given, epoch
             ON CONFLICT (bidder_id, category) WHERE purpose = 'representative' {_TAKES_PLACE}
         ), versions AS ({_VERSIONS})
-        SELECT contact_id, former_contact_id FROM newest
+        SELECT owner_id, contact_id, former_contact_id FROM newest
         """  # noqa: S608  # constants of this module
     )
 )
@@ -64,8 +78,12 @@ _ACTIVATE = Statement(
         f"""
         WITH given AS ({_GIVEN}), newest AS (
             INSERT INTO contact_owners AS owner
-                (purpose, category, bidder_id, certificate_sha256, version, contact_id, counts_from)
-            SELECT 'card', category, bidder_id, certificate_sha256, 1, contact_id, counts_from FROM given
+                (
+                    purpose, category, bidder_id, certificate_sha256, version, contact_id, counts_from, state_epoch,
+                    state_number
+                )
+            SELECT 'card', category, bidder_id, certificate_sha256, 1, contact_id, counts_from, epoch.epoch, 1
+            FROM given, epoch
             ON CONFLICT (certificate_sha256, category, bidder_id) WHERE purpose = 'card' {_TAKES_PLACE}
         ), versions AS ({_VERSIONS}), new AS (
             SELECT certificate_sha256, request_id, registration_id, registered_at
@@ -85,6 +103,13 @@ _ACTIVATE = Statement(
                     AND (owner.purpose = 'representative' OR owner.certificate_sha256 = staged.certificate_sha256)
             WHERE earlier.owner_id = owner.owner_id AND earlier.agency = staged.agency
                 AND earlier.counts_until IS NULL AND earlier.counts_from <= new.registered_at
+            RETURNING earlier.owner_id
+        ), raised AS (
+            UPDATE contact_owners AS owner SET state_epoch = epoch.epoch, state_number = owner.state_number + 1
+            FROM epoch
+            WHERE owner.owner_id IN (SELECT owner_id FROM ended)
+                AND owner.owner_id NOT IN (SELECT owner_id FROM newest)
+            RETURNING owner.owner_id, owner.bidder_id, owner.category, owner.certificate_sha256
         )
         UPDATE staged_registrations AS staged
         SET state = 'active', registration_id = new.registration_id,
@@ -103,7 +128,13 @@ _ACTIVATE = Statement(
             (
                 SELECT ARRAY[{_CONTACT}] FROM contacts WHERE contact_id = staged.representative_contact_id
             ) AS representative_contact,
-            (SELECT former_contact_id FROM newest WHERE contact_id = staged.card_contact_id) AS former_contact_id
+            (SELECT former_contact_id FROM newest WHERE contact_id = staged.card_contact_id) AS former_contact_id,
+            (SELECT owner_id FROM newest WHERE contact_id = staged.card_contact_id) AS owner_id,
+            ARRAY(
+                SELECT owner_id FROM raised
+                WHERE raised.bidder_id = staged.bidder_id AND raised.category = staged.category
+                    AND coalesce(raised.certificate_sha256, staged.certificate_sha256) = staged.certificate_sha256
+            ) AS raised_ids
         """  # noqa: S608  # the names of our own columns
     )
 )
@@ -111,10 +142,11 @@ _ACTIVATE = Statement(
 
 async def activate(
     connection: Connection, commits: Sequence[tuple[StagedRegistration, Registration]]
-) -> Sequence[ActiveRegistration]:
+) -> tuple[Sequence[ActiveRegistration], Set[UUID]]:
     """Activates staged contacts, unless a newer registration's are active, and links them to their registrations.
 
-    Returns the registrations as they are now, in the same order. What bidders have is written before what cards have,
+    Returns the registrations as they are now, in the same order, and the owners whose states changed: each has got its
+    next version. What bidders have is written before what cards have,
     each in the order of the keys, so that transactions wait in turn.
     """
     of_bidders = _choose_newest(
@@ -122,9 +154,19 @@ async def activate(
         for staged, registration in commits
     )
     former: dict[UUID, UUID | None] = {}
+    changed: set[UUID] = set()
+    bidders = {(registration.bidder_id, registration.category) for _, registration in commits}
+    # A registration may end a pin of a contact that it does not give.
+    if len(of_bidders) < len(bidders):
+        await connection.fetch_rows(
+            _LOCK_REPRESENTATIVES,
+            bidder_ids=[bidder_id for bidder_id, _ in bidders],
+            categories=[category for _, category in bidders],
+        )
     if of_bidders:
         replaced = await connection.fetch_rows(_ACTIVATE_REPRESENTATIVES, **_write_given(of_bidders))
-        former = {contact_id: former_contact_id for contact_id, former_contact_id in replaced}
+        former = {contact_id: former_contact_id for _, contact_id, former_contact_id in replaced}
+        changed = {owner_id for owner_id, _, _ in replaced}
     of_cards = _choose_newest(
         (
             (registration.certificate_sha256, registration.category, registration.bidder_id),
@@ -143,7 +185,12 @@ async def activate(
         registered_at=[registration.registered_at for _, registration in commits],
     )
     by_request = {(row.certificate_sha256, row.request_id): row for row in rows}
-    return [_read_active(by_request[staged.request], staged, registration, former) for staged, registration in commits]
+    changed |= {row.owner_id for row in rows if row.owner_id is not None}
+    changed.update(*(row.raised_ids for row in rows))
+    active = [
+        _read_active(by_request[staged.request], staged, registration, former) for staged, registration in commits
+    ]
+    return active, changed
 
 
 def _read_active(

@@ -1,8 +1,9 @@
 """What the database has of a bidder's persons is erased; that registrations took place stays on record."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -76,7 +77,16 @@ _STATEMENTS: Mapping[str, Statement] = {
             """
         )
     ),
-    "contacts in use": Statement(text("DELETE FROM contact_owners WHERE bidder_id = :bidder_id")),
+    "contacts in use": Statement(
+        text(
+            """
+            UPDATE contact_owners
+            SET version = 0, contact_id = NULL, former_contact_id = NULL, counts_from = NULL,
+                state_epoch = epoch.epoch, state_number = state_number + 1
+            FROM epoch WHERE bidder_id = :bidder_id AND version > 0
+            """
+        )
+    ),
     "changes with company": Statement(
         text(
             f"""
@@ -97,6 +107,21 @@ _STATEMENTS: Mapping[str, Statement] = {
         )
     ),
 }
+
+# Whose contacts will be erased.
+_LOCK_OWNERS = Statement(
+    text(
+        """
+        SELECT owner_id FROM contact_owners WHERE bidder_id = :bidder_id AND version > 0
+        ORDER BY purpose DESC, certificate_sha256, category FOR UPDATE
+        """
+    )
+)
+
+
+async def lock_owners(connection: Connection, bidder_id: str) -> Sequence[UUID]:
+    """Locks the owners of a bidder's contacts for this transaction; returns those that have one."""
+    return await connection.fetch_values(_LOCK_OWNERS, bidder_id=bidder_id)
 
 
 async def erase(connection: Connection, bidder_id: str) -> Mapping[str, int]:

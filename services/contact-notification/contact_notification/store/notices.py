@@ -36,7 +36,7 @@ _COLUMNS = """
     notice_id, kind, certificate_sha256, request_id, registration_id, card_serial, agency, category, bidder_id,
     registered_at, holder_name, happened_at, person_id, valid_until, approval_number, is_approved, renewal_request_id,
     old_certificate_sha256, old_card_serial, propagate, changed_fields, card_contact_id, company_name, history_number,
-    entry_registry, entry_digest, entry_position, entry_head_number, entry_head_sha256, state, recipients
+    entry_registry, entry_digest, entry_position, entry_head_number, entry_head_sha256, entry_proof, state, recipients
 """
 _INSERT = Statement(
     text(
@@ -50,7 +50,7 @@ _INSERT = Statement(
             is_approved boolean, renewal_request_id uuid, old_certificate_sha256 bytea, old_card_serial text,
             propagate boolean, changed_fields text[], card_contact_id uuid, company_name text, history_number bigint,
             entry_registry text, entry_digest bytea, entry_position bigint,
-            entry_head_number bigint, entry_head_sha256 bytea, state text, recipients jsonb
+            entry_head_number bigint, entry_head_sha256 bytea, entry_proof bytea, state text, recipients jsonb
         )
         ORDER BY notice_id
         ON CONFLICT DO NOTHING
@@ -123,7 +123,7 @@ _KEEP_SEAL = Statement(
     text(
         """
         UPDATE notices SET entry_position = :position, entry_head_number = :head_number,
-            entry_head_sha256 = :head_sha256
+            entry_head_sha256 = :head_sha256, entry_proof = :proof
         WHERE notice_id = :notice_id AND entry_position IS NULL
         """
     )
@@ -220,6 +220,7 @@ async def keep_seal(connection: Connection, notice_id: UUID, entry: SealedEntry)
         position=entry.position,
         head_number=entry.head_number,
         head_sha256=entry.head_sha256,
+        proof=entry.proof,
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from contact_notification.domain.change import Purpose, Registered, RegisteredVersion
 from contact_notification.domain.contact import Contact
+from contact_notification.domain.pins import Pin
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
@@ -65,10 +66,13 @@ _READ_REGISTERED = Statement(
     text(
         f"""
         SELECT owner.purpose, owner.owner_id, owner.contact_id, owner.version, owner.counts_from, newest.brought_by,
-            ARRAY(
-                SELECT agency FROM contact_at_agency AS earlier
+            (
+                SELECT coalesce(
+                    jsonb_object_agg(agency, jsonb_build_array(earlier.version, planned_by, then_version)), '{{}}'
+                )
+                FROM contact_at_agency AS earlier
                 WHERE earlier.owner_id = owner.owner_id AND earlier.counts_until IS NULL
-            ) AS earlier_at,
+            ) AS pins,
             {_CONTACT}
         FROM contact_owners AS owner
             JOIN contact_versions AS newest USING (owner_id, version)
@@ -149,7 +153,7 @@ async def read_registered(
             version=row.version,
             counts_from=row.counts_from,
             brought_by=row.brought_by,
-            earlier_at=frozenset(row.earlier_at),
+            pins={agency: _read_pin(*pin) for agency, pin in row.pins.items()},
         )
         for row in rows
     }
@@ -159,3 +163,7 @@ async def list_agencies(connection: Connection, bidder_id: str, category: str) -
     """Returns at which agencies a bidder's live cards are registered in a category, by card."""
     rows = await connection.fetch_rows(_LIST_AGENCIES, bidder_id=bidder_id, category=category)
     return {row.certificate_sha256: frozenset(row.agencies) for row in rows}
+
+
+def _read_pin(version: int, planned_by: str | None, then_version: int | None) -> Pin:
+    return Pin(version, None if planned_by is None else UUID(planned_by), then_version)

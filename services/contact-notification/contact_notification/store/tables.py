@@ -52,6 +52,9 @@ abandoned_requests = Table(
     Column("abandoned_at", _INSTANT, nullable=False),
 )
 
+# One row. Part of the version of every owner's state; raised when a database was put back.
+epoch = Table("epoch", metadata, Column("one_row", Boolean, primary_key=True), Column("epoch", BigInteger))
+
 # Whose contact it is: a bidder's (代表窓口情報) or that of its card (ICカード利用部署情報), in a category. The row
 # has the newest version, and is locked by whoever adds one. `version` is 0 while there is none.
 contact_owners = Table(
@@ -71,6 +74,9 @@ contact_owners = Table(
     Column("counts_from", _INSTANT),
     # Another card took over this one's contact at a renewal.
     Column("has_successor", Boolean, nullable=False),
+    # The version of the owner's state that others were told last; 0 before the first.
+    Column("state_epoch", BigInteger, nullable=False),
+    Column("state_number", BigInteger, nullable=False),
 )
 
 # Every version of each owner's contact, none of which ever changes. Both ascend: versions, and the instants from which
@@ -99,6 +105,9 @@ contact_at_agency = Table(
     # Empty while it counts.
     Column("counts_until", _INSTANT),
     Column("version", BigInteger, nullable=False),
+    # The change that ends it in the night, and the version that counts then; empty for the newest.
+    Column("planned_by", Uuid),
+    Column("then_version", BigInteger),
 )
 
 # The outcome of each change that was committed, for its receipt and for a repetition.
@@ -107,6 +116,8 @@ contact_changes = Table(
     metadata,
     Column("certificate_sha256", LargeBinary, primary_key=True),
     Column("request_id", Uuid, primary_key=True),
+    # What plans and other services name it by.
+    Column("change_id", Uuid, nullable=False),
     Column("request_sha256", LargeBinary, nullable=False),
     Column("agency", Text, nullable=False),
     Column("category", Text, nullable=False),
@@ -179,6 +190,8 @@ notices = Table(
     Column("entry_position", BigInteger),
     Column("entry_head_number", BigInteger),
     Column("entry_head_sha256", LargeBinary),
+    # The proof that it is in the history, as a mail shows it (history.receipt_text).
+    Column("entry_proof", LargeBinary),
     Column("state", Text, nullable=False),
     # Whom it is sent to, while it waits; empty once its mails are written.
     Column("recipients", JSONB, nullable=False),

@@ -25,19 +25,20 @@ _LIST_OPEN = Statement(
     )
 )
 
-# The versions that agencies keep come first, in their order, and then the newest.
+# The versions that agencies keep, now or after a night, come first, in their order, and then the newest.
 _TAKE_OVER = Statement(
     text(
         """
         WITH earlier AS (
-            SELECT agency, version, dense_rank() OVER (ORDER BY version) AS number
-            FROM contact_at_agency
+            SELECT agency, version, planned_by, then_version FROM contact_at_agency
             WHERE owner_id = :predecessor_id AND counts_until IS NULL
         ), kept AS (
-            SELECT DISTINCT version, number FROM earlier
-            UNION ALL
-            SELECT version, 1 + (SELECT count(DISTINCT version) FROM earlier)
-            FROM contact_owners WHERE owner_id = :predecessor_id
+            SELECT version, dense_rank() OVER (ORDER BY version) AS number
+            FROM (
+                SELECT version FROM earlier
+                UNION SELECT then_version FROM earlier WHERE then_version IS NOT NULL
+                UNION SELECT version FROM contact_owners WHERE owner_id = :predecessor_id AND version > 0
+            ) AS known
         ), versions AS (
             INSERT INTO contact_versions
                 (owner_id, version, contact_id, counts_from, brought_by, request_id, agency, company_name)
@@ -47,14 +48,18 @@ _TAKE_OVER = Statement(
             FROM kept JOIN contact_versions AS known
                 ON known.owner_id = :predecessor_id AND known.version = kept.version
         ), pins AS (
-            INSERT INTO contact_at_agency (owner_id, agency, counts_from, version)
-            SELECT CAST(:owner_id AS uuid), agency, CAST(:renewed_at AS timestamptz), number FROM earlier
+            INSERT INTO contact_at_agency (owner_id, agency, counts_from, version, planned_by, then_version)
+            SELECT CAST(:owner_id AS uuid), agency, CAST(:renewed_at AS timestamptz), kept.number, planned_by,
+                afterwards.number
+            FROM earlier JOIN kept USING (version)
+                LEFT JOIN kept AS afterwards ON afterwards.version = earlier.then_version
         ), marked AS (
             UPDATE contact_owners SET has_successor = true WHERE owner_id = :predecessor_id
         )
         UPDATE contact_owners AS owner
-        SET version = (SELECT max(number) FROM kept), contact_id = predecessor.contact_id, counts_from = :renewed_at
-        FROM contact_owners AS predecessor
+        SET version = (SELECT max(number) FROM kept), contact_id = predecessor.contact_id, counts_from = :renewed_at,
+            state_epoch = epoch.epoch, state_number = owner.state_number + 1
+        FROM contact_owners AS predecessor, epoch
         WHERE owner.owner_id = :owner_id AND owner.version = 0
             AND predecessor.owner_id = :predecessor_id AND predecessor.version > 0
         RETURNING owner.contact_id, (

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from history.heads import Head
+from history.receipt import write_head
 from qualification_registry.convert.bidders import write_bidder_state
 from qualification_registry.domain.bidder_state import BidderState
+from servicekit.messages import write_timestamp
 from toroku.agencysync.v1 import agency_sync_pb2
 
 if TYPE_CHECKING:
     from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
+
+SERVICE = "qualification-registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +27,17 @@ class AgencySync:
         """Hands states over; raises what the peer refuses, PEER_UNREACHABLE and PEER_FAILED."""
         messages = map(write_bidder_state, states)
         await self.stub.RecordBidderStates(agency_sync_pb2.RecordBidderStatesRequest(bidder_states=messages))
+
+    async def record_history_head(self, head: Head) -> None:
+        """Hands over the newest head of our history; raises as above."""
+        await self.stub.RecordHistoryHead(
+            agency_sync_pb2.RecordHistoryHeadRequest(
+                service=SERVICE,
+                head=agency_sync_pb2.HistoryHead(
+                    service=SERVICE,
+                    position=head.number,
+                    head=write_head(head),
+                    sealed_at=write_timestamp(head.sealed_at),
+                ),
+            )
+        )

@@ -1,6 +1,7 @@
 """The command worker: sends states of bidders and answers about cards, seals the history, and ends what has expired."""
 
 from history.entries import Chain
+from history.head_news import HEADS_QUEUE, HeadNews
 from history.metrics import SealMetrics
 from history.seal_keeper import keep_sealed
 from instance_profile.load import load_for_service
@@ -39,6 +40,7 @@ CONCURRENCY = {
     NOTICES_QUEUE: 2,
     ANSWERS_QUEUE: 2,
     EXPIRY_QUEUE: 1,
+    HEADS_QUEUE: 1,
 }
 
 
@@ -53,6 +55,7 @@ async def run() -> None:
     peers = Peers(files, settings.endpoints())
     contact_notification = ContactNotification(peers.stub("contact-notification", ContactNotificationStub))
     chain = Chain(profile.id, SERVICE)
+    agency_sync = AgencySync(peers.stub(AGENCY_SYNC, AgencySyncStub))
     async with (
         Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
@@ -61,7 +64,7 @@ async def run() -> None:
             database=database,
             consumers={
                 CERTIFICATE_REGISTRY: CertificateRegistry(peers.stub(CERTIFICATE_REGISTRY, CertificateRegistryStub)),
-                AGENCY_SYNC: AgencySync(peers.stub(AGENCY_SYNC, AgencySyncStub)),
+                AGENCY_SYNC: agency_sync,
             },
         )
         work = build_work(
@@ -73,6 +76,8 @@ async def run() -> None:
             card_answers=CardAnswers(database=database, sender=contact_notification, clock=read_time),
             expiry=Expiry(database=database, chain=chain, clock=read_time),
         )
+        heads = HeadNews(database=database, witness=AGENCY_SYNC, tell=agency_sync.record_history_head)
+        heads.register(work)
         await work_until_stopped(
             work,
             package=PACKAGE,
@@ -88,6 +93,7 @@ async def run() -> None:
                 history_key,
                 dsn=dsn,
                 password_file=settings.database_password_file,
+                after_seal=heads.enqueue,
             ),
         )
     await peers.close()

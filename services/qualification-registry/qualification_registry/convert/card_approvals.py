@@ -114,6 +114,7 @@ def write_answer(answer: Answer) -> contact_pb2.Notice:
             position=entry.position or 0,
             head_number=entry.head_number or 0,
             head_sha256=entry.head_sha256 or b"",
+            proof=entry.proof or b"",
         ),
     )
 

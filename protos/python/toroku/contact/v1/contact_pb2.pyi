@@ -768,6 +768,7 @@ class ActEntry(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     HEAD_NUMBER_FIELD_NUMBER: _builtins.int
     HEAD_SHA256_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     registry: _builtins.str
     """Required. The registry whose history it is, for example certificate-registry."""
     digest: _builtins.bytes
@@ -778,6 +779,10 @@ class ActEntry(_message.Message):
     """Number of the head that seals it."""
     head_sha256: _builtins.bytes
     """The hash of that head, 32 bytes."""
+    proof: _builtins.bytes
+    """The proof that the entry is in the history, with head and path, as docs/howto/verify-the-history.md encodes it for
+    mails. Empty where there is no head.
+    """
     def __init__(
         self,
         *,
@@ -786,10 +791,11 @@ class ActEntry(_message.Message):
         position: _builtins.int = ...,
         head_number: _builtins.int = ...,
         head_sha256: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "head_number", b"head_number", "head_sha256", b"head_sha256", "position", b"position", "registry", b"registry"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "head_number", b"head_number", "head_sha256", b"head_sha256", "position", b"position", "proof", b"proof", "registry", b"registry"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

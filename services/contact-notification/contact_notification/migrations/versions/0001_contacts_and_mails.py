@@ -79,6 +79,8 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX abandoned_requests_oldest ON abandoned_requests (abandoned_at)")
+    op.execute("CREATE TABLE epoch (one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row), epoch bigint NOT NULL)")
+    op.execute("INSERT INTO epoch (epoch) VALUES (1)")
     op.execute(
         """
         CREATE TABLE contact_owners (
@@ -92,6 +94,8 @@ def upgrade() -> None:
             former_contact_id uuid,
             counts_from timestamptz,
             has_successor boolean NOT NULL DEFAULT false,
+            state_epoch bigint NOT NULL DEFAULT 0,
+            state_number bigint NOT NULL DEFAULT 0,
             CHECK ((purpose = 'card') = (certificate_sha256 IS NOT NULL)),
             CHECK ((version > 0) = (contact_id IS NOT NULL)),
             CHECK ((version > 0) = (counts_from IS NOT NULL))
@@ -134,8 +138,13 @@ def upgrade() -> None:
             counts_from timestamptz NOT NULL,
             counts_until timestamptz CHECK (counts_until >= counts_from),
             version bigint NOT NULL,
+            planned_by uuid,
+            then_version bigint,
             PRIMARY KEY (owner_id, agency, counts_from),
-            FOREIGN KEY (owner_id, version) REFERENCES contact_versions
+            FOREIGN KEY (owner_id, version) REFERENCES contact_versions,
+            FOREIGN KEY (owner_id, then_version) REFERENCES contact_versions,
+            CHECK (then_version IS NULL OR planned_by IS NOT NULL),
+            CHECK (then_version > version)
         )
         """
     )
@@ -148,9 +157,16 @@ def upgrade() -> None:
     )
     op.execute(
         """
+        CREATE INDEX contact_at_agency_planned ON contact_at_agency (planned_by)
+            WHERE counts_until IS NULL AND planned_by IS NOT NULL
+        """
+    )
+    op.execute(
+        """
         CREATE TABLE contact_changes (
             certificate_sha256 bytea NOT NULL CHECK (length(certificate_sha256) = 32),
             request_id uuid NOT NULL,
+            change_id uuid NOT NULL UNIQUE,
             request_sha256 bytea NOT NULL CHECK (length(request_sha256) = 32),
             agency text NOT NULL,
             category text NOT NULL,
@@ -218,6 +234,7 @@ def upgrade() -> None:
             entry_position bigint,
             entry_head_number bigint,
             entry_head_sha256 bytea CHECK (length(entry_head_sha256) = 32),
+            entry_proof bytea,
             state text NOT NULL CHECK (state IN ('waiting', 'written', 'without_contacts')),
             recipients jsonb NOT NULL,
             received_at timestamptz NOT NULL,
@@ -228,7 +245,8 @@ def upgrade() -> None:
             CHECK (request_id IS NULL OR (card_contact_id IS NULL AND company_name IS NULL)),
             CHECK ((entry_registry IS NULL) = (entry_digest IS NULL)),
             CHECK ((entry_position IS NULL) = (entry_head_number IS NULL)),
-            CHECK ((entry_position IS NULL) = (entry_head_sha256 IS NULL))
+            CHECK ((entry_position IS NULL) = (entry_head_sha256 IS NULL)),
+            CHECK (entry_proof IS NULL OR entry_position IS NOT NULL)
         )
         """
     )
