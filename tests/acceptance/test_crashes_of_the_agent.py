@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.support.registered_contractor import mailbox_of
 from tests.support.renewing_contractor import RenewingContractor
 from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1 import user_lookup_pb2
+from toroku.contact.v1 import contact_pb2
 
 GOOD = user_lookup_pb2.ResolveUserResponse.VERDICT_GOOD
 REPLACED = user_lookup_pb2.ResolveUserResponse.VERDICT_CARD_REPLACED
@@ -54,9 +54,8 @@ RENEWAL_CALLS = [
 
 
 def every_moment(calls: list[str]) -> list[At]:
-    return [
-        At(method, moment, calls[: number + 1].count(method)) for number, method in enumerate(calls) for moment in Moment
-    ]
+    times = [calls[: number + 1].count(method) for number, method in enumerate(calls)]
+    return [At(method, moment, time) for method, time in zip(calls, times, strict=True) for moment in Moment]
 
 
 def name_moment(at: At) -> str:
@@ -115,8 +114,9 @@ def write_form(contractor: Contractor, **further: object) -> bytes:
     return yaml.safe_dump(content, allow_unicode=True).encode()
 
 
-def lines_of(receipt: str, label: str) -> Iterable[str]:
-    return [line for line in receipt.splitlines() if label in line]
+def typed(contact: contact_pb2.Contact) -> dict[str, str]:
+    values: dict[str, str] = MessageToDict(contact, preserving_proto_field_name=True)
+    return values | {"mail_address_again": values["mail_address"]}
 
 
 @pytest.mark.parametrize("at", every_moment(CHANGE_CALLS), ids=name_moment)
@@ -128,8 +128,7 @@ async def test_killed_change_is_made_once_by_the_same_command_again(
     await contractor.whole()
     await instance.poll(partial(instance.contact, contractor, "card"), lambda found: found is not None)
     new_contact = mailbox_of(contractor, "after")
-    typed = MessageToDict(new_contact, preserving_proto_field_name=True)
-    form = write_form(contractor, propagate="everywhere", card_contact=typed | {"mail_address_again": typed["mail_address"]})
+    form = write_form(contractor, propagate="everywhere", card_contact=typed(new_contact))
 
     async with killing_proxy(instance.front_door, instance.launched.certificates.public) as proxy:
         desk = Desk(instance, proxy, tmp_path)
@@ -185,8 +184,7 @@ async def test_every_call_of_a_run_is_among_those_at_which_it_is_killed(
     async with killing_proxy(instance.front_door, instance.launched.certificates.public) as proxy:
         desk = Desk(instance, proxy, tmp_path)
         new = instance.issue_successor(contractor)
-        typed = MessageToDict(mailbox_of(contractor, "after"), preserving_proto_field_name=True)
-        contact = {"card_contact": typed | {"mail_address_again": typed["mail_address"]}} if command == "change" else {}
+        contact = {"card_contact": typed(mailbox_of(contractor, "after"))} if command == "change" else {}
         desk.fill(
             {
                 "old.p12": contractor.card.pkcs12(PASSWORD.encode()),

@@ -34,7 +34,7 @@ class At:
 
 
 @dataclass(slots=True)
-class KillingProxy(grpc.GenericRpcHandler):  # type: ignore[misc]  # a class without types in the stubs
+class KillingProxy(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the type stubs only
     """Passes all calls on to `front_door`, and kills the process `victim` at one of them.
 
     `calls` has the methods in the order of their calls; `is_killed` is set once the process was killed.
@@ -64,10 +64,12 @@ class KillingProxy(grpc.GenericRpcHandler):  # type: ignore[misc]  # a class wit
         if moment is Moment.BEFORE:
             await self._kill()
         metadata = [(key, value) for key, value in context.invocation_metadata() if key == "traceparent"]
+        call: Any = self.front_door.unary_unary(path, lambda message: message, lambda message: message)
         try:
-            answer: bytes = await self.front_door.unary_unary(path)(request, timeout=20, metadata=metadata)
+            answer: bytes = await call(request, timeout=20, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata() or ()))
+            raise
         if moment is Moment.UNANSWERED:
             await self._kill()
         if moment is Moment.ANSWERED:
