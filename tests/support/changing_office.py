@@ -71,11 +71,13 @@ class ChangingOffice(Office):
         return self.person
 
     async def change(self, **options: Any) -> ChangeResult | None:
-        """Changes in a thread beside the front door, which runs in this one."""
+        """Changes in a thread beside the front door, which runs in this one, and has the receipt."""
         self.change_progress = Progress()
-        return await asyncio.to_thread(
+        result = await asyncio.to_thread(
             change_contacts, self.front_door, self.medium, self.person, self.unfinished, self.change_progress, **options
         )
+        self.change_progress.forget()
+        return result
 
     async def change_done(self, **options: Any) -> ChangeResult:
         """Changes, and returns the result of a change that was made."""

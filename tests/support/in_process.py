@@ -167,8 +167,10 @@ async def serving(
     officers_ca: Path | None = None,
     also_trusted: Path | None = None,
     clock: Callable[[], datetime] = now,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[str]:
-    """Serves until the block ends; yields the address.
+    """Serves until the block ends, at a free port of the host unless one is given; yields the address.
 
     `spans` gets those of the calls that their callers trace. Without `officers`, those of the authority count.
     Officers' CAs are those of `officers_ca`, or the authority; TLS trusts the authority and the CAs of `also_trusted`.
@@ -195,10 +197,10 @@ async def serving(
     for add in services.values():
         add(server)
     files = replace(authority.service(name), also_trusted=also_trusted)
-    port = server.add_secure_port("127.0.0.1:0", server_credentials(files))
+    port = server.add_secure_port(f"{host}:{port}", server_credentials(files))
     await server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"{host}:{port}"
     finally:
         await server.stop(0)
 

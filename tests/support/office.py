@@ -67,9 +67,9 @@ class Office:
         self.progress = Progress[RegistrationResult]()
 
     async def register(self, **options: Any) -> RegistrationResult:
-        """Registers in a thread beside the front door, which runs in this one."""
+        """Registers in a thread beside the front door, which runs in this one, and has the receipt."""
         self.progress = Progress()
-        return await asyncio.to_thread(
+        result = await asyncio.to_thread(
             register,
             self.front_door,
             self.medium,
@@ -78,6 +78,8 @@ class Office:
             self.progress,
             **options,
         )
+        self.progress.forget()
+        return result
 
     async def refused(self, **options: Any) -> Refusal:
         """Returns the refusal that ends the registration."""

@@ -95,13 +95,15 @@ class RenewalOffice:
         self.server.cards.sessions.clear()
 
     async def renew(self, **options: Any) -> RenewalDone:
-        """Renews in a thread beside the front door, which runs in this one."""
+        """Renews in a thread beside the front door, which runs in this one, and has the result."""
         self.progress = Progress()
         values: dict[str, Any] = {"most_seconds": 5.0, "places": self.places} | options
         places = values.pop("places")
-        return await asyncio.to_thread(
+        done = await asyncio.to_thread(
             renew_card, self.front_door, places, self.person, self.unfinished, self.progress, **values
         )
+        self.progress.forget()
+        return done
 
     async def refused(self, **options: Any) -> Refusal:
         """Returns the refusal that ends the renewal."""

@@ -171,6 +171,5 @@ def _look_and_change(change: Change) -> change_pb2.ChangeReceipt | None:
 
 def _finish(change: Change, receipt: change_pb2.ChangeReceipt) -> ChangeResult:
     result = ChangeResult(receipt, change.at_agency.instance, change.at_agency.details)
-    change.progress.outcome, change.progress.result = Outcome.DONE, result
-    change.at_agency.unfinished.delete(change.at_agency.key(change.card))
+    change.progress.finish(result, partial(change.at_agency.unfinished.delete, change.at_agency.key(change.card)))
     return result

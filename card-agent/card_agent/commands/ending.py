@@ -62,7 +62,10 @@ def carry_out(
     receipt: Path | None,
     work: Callable[[Progress[_Result]], object],
 ) -> None:
-    """Does the work, and files its receipt. Raises FILE_UNWRITABLE before it, RECEIPT_NOT_WRITTEN after it."""
+    """Does the work, and files its receipt. Raises FILE_UNWRITABLE before it, RECEIPT_NOT_WRITTEN after it.
+
+    Until the receipt is filed, the same command fetches it again.
+    """
     if receipt is not None:
         _check_writable(receipt)
     progress = Progress[_Result]()
@@ -73,8 +76,10 @@ def carry_out(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _say_what_was_done(person, ending, progress)
         _keep_receipt(person, ending, progress.result, receipt)
+        progress.forget()
         raise typer.Exit(EXIT_INTERRUPTED) from None
     _keep_receipt(person, ending, progress.result, receipt)
+    progress.forget()
 
 
 def _say_what_was_done(person: Person, ending: Ending[_Result], progress: Progress[_Result]) -> None:

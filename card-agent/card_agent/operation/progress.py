@@ -1,5 +1,6 @@
 """How far an operation has come, for who ends it before its end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic, TypeVar
@@ -18,7 +19,16 @@ class Outcome(Enum):
 
 @dataclass(slots=True)
 class Progress(Generic[_Result]):
-    """How far an operation has come; `result` is set once it is done."""
+    """How far an operation has come; `result` is set once it is done.
+
+    `forget` deletes what the next run would fetch the result by. It is called once the receipt is filed: a run that is
+    killed before that is repeated by the next one, which asks for the receipt and files it.
+    """
 
     outcome: Outcome = Outcome.NOT_DONE
     result: _Result | None = None
+    forget: Callable[[], None] = lambda: None
+
+    def finish(self, result: _Result, forget: Callable[[], None]) -> None:
+        """Says that the operation is done."""
+        self.outcome, self.result, self.forget = Outcome.DONE, result, forget

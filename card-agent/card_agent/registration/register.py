@@ -200,6 +200,5 @@ def _search_and_register(registration: Registration, previous: UnfinishedRequest
 def _finish(registration: Registration, receipt: front_door_pb2.Receipt) -> RegistrationResult:
     at_agency = registration.at_agency
     result = RegistrationResult(receipt, at_agency.instance, at_agency.details)
-    registration.progress.outcome, registration.progress.result = Outcome.DONE, result
-    at_agency.unfinished.delete(registration.key)
+    registration.progress.finish(result, partial(at_agency.unfinished.delete, registration.key))
     return result

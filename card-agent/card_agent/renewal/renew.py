@@ -133,8 +133,11 @@ def _renew_once(
 def _finish(renewal: Renewal, result: renewal_pb2.RenewalResult) -> RenewalDone:
     at_agency = renewal.at_agency
     done = RenewalDone(result, at_agency.instance, at_agency.details)
-    renewal.progress.outcome, renewal.progress.result = Outcome.DONE, done
-    for request in at_agency.unfinished.list_all(_OPERATION, at_agency.instance.id):
-        if request.request_id == result.request_id:
-            at_agency.unfinished.delete(request.key)
+    renewal.progress.finish(done, partial(_forget, at_agency, result.request_id))
     return done
+
+
+def _forget(at_agency: AtAgency, request_id: str) -> None:
+    for request in at_agency.unfinished.list_all(_OPERATION, at_agency.instance.id):
+        if request.request_id == request_id:
+            at_agency.unfinished.delete(request.key)
