@@ -1,4 +1,13 @@
-"""The tables. None of them holds personal data: bidders and cards are ids and hashes here (docs/erasure.md)."""
+"""The tables. None of them holds personal data: bidders and cards are ids and hashes here (docs/erasure.md).
+
+The feed (docs/adr/0035) has a head for each agency and category (`feed_heads`), entries in the order of commit
+(`feed_entries`), and beside them the newest entry of each card (`feed_cards`): entries are deleted after 35 days, and
+what a new one is compared with, and a snapshot holds, is not. A reader of a snapshot's rows goes by the key of
+`feed_cards`, in one REPEATABLE READ transaction with the head. The epoch of the feed is in `epoch`; a head of an older
+one counts as that of this epoch with the same number, of which no entry is kept.
+"""
+
+from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
@@ -20,8 +29,12 @@ card_states = Table(
     Column("proven_password", Boolean, nullable=False),
     Column("proven_company", Text, nullable=False),
     Column("proven_holder", Text, nullable=False),
-    # By agency: an object with registration_id, state and origin; where set, replaced_by, predecessor (hexadecimal) and
-    # stays_here.
+    # What is known of the certificate: trusted, revoked, not trusted; and the bounds of its validity.
+    Column("certificate_standing", Text, nullable=False),
+    Column("certificate_not_before", _INSTANT),
+    Column("certificate_not_after", _INSTANT),
+    # By agency: an object with registration_id, state and origin; where set, registered_at (Unix time), replaced_by,
+    # predecessor (hexadecimal) and stays_here.
     Column("registrations", JSONB, nullable=False),
 )
 
@@ -37,6 +50,12 @@ bidder_states = Table(
     Column("suspended_agencies", ARRAY(Text), nullable=False),
     # A list of objects with agency, certificate_sha256 (hexadecimal), company and holder.
     Column("approved_cards", JSONB, nullable=False),
+    # Whether it ended for good.
+    Column("is_ended", Boolean, nullable=False),
+    # A list of objects with from, until (Unix time, or null) and agencies.
+    Column("qualified", JSONB, nullable=False),
+    # A list of objects with began_at (Unix time) and agencies.
+    Column("reviews", JSONB, nullable=False),
 )
 
 # One per contractor's registration or renewal: the intention to propagate it to the other agencies.
@@ -73,4 +92,108 @@ propagations = Table(
     Column("reason", Text, nullable=False),
     Column("target_id", Uuid),
     Column("updated_at", _INSTANT, nullable=False),
+)
+
+# Whose contact counts in which version: of a card, or of a bidder where `certificate_sha256` is NULL.
+contact_owners = Table(
+    "contact_owners",
+    metadata,
+    Column("owner_id", Uuid, primary_key=True),
+    Column("category", Text, nullable=False),
+    Column("bidder_id", Text, nullable=False),
+    Column("certificate_sha256", LargeBinary),
+    Column("version_epoch", BigInteger, nullable=False),
+    Column("version_number", BigInteger, nullable=False),
+    Column("contact_version", BigInteger, nullable=False),
+    # The version that counts, by agencies where it is an earlier one.
+    Column("pins", JSONB, nullable=False),
+)
+
+# The newest sealed head of each registry's history, which heartbeats carry.
+history_heads = Table(
+    "history_heads",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("head", Text, nullable=False),
+    Column("sealed_at", _INSTANT, nullable=False),
+)
+
+# The epoch of the feed, in one row; raised when the database was restored.
+epoch = Table("epoch", metadata, Column("one_row", Boolean, primary_key=True), Column("epoch", BigInteger))
+
+# The last number that was given in each feed; locked by who appends to any feed of the category.
+feed_heads = Table(
+    "feed_heads",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+)
+
+
+def _list_state_columns() -> list[Column[Any]]:
+    """Returns the columns of a card's state at an agency."""
+    return [
+        Column("committed_at", _INSTANT, nullable=False),
+        Column("bidder_id", Text, nullable=False),
+        # good, suspended, replaced, ended, revoked or under_review; and the word of ResolveUser's verdict, unless good.
+        Column("state", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("registration_id", Uuid, nullable=False),
+        Column("certificate_not_before", _INSTANT),
+        Column("certificate_not_after", _INSTANT),
+        # A list of pairs from, until (Unix time, or null).
+        Column("qualified", JSONB, nullable=False),
+        Column("replaced_by", LargeBinary),
+        Column("predecessor", LargeBinary),
+        Column("card_contact_version", BigInteger, nullable=False),
+        Column("representative_contact_version", BigInteger, nullable=False),
+    ]
+
+
+feed_entries = Table(
+    "feed_entries",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("certificate_sha256", LargeBinary, nullable=False),
+    *_list_state_columns(),
+)
+
+# The newest entry of each card, also where that was deleted.
+feed_cards = Table(
+    "feed_cards",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    *_list_state_columns(),
+)
+
+# Cards whose entries a worker has still to append, since one transaction could not; those that stop first.
+feed_pending = Table(
+    "feed_pending",
+    metadata,
+    Column("category", Text, primary_key=True),
+    Column("certificate_sha256", LargeBinary, primary_key=True),
+    Column("is_stop", Boolean, nullable=False),
+    Column("marked_at", _INSTANT, nullable=False),
+)
+
+# How far agencies' systems say that they have come; for the lag alarm only.
+feed_subscribers = Table(
+    "feed_subscribers",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("subscriber", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("acknowledged_at", _INSTANT, nullable=False),
 )

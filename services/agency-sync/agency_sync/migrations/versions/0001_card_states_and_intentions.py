@@ -1,4 +1,4 @@
-"""The states of cards and bidders, the intentions to propagate registrations, and the states of the propagations."""
+"""The states of cards, bidders and contacts' owners, the intentions to propagate, and the agencies' feeds."""
 
 from alembic import op
 
@@ -27,6 +27,9 @@ def upgrade() -> None:
             proven_company text NOT NULL CHECK (proven_company IN ('same', 'unreadable', 'different')),
             proven_holder text NOT NULL
                 CHECK (proven_holder IN ('contract party', 'representative', 'unreadable', 'different')),
+            certificate_standing text NOT NULL CHECK (certificate_standing IN ('trusted', 'revoked', 'not trusted')),
+            certificate_not_before timestamptz,
+            certificate_not_after timestamptz,
             registrations jsonb NOT NULL,
             PRIMARY KEY (certificate_sha256, category)
         )
@@ -43,6 +46,9 @@ def upgrade() -> None:
             is_suspended boolean NOT NULL,
             suspended_agencies text[] NOT NULL,
             approved_cards jsonb NOT NULL,
+            is_ended boolean NOT NULL,
+            qualified jsonb NOT NULL,
+            reviews jsonb NOT NULL,
             PRIMARY KEY (bidder_id, category)
         )
         """
@@ -81,6 +87,119 @@ def upgrade() -> None:
             target_id uuid,
             updated_at timestamptz NOT NULL,
             PRIMARY KEY (registration_id, agency)
+        )
+        """
+    )
+    create_feed()
+
+
+def create_feed() -> None:
+    """Creates the tables of the feed, and of what it is made from beside cards and bidders."""
+    op.execute(
+        """
+        CREATE TABLE contact_owners (
+            owner_id uuid PRIMARY KEY,
+            category text NOT NULL,
+            bidder_id text NOT NULL,
+            certificate_sha256 bytea CHECK (length(certificate_sha256) = 32),
+            version_epoch bigint NOT NULL,
+            version_number bigint NOT NULL,
+            contact_version bigint NOT NULL,
+            pins jsonb NOT NULL
+        )
+        """
+    )
+    op.execute("CREATE INDEX contact_owners_bidder ON contact_owners (bidder_id, category, certificate_sha256)")
+    op.execute(
+        """
+        CREATE TABLE history_heads (
+            service text PRIMARY KEY,
+            position bigint NOT NULL,
+            head text NOT NULL,
+            sealed_at timestamptz NOT NULL
+        )
+        """
+    )
+    op.execute("CREATE TABLE epoch (one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row), epoch bigint NOT NULL)")
+    op.execute("INSERT INTO epoch (epoch) VALUES (1)")
+    op.execute(
+        """
+        CREATE TABLE feed_heads (
+            agency text NOT NULL,
+            category text NOT NULL,
+            epoch bigint NOT NULL,
+            number bigint NOT NULL,
+            PRIMARY KEY (agency, category)
+        ) WITH (fillfactor = 50)
+        """
+    )
+    state = """
+            committed_at timestamptz NOT NULL,
+            bidder_id text NOT NULL,
+            state text NOT NULL
+                CHECK (state IN ('good', 'suspended', 'replaced', 'ended', 'revoked', 'under_review')),
+            reason text NOT NULL,
+            registration_id uuid NOT NULL,
+            certificate_not_before timestamptz,
+            certificate_not_after timestamptz,
+            qualified jsonb NOT NULL,
+            replaced_by bytea,
+            predecessor bytea,
+            card_contact_version bigint NOT NULL,
+            representative_contact_version bigint NOT NULL,
+    """
+    # Rows come by the million, so entries have their key and what deletes them.
+    op.execute(
+        f"""
+        CREATE TABLE feed_entries (
+            agency text NOT NULL,
+            category text NOT NULL,
+            epoch bigint NOT NULL,
+            number bigint NOT NULL,
+            certificate_sha256 bytea NOT NULL,
+            {state}
+            PRIMARY KEY (agency, category, epoch, number)
+        )
+        """
+    )
+    op.execute("CREATE INDEX feed_entries_oldest ON feed_entries (committed_at)")
+    # No indexed column ever changes, so a newer entry takes the place of an older one beside it.
+    op.execute(
+        f"""
+        CREATE TABLE feed_cards (
+            agency text NOT NULL,
+            category text NOT NULL,
+            certificate_sha256 bytea NOT NULL,
+            epoch bigint NOT NULL,
+            number bigint NOT NULL,
+            {state}
+            PRIMARY KEY (agency, category, certificate_sha256)
+        ) WITH (fillfactor = 80)
+        """
+    )
+    op.execute("CREATE INDEX feed_cards_card ON feed_cards (certificate_sha256, category)")
+    op.execute(
+        """
+        CREATE TABLE feed_pending (
+            category text NOT NULL,
+            certificate_sha256 bytea NOT NULL,
+            is_stop boolean NOT NULL,
+            marked_at timestamptz NOT NULL,
+            PRIMARY KEY (category, certificate_sha256)
+        )
+        """
+    )
+    op.execute("CREATE INDEX feed_pending_next ON feed_pending (category, is_stop DESC, marked_at)")
+    op.execute(
+        """
+        CREATE TABLE feed_subscribers (
+            agency text NOT NULL,
+            category text NOT NULL,
+            subscriber text NOT NULL,
+            epoch bigint NOT NULL,
+            number bigint NOT NULL,
+            acknowledged_at timestamptz NOT NULL,
+            PRIMARY KEY (agency, category, subscriber)
         )
         """
     )
