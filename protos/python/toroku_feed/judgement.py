@@ -79,6 +79,9 @@ def _find_reason(entry: Change, at: datetime) -> str:
     stopped = "" if entry.state == Change.STATE_GOOD else entry.reason or _REASONS.get(entry.state, "UNKNOWN_STATE")
     if entry.state in _BEFORE_BOUNDS and stopped not in _AFTER_CERTIFICATE:
         return stopped
+    if not entry.HasField("certificate_not_before") or not entry.HasField("certificate_not_after"):
+        # The instance does not know the certificate (yet), so its validity can't be judged here.
+        return stopped or "CERTIFICATE_NOT_TRUSTED"
     # Each bound is a whole second; the last one belongs to the validity.
     if at < entry.certificate_not_before.ToDatetime(UTC):
         return "CERTIFICATE_NOT_YET_VALID"

@@ -15,6 +15,7 @@ from typing import IO, Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
 from google.protobuf.message import DecodeError
 
 from toroku.agencysync.v1.feed_pb2 import Change, SignedManifest
@@ -29,7 +30,7 @@ _MOST_MANIFEST_BYTES = 4 * 1024
 # An entry has some hundred bytes.
 _MOST_ENTRY_BYTES = 64 * 1024
 _BATCH = 500
-_PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
+_PEM_BLOCK = re.compile(rb"-----BEGIN (PUBLIC KEY|CERTIFICATE)-----.*?-----END \1-----", re.DOTALL)
 
 
 class SnapshotRefused(Exception):
@@ -66,8 +67,16 @@ class Manifest:
 
 
 def load_public_keys(pem: bytes) -> Sequence[Ed25519PublicKey]:
-    """Returns the public keys of a PEM file. Raises ValueError where one is not Ed25519, or none is there."""
-    keys = [load_pem_public_key(block[0]) for block in _PEM_BLOCK.finditer(pem)]
+    """Returns the public keys of a PEM file, of keys or of certificates, whose issuer and validity do not count.
+
+    Raises ValueError where one is not Ed25519, or none is there.
+    """
+    keys = [
+        load_pem_x509_certificate(block[0]).public_key()
+        if block[1] == b"CERTIFICATE"
+        else load_pem_public_key(block[0])
+        for block in _PEM_BLOCK.finditer(pem)
+    ]
     ed25519_keys = [key for key in keys if isinstance(key, Ed25519PublicKey)]
     if not keys or len(ed25519_keys) < len(keys):
         raise ValueError("a file of keys that verify snapshots has Ed25519 public keys in PEM, one or more")

@@ -45,7 +45,7 @@ _ACKNOWLEDGEMENT = 15.0
 
 
 class FeedDisordered(Exception):
-    """A change whose position is not after the one before it: nothing of its message was stored."""
+    """A change whose position is not the next one: nothing of its message was stored."""
 
 
 def complain_in_log(kept: HistoryHead, told: HistoryHead) -> None:
@@ -193,7 +193,7 @@ class Subscriber:
         position = progress.position
         for change in changes:
             of_change = Position.of(change.position)
-            if of_change <= position or of_change.epoch != position.epoch:
+            if of_change != Position(position.epoch, position.number + 1):
                 raise FeedDisordered(f"{of_change} came after {position}")
             position = of_change
         new = replace(progress, position=position)

@@ -3,10 +3,11 @@
 from typing import Any
 
 from agency_sync.operations.propagate import PROPAGATE, PROPAGATIONS_QUEUE, PropagationRun
+from agency_sync.operations.snapshot import MAKE_SNAPSHOT, SNAPSHOTS_QUEUE, SnapshotMaking
 from servicekit import jobs
 
 
-def register_tasks(*, propagation: PropagationRun) -> jobs.Work:
+def register_tasks(*, propagation: PropagationRun, snapshots: SnapshotMaking) -> jobs.Work:
     """Returns the tasks of the worker."""
     tasks = jobs.Work()
 
@@ -14,6 +15,11 @@ def register_tasks(*, propagation: PropagationRun) -> jobs.Work:
     @tasks.periodic("* * * * * */10", PROPAGATE, queue=PROPAGATIONS_QUEUE, timeout=600)
     async def run_propagation(_: dict[str, Any]) -> None:
         await propagation.run()
+
+    # Some seconds for 30,000 cards; the rest is patience with a busy database.
+    @tasks.task(MAKE_SNAPSHOT, queue=SNAPSHOTS_QUEUE, timeout=600)
+    async def make_snapshot(arguments: dict[str, Any]) -> None:
+        await snapshots.make(arguments["agency"], arguments["category"])
 
     tasks.wait_for("a registry", queue=PROPAGATIONS_QUEUE)
     return tasks

@@ -77,6 +77,17 @@ def test_a_stopped_card_has_the_reason_that_comes_first(
     assert find_reason(change(1, state=state, reason=reason, qualified=[])) == when_not_qualified
 
 
+def test_a_certificate_without_known_bounds_is_not_good() -> None:
+    for bound in ("certificate_not_before", "certificate_not_after"):
+        for state, reason in (
+            (Change.STATE_GOOD, "CERTIFICATE_NOT_TRUSTED"),
+            (Change.STATE_SUSPENDED, "CARD_SUSPENDED"),
+        ):
+            entry = change(1, state=state)
+            entry.ClearField(bound)  # type: ignore[arg-type]
+            assert find_reason(entry) == reason
+
+
 def test_a_state_without_a_reason_or_newer_than_the_program_is_not_good() -> None:
     assert find_reason(change(1, state=Change.STATE_SUSPENDED)) == "CARD_SUSPENDED"
     for state in (Change.STATE_UNSPECIFIED, 99):

@@ -1,12 +1,14 @@
-"""The command worker: propagates registrations."""
+"""The command worker: propagates registrations, and makes snapshots of the agencies' feeds."""
 
+from agency_sync import convert
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
 from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.jobs import register_tasks
 from agency_sync.metrics import PropagationMetrics
 from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
-from agency_sync.settings import PACKAGE, SERVICE, Settings
+from agency_sync.operations.snapshot import SNAPSHOTS_QUEUE, SnapshotMaking
+from agency_sync.settings import PACKAGE, SERVICE, WorkerSettings
 from instance_profile.load import load_for_service
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
@@ -19,12 +21,13 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegis
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {PROPAGATIONS_QUEUE: 2}
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2, SNAPSHOTS_QUEUE: 1}
 
 
 async def run() -> None:
     """Carries out the intentions until the process is stopped."""
-    settings = Settings.read()
+    settings = WorkerSettings.read()
+    key = settings.load_feed_key()
     dsn = settings.direct_database("a worker")
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
@@ -48,8 +51,11 @@ async def run() -> None:
                 peers.stub("qualification-registry", QualificationRegistryStub)
             ),
         )
+        snapshots = SnapshotMaking(
+            database=database, clock=read_time, instance=profile.id, key=key, serialize=convert.write_delimited_change
+        )
         await work_until_stopped(
-            register_tasks(propagation=propagation),
+            register_tasks(propagation=propagation, snapshots=snapshots),
             package=PACKAGE,
             settings=settings,
             database=database,
