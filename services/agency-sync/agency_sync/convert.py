@@ -3,15 +3,24 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from agency_sync.domain.bidder_state import BIDDER_SUSPENDED, ApprovedCard, BidderState
+from agency_sync.domain.bidder_state import (
+    BIDDER_SUSPENDED,
+    ApprovedCard,
+    BidderState,
+    CompanyReview,
+    QualifiedPeriod,
+)
 from agency_sync.domain.card_state import (
+    UNKNOWN_CERTIFICATE,
     AgencyRegistration,
     CardState,
+    Certificate,
     CompanyComparison,
     HolderComparison,
     Origin,
     Proven,
     RegistrationState,
+    Standing,
 )
 from agency_sync.domain.propagation import (
     CARD_NOT_GOOD,
@@ -24,7 +33,7 @@ from agency_sync.domain.propagation import (
 )
 from instance_profile.characters import shorten_visible
 from refusals import Code, Refusal
-from servicekit.messages import SHA256_BYTES, find_uuid, write_timestamp
+from servicekit.messages import SHA256_BYTES, find_uuid, read_timestamp, write_timestamp
 from servicekit.versions import Version
 from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
@@ -52,6 +61,11 @@ _REGISTRATION_STATES = {
     card_state_pb2.REGISTRATION_STATE_SUSPENDED: RegistrationState.SUSPENDED,
     card_state_pb2.REGISTRATION_STATE_REPLACED: RegistrationState.REPLACED,
     card_state_pb2.REGISTRATION_STATE_ENDED: RegistrationState.ENDED,
+}
+_STANDINGS = {
+    card_state_pb2.CertificateStanding.STATE_TRUSTED: Standing.TRUSTED,
+    card_state_pb2.CertificateStanding.STATE_REVOKED: Standing.REVOKED,
+    card_state_pb2.CertificateStanding.STATE_NOT_TRUSTED: Standing.NOT_TRUSTED,
 }
 _ORIGINS = {
     card_pb2.REGISTRATION_ORIGIN_CONTRACTOR: Origin.CONTRACTOR,
@@ -128,7 +142,16 @@ def read_card_state(message: card_state_pb2.CardState) -> CardState:
         registrations={
             registration.agency: _read_registration(card, registration) for registration in message.registrations
         },
+        certificate=_read_certificate(message.certificate),
     )
+
+
+def _read_certificate(message: card_state_pb2.CertificateStanding) -> Certificate:
+    standing = _STANDINGS.get(message.state)
+    # Of which nothing is said that this version knows, nobody can rely on.
+    if standing is None or not message.HasField("not_before") or not message.HasField("not_after"):
+        return UNKNOWN_CERTIFICATE
+    return Certificate(standing, read_timestamp(message.not_before), read_timestamp(message.not_after))
 
 
 def _read_registration(card: bytes, message: card_state_pb2.AgencyRegistration) -> AgencyRegistration:
@@ -153,6 +176,7 @@ def _read_registration(card: bytes, message: card_state_pb2.AgencyRegistration) 
         replaced_by=message.replaced_by or None,
         predecessor=message.predecessor or None,
         stays_here=message.stays_here,
+        registered_at=read_timestamp(message.registered_at) if message.HasField("registered_at") else None,
     )
 
 
@@ -178,16 +202,32 @@ def _read_bidder_state(message: bidder_state_pb2.BidderState) -> BidderState:
         _can_be_code(card.agency) and len(card.certificate_sha256) == SHA256_BYTES for card in message.approved_cards
     ):
         raise _refuse_bidder_state(message, "approved_cards")
+    for part in ("qualified", "reviews"):
+        if not all(_can_be_code(agency) for of_some in getattr(message, part) for agency in of_some.agencies):
+            raise _refuse_bidder_state(message, part)
+    if not all(review.HasField("began_at") for review in message.reviews):
+        raise _refuse_bidder_state(message, "reviews")
     return BidderState(
         bidder_id=message.bidder_id,
         category=message.category,
         version=Version(message.version.epoch, message.version.number),
-        # One that has ended is qualified nowhere.
         is_suspended=message.status == bidder_state_pb2.BIDDER_STATUS_SUSPENDED,
         suspended_agencies=frozenset(message.suspended_agencies),
         approved_cards=[
             ApprovedCard(card.agency, card.certificate_sha256, card.company, card.holder)
             for card in message.approved_cards
+        ],
+        is_ended=message.status == bidder_state_pb2.BIDDER_STATUS_ENDED,
+        qualified=[
+            QualifiedPeriod(
+                read_timestamp(period.qualified_from) if period.HasField("qualified_from") else None,
+                read_timestamp(period.qualified_until) if period.HasField("qualified_until") else None,
+                frozenset(period.agencies),
+            )
+            for period in message.qualified
+        ],
+        reviews=[
+            CompanyReview(read_timestamp(review.began_at), frozenset(review.agencies)) for review in message.reviews
         ],
     )
 

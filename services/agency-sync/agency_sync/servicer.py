@@ -2,11 +2,14 @@
 
 from typing_extensions import override
 
-from agency_sync import convert
+from agency_sync import convert, convert_feed
 from agency_sync.operations.bidder_record import BidderStateRecord
+from agency_sync.operations.contact_record import ContactOwnerRecord
+from agency_sync.operations.history_record import HistoryHeadRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import CardStateRecord
 from servicekit.context import Context
+from servicekit.identity import caller
 from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
 
 
@@ -14,10 +17,18 @@ class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
     """The gRPC service AgencySync."""
 
     def __init__(
-        self, *, card_state_record: CardStateRecord, bidder_state_record: BidderStateRecord, listing: PropagationListing
+        self,
+        *,
+        card_state_record: CardStateRecord,
+        bidder_state_record: BidderStateRecord,
+        contact_owner_record: ContactOwnerRecord,
+        history_head_record: HistoryHeadRecord,
+        listing: PropagationListing,
     ) -> None:
         self._card_state_record = card_state_record
         self._bidder_state_record = bidder_state_record
+        self._contact_owner_record = contact_owner_record
+        self._history_head_record = history_head_record
         self._listing = listing
 
     @override
@@ -34,6 +45,20 @@ class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
     ) -> agency_sync_pb2.RecordBidderStatesResponse:
         await self._bidder_state_record.record(convert.read_bidder_states(request))
         return agency_sync_pb2.RecordBidderStatesResponse()
+
+    @override
+    async def RecordContactOwners(
+        self, request: agency_sync_pb2.RecordContactOwnersRequest, context: Context
+    ) -> agency_sync_pb2.RecordContactOwnersResponse:
+        await self._contact_owner_record.record(convert_feed.read_contact_owners(request))
+        return agency_sync_pb2.RecordContactOwnersResponse()
+
+    @override
+    async def RecordHistoryHead(
+        self, request: agency_sync_pb2.RecordHistoryHeadRequest, context: Context
+    ) -> agency_sync_pb2.RecordHistoryHeadResponse:
+        await self._history_head_record.record(convert_feed.read_history_head(request, caller().name))
+        return agency_sync_pb2.RecordHistoryHeadResponse()
 
     @override
     async def ListPropagations(

@@ -15,9 +15,17 @@ from sqlalchemy import text
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.feed_servicer import Feed
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.bidder_record import BidderStateRecord
+from agency_sync.operations.contact_record import ContactOwnerRecord
+from agency_sync.operations.feed_appending import FeedAppending
+from agency_sync.operations.feed_expiry import FeedExpiry
+from agency_sync.operations.feed_reading import FeedReading
+from agency_sync.operations.feed_watch import FeedWatch
+from agency_sync.operations.history_record import HistoryHeadRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
 from agency_sync.operations.record import CardStateRecord
@@ -29,12 +37,13 @@ from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
 from servicekit.statements import Statement
-from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
+from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
-from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
+from toroku.agencysync.v1 import agency_sync_pb2, feed_pb2, propagation_pb2
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
+from toroku.agencysync.v1.feed_pb2_grpc import FeedStub, add_FeedServicer_to_server
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
@@ -49,8 +58,10 @@ from toroku.qualification.v1.qualification_registry_pb2_grpc import (
 
 if TYPE_CHECKING:
     from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
+    from toroku.agencysync.v1.feed_pb2_grpc import FeedAsyncStub
 
 SERVICE = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
+FEED = feed_pb2.DESCRIPTOR.services_by_name["Feed"]
 CARD_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
 BIDDER_REGISTRY = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
@@ -95,6 +106,7 @@ def card_state(
     company: bidder_pb2.CompanyComparison.ValueType = bidder_pb2.COMPANY_COMPARISON_SAME,
     holder: bidder_pb2.HolderComparison.ValueType = bidder_pb2.HOLDER_COMPARISON_CONTRACT_PARTY,
     more: Sequence[card_state_pb2.AgencyRegistration] = (),
+    standing: card_state_pb2.CertificateStanding.State.ValueType = card_state_pb2.CertificateStanding.STATE_TRUSTED,
 ) -> card_state_pb2.CardState:
     """The state of a card with one registration, and `more`; the card belongs to that registration's id."""
     registration_id = registration_id or uuid4()
@@ -107,6 +119,11 @@ def card_state(
         proven=bidder_pb2.Proven(password=password, company=company, holder=holder),
         suspended=suspended,
         registrations=[agency_registration(agency, registration_id, origin=origin, state=state), *more],
+        certificate=card_state_pb2.CertificateStanding(
+            state=standing,
+            not_before=write_timestamp(MORNING - timedelta(days=1)),
+            not_after=write_timestamp(MORNING + timedelta(days=700)),
+        ),
     )
 
 
@@ -119,6 +136,8 @@ def bidder_state(
     status: bidder_state_pb2.BidderStatus.ValueType = bidder_state_pb2.BIDDER_STATUS_ACTIVE,
     suspended_agencies: Sequence[str] = (),
     approved_cards: Sequence[bidder_state_pb2.ApprovedCard] = (),
+    qualified: Sequence[bidder_state_pb2.QualifiedPeriod] = (),
+    reviews: Sequence[bidder_state_pb2.CompanyReview] = (),
 ) -> bidder_state_pb2.BidderState:
     """The state of a bidder at a version."""
     return bidder_state_pb2.BidderState(
@@ -128,6 +147,8 @@ def bidder_state(
         status=status,
         suspended_agencies=suspended_agencies,
         approved_cards=approved_cards,
+        qualified=qualified,
+        reviews=reviews,
     )
 
 
@@ -142,7 +163,10 @@ class RunningAgencySync:
     from_certificate_registry: "AgencySyncAsyncStub"
     from_qualification_registry: "AgencySyncAsyncStub"
     from_front_door: "AgencySyncAsyncStub"
+    from_contact_notification: "AgencySyncAsyncStub"
     from_officer: "AgencySyncAsyncStub"
+    # The feeds, as the systems of these agencies call them.
+    from_agency: "dict[str, FeedAsyncStub]"
     work: jobs.Work
     now: list[datetime]
 
@@ -167,6 +191,10 @@ class RunningAgencySync:
         await self.from_qualification_registry.RecordBidderStates(
             agency_sync_pb2.RecordBidderStatesRequest(bidder_states=states)
         )
+
+    async def append_pending(self) -> None:
+        """Runs the worker's task now that appends to the feeds what one transaction could not."""
+        await self.work.tasks["append_pending"][0]({})
 
     async def propagate(self) -> None:
         """Runs the worker's task now."""
@@ -203,8 +231,10 @@ class RunningAgencySync:
 
 
 @asynccontextmanager
-async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> AsyncIterator[RunningAgencySync]:
-    """Runs the service on an empty database."""
+async def running_agency_sync(
+    dsn: str, folder: Path, profile: Profile, *, heartbeat_interval: float = 15.0, longest_stream: float = 50.0
+) -> AsyncIterator[RunningAgencySync]:
+    """Runs the service on an empty database; the times of the feeds' streams are in seconds."""
     authority = Authority(folder, profile.id)
     cards = CertificateRegistryPeer()
     bidders = QualificationRegistryPeer()  # type: ignore[abstract]  # It implements only RPCs that others call.
@@ -237,14 +267,25 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             return clock[0]
 
         offering = list_rules_by_category(profile)
+        feeds = FeedAppending(database=database, rules=list_feed_rules(profile))
+        reading = FeedReading(
+            profile=profile,
+            database=database,
+            watch=FeedWatch(database, interval=0.05),
+            heartbeat_interval=heartbeat_interval,
+            longest_stream=longest_stream,
+        )
         servicer = AgencySync(
             card_state_record=CardStateRecord(
                 database=database,
                 clock=read_time,
                 propagates=profile.propagation is Propagation.AT_ONCE,
                 offering=offering,
+                feeds=feeds,
             ),
-            bidder_state_record=BidderStateRecord(database=database),
+            bidder_state_record=BidderStateRecord(database=database, feeds=feeds),
+            contact_owner_record=ContactOwnerRecord(database=database, feeds=feeds),
+            history_head_record=HistoryHeadRecord(database=database),
             listing=PropagationListing(database=database, offering=offering),
         )
         propagation = PropagationRun(
@@ -256,18 +297,27 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
                 peers.stub("qualification-registry", QualificationRegistryStub)
             ),
         )
-        services = {SERVICE: partial(add_AgencySyncServicer_to_server, servicer)}
+        services = {
+            SERVICE: partial(add_AgencySyncServicer_to_server, servicer),
+            FEED: partial(add_FeedServicer_to_server, Feed(reading=reading)),
+        }
         callers = {
             "from_front_door": authority.service("front-door"),
             "from_certificate_registry": authority.service("certificate-registry"),
             "from_qualification_registry": authority.service("qualification-registry"),
+            "from_contact_notification": authority.service("contact-notification"),
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
         stubs = {}
+        feed_stubs = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
             )
+            if listener is ListenerKind.AGENCY:
+                for agency in (PREFECTURE, CITY):
+                    caller = await stack.enter_async_context(calling(authority.agency(agency), agency_sync=address))
+                    feed_stubs[agency] = caller.stub("agency-sync", FeedStub)
             for name, files in callers.items():
                 if (name == "from_officer") == (listener is ListenerKind.AGENCY):
                     caller = await stack.enter_async_context(calling(files, agency_sync=address))
@@ -277,7 +327,10 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             database=database,
             certificate_registry=cards,
             qualification_registry=bidders,
-            work=register_tasks(propagation=propagation),
+            from_agency=feed_stubs,
+            work=register_tasks(
+                propagation=propagation, feeds=feeds, expiry=FeedExpiry(database=database, clock=read_time)
+            ),
             now=clock,
             **stubs,
         )

@@ -2,10 +2,18 @@
 
 from functools import partial
 
+from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.feed_servicer import Feed
 from agency_sync.operations.bidder_record import BidderStateRecord
+from agency_sync.operations.contact_record import ContactOwnerRecord
+from agency_sync.operations.feed_appending import FeedAppending
+from agency_sync.operations.feed_reading import FeedReading
+from agency_sync.operations.feed_watch import FeedWatch
+from agency_sync.operations.history_record import HistoryHeadRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import CardStateRecord
+from agency_sync.operations.snapshot import SnapshotReading
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
@@ -18,7 +26,7 @@ from servicekit.database_clock import read_time
 from servicekit.database_metrics import keep_refreshed
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
-from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
+from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc, feed_pb2, feed_pb2_grpc
 
 
 async def run() -> None:
@@ -31,6 +39,11 @@ async def run() -> None:
         Database.of(settings) as database,
         keep_refreshed(metrics, database),
     ):
+        feeds = FeedAppending(database=database, rules=list_feed_rules(profile))
+        feed = Feed(
+            reading=FeedReading(profile=profile, database=database, watch=FeedWatch(database)),
+            snapshots=SnapshotReading(profile=profile, database=database, clock=read_time),
+        )
         offering = list_rules_by_category(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
@@ -38,8 +51,11 @@ async def run() -> None:
                 clock=read_time,
                 propagates=profile.propagation is Propagation.AT_ONCE,
                 offering=offering,
+                feeds=feeds,
             ),
-            bidder_state_record=BidderStateRecord(database=database),
+            bidder_state_record=BidderStateRecord(database=database, feeds=feeds),
+            contact_owner_record=ContactOwnerRecord(database=database, feeds=feeds),
+            history_head_record=HistoryHeadRecord(database=database),
             listing=PropagationListing(database=database, offering=offering),
         )
         await server.serve(
@@ -49,6 +65,7 @@ async def run() -> None:
                 agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]: partial(
                     agency_sync_pb2_grpc.add_AgencySyncServicer_to_server, servicer
                 ),
+                feed_pb2.DESCRIPTOR.services_by_name["Feed"]: partial(feed_pb2_grpc.add_FeedServicer_to_server, feed),
                 **offer_directory(database),
             },
             officers=StoredOfficers(database),

@@ -1,11 +1,14 @@
-"""The command worker: propagates registrations, and makes snapshots of the agencies' feeds."""
+"""The command worker: propagates registrations, completes the agencies' feeds, and makes snapshots of them."""
 
-from agency_sync import convert
+from agency_sync import convert_feed
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
-from agency_sync.jobs import register_tasks
-from agency_sync.metrics import PropagationMetrics
+from agency_sync.jobs import EXPIRY_QUEUE, register_tasks
+from agency_sync.metrics import FeedMetrics, PropagationMetrics
+from agency_sync.operations.feed_appending import FEED_QUEUE, FeedAppending
+from agency_sync.operations.feed_expiry import FeedExpiry
 from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
 from agency_sync.operations.snapshot import SNAPSHOTS_QUEUE, SnapshotMaking
 from agency_sync.settings import PACKAGE, SERVICE, WorkerSettings
@@ -21,7 +24,7 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegis
 from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
 
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {PROPAGATIONS_QUEUE: 2, SNAPSHOTS_QUEUE: 1}
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2, FEED_QUEUE: 1, EXPIRY_QUEUE: 1, SNAPSHOTS_QUEUE: 1}
 
 
 async def run() -> None:
@@ -52,17 +55,22 @@ async def run() -> None:
             ),
         )
         snapshots = SnapshotMaking(
-            database=database, clock=read_time, instance=profile.id, key=key, serialize=convert.write_delimited_change
+            database=database, clock=read_time, instance=profile.id, key=key, serialize=convert_feed.write_delimited_change
         )
         await work_until_stopped(
-            register_tasks(propagation=propagation, snapshots=snapshots),
+            register_tasks(
+                propagation=propagation,
+                feeds=FeedAppending(database=database, rules=list_feed_rules(profile)),
+                snapshots=snapshots,
+                expiry=FeedExpiry(database=database, clock=read_time),
+            ),
             package=PACKAGE,
             settings=settings,
             database=database,
             telemetry=telemetry,
             metrics=metrics,
             concurrency=CONCURRENCY,
-            looks=[PropagationMetrics(metrics).look],
+            looks=[PropagationMetrics(metrics).look, FeedMetrics(metrics).look],
         )
     await peers.close()
     telemetry.stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -15,6 +16,23 @@ BIDDER_SUSPENDED = "BIDDER_SUSPENDED"
 COMPANY_NEEDS_OFFICER = "COMPANY_NEEDS_OFFICER"
 HOLDER_NEEDS_OFFICER = "HOLDER_NEEDS_OFFICER"
 JUDGED_BY_BIDDER = frozenset({BIDDER_SUSPENDED, COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER})
+
+
+@dataclass(frozen=True, slots=True)
+class QualifiedPeriod:
+    """A period in which a bidder is qualified at some agencies: from `begins`, until before `ends`; None is open."""
+
+    begins: datetime | None
+    ends: datetime | None
+    agencies: Set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyReview:
+    """A review of changed company data at some agencies; a card that registered since it began is new (QUA-08)."""
+
+    began_at: datetime
+    agencies: Set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +57,11 @@ class BidderState:
     # The agencies that suspended it for themselves.
     suspended_agencies: Set[str]
     approved_cards: Sequence[ApprovedCard]
+    # In this term and in the next.
+    qualified: Sequence[QualifiedPeriod]
+    reviews: Sequence[CompanyReview]
+    # Whether it has ended; it is qualified nowhere then.
+    is_ended: bool = False
 
     @property
     def key(self) -> BidderKey:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
@@ -38,6 +39,27 @@ class HolderComparison(StrEnum):
     DIFFERENT = "different"
 
 
+class Standing(StrEnum):
+    """Whether a certificate is trusted, whatever the time is."""
+
+    TRUSTED = "trusted"
+    REVOKED = "revoked"
+    NOT_TRUSTED = "not trusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What is known of a card's certificate: whether it is trusted, and the first and last second of its validity."""
+
+    standing: Standing
+    not_before: datetime | None
+    not_after: datetime | None
+
+
+# Of which nothing was said.
+UNKNOWN_CERTIFICATE = Certificate(Standing.NOT_TRUSTED, None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """What was proven about a bidder and its card, which every agency holds against its own rule."""
@@ -70,6 +92,7 @@ class AgencyRegistration:
     replaced_by: bytes | None = None
     predecessor: bytes | None = None
     stays_here: bool = False
+    registered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +109,7 @@ class CardState:
     is_suspended: bool
     proven: Proven
     registrations: Mapping[str, AgencyRegistration]
+    certificate: Certificate = UNKNOWN_CERTIFICATE
 
     @property
     def key(self) -> CardKey:

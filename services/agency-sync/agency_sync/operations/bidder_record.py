@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agency_sync.domain.bidder_state import BidderState, judge_again, select_newest_bidders
+from agency_sync.domain.feed import is_bidder_stop
+from agency_sync.operations.feed_appending import FeedAppending
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import bidder_states, held_intentions
 from servicekit.database import Database
@@ -14,6 +16,7 @@ class BidderStateRecord:
     """Records the states of bidders as they arrive."""
 
     database: Database
+    feeds: FeedAppending
 
     async def record(self, states: Sequence[BidderState]) -> None:
         """Replaces the states of bidders by newer ones, in one transaction.
@@ -31,3 +34,5 @@ class BidderStateRecord:
                 await held_intentions.open_again(connection, judged)
                 if judged.opened:
                     await enqueue_propagation(connection)
+            stops = {key for key in written if is_bidder_stop(newest[key])}
+            await self.feeds.append_of_bidders(connection, written, stops)

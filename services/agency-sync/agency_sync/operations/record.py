@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from agency_sync.domain.card_state import CardKey, CardState, select_newest
+from agency_sync.domain.feed import is_stop
 from agency_sync.domain.intention import IntentionKind, IntentionState, KeptIntention
 from agency_sync.domain.intention_changes import find_changes
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
+from agency_sync.operations.feed_appending import FeedAppending
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import card_states, intentions, propagations
 from refusals import Refusal
@@ -30,14 +32,15 @@ class CardStateRecord:
     propagates: bool
     # The rules of the agencies that offer each category.
     offering: Offering
+    feeds: FeedAppending
 
     async def record(self, states: Sequence[CardState], unreadable: Sequence[Refusal] = ()) -> None:
         """Replaces the states of cards by newer ones, and applies them to the cards' intentions, in one transaction.
 
         A new registration of a contractor opens an intention, once, and so does a renewal; the end of a registration
         makes its intention void; a suspension has it wait. What was intended for a card whose place another one took is
-        that one's. One that can be carried out gets a job. The number of statements does not depend on the number of
-        states.
+        that one's. One that can be carried out gets a job. What the feeds lack of the cards is appended. The number of
+        statements does not depend on the number of states.
         Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
         """
         newest = select_newest(states)
@@ -61,6 +64,7 @@ class CardStateRecord:
             await propagations.record_propagations(connection, refused, now=now)
             if self.propagates and any(intention.state is IntentionState.OPEN for intention in (*opened, *changed)):
                 await enqueue_propagation(connection)
+            await self.feeds.append(connection, written, {key for key in written if is_stop(newest[key])})
         for refusal in unreadable:
             log.error("ALERT the state of a card was not recorded: %s", refusal)
         if unreadable:

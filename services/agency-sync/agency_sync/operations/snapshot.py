@@ -1,11 +1,12 @@
 """Makes snapshots of feeds, when somebody asks for one, and gives them out in pieces."""
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 from uuid import UUID, uuid4
 
+from agency_sync.domain.feed import Change
 from agency_sync.domain.snapshot import (
     ASKED,
     PIECE,
@@ -15,7 +16,9 @@ from agency_sync.domain.snapshot import (
     SnapshotKey,
     write_manifest,
 )
+from agency_sync.operations.feed_reading import require_feed
 from agency_sync.store import snapshots
+from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit import jobs
 from servicekit.database import Database
@@ -23,6 +26,8 @@ from servicekit.database_clock import DatabaseClock
 
 MAKE_SNAPSHOT = "make_snapshot"
 SNAPSHOTS_QUEUE = "snapshots"
+# Snapshots that the systems of one agency read at a time from one process; each holds a piece in memory.
+MOST_READ = 8
 # Entries that are read at a time.
 _PAGE = 1000
 
@@ -31,14 +36,29 @@ _PAGE = 1000
 class SnapshotReading:
     """Gives out the newest snapshot of a feed."""
 
+    profile: Profile
     database: Database
     clock: DatabaseClock
+    # Snapshots that are being read, by agency.
+    _read: Counter[str] = field(default_factory=Counter)
 
-    async def read(self, agency: str, category: str) -> AsyncIterator[SignedManifest | bytes]:
+    async def read(self, agency: str, category: str) -> AsyncGenerator[SignedManifest | bytes]:
         """Yields the manifest, and then the content in pieces. Holds no connection while the reader is slow.
 
-        Raises FEED_SNAPSHOT_UNAVAILABLE: a worker was asked to make one, or a newer one took the place of this one.
+        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, FEED_STREAMS_TOO_MANY, and FEED_SNAPSHOT_UNAVAILABLE: a worker was asked
+        to make one, or a newer one took the place of this one.
         """
+        require_feed(self.profile, agency, category)
+        if self._read[agency] >= MOST_READ:
+            raise Refusal("FEED_STREAMS_TOO_MANY", Code.RESOURCE_EXHAUSTED, {"most": str(MOST_READ)})
+        self._read[agency] += 1
+        try:
+            async for part in self._read_parts(agency, category):
+                yield part
+        finally:
+            self._read[agency] -= 1
+
+    async def _read_parts(self, agency: str, category: str) -> AsyncIterator[SignedManifest | bytes]:
         snapshot = await self._find_fresh(agency, category)
         yield snapshot.signed
         for place in range(snapshot.pieces):
@@ -70,13 +90,13 @@ class SnapshotReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotMaking:
-    """Makes snapshots. `serialize` writes the newest entry of a card (`snapshots.read_cards`), its length before it."""
+    """Makes snapshots. `serialize` writes the newest entry of a card, its length before it."""
 
     database: Database
     clock: DatabaseClock
     instance: str
     key: SnapshotKey
-    serialize: Callable[[Any], bytes]
+    serialize: Callable[[Change], bytes]
 
     async def make(self, agency: str, category: str) -> None:
         """Makes the snapshot of a feed, and has it take the place of the one before; does nothing if that is fresh.
@@ -95,11 +115,11 @@ class SnapshotMaking:
             issued_at = await self.clock(connection)
             epoch, number = await snapshots.read_position(connection, agency, category)
             after = b""
-            while rows := await snapshots.read_cards(connection, agency, category, after=after, most=_PAGE):
-                for row in rows:
-                    pieces.append(self.serialize(row))
+            while changes := await snapshots.read_cards(connection, agency, category, after=after, most=_PAGE):
+                for change in changes:
+                    pieces.append(self.serialize(change))
                 await pieces.write_full()
-                after = rows[-1].certificate_sha256
+                after = changes[-1].certificate_sha256
         content = await pieces.finish()
         manifest = write_manifest(
             instance=self.instance,

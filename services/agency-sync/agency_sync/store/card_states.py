@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,14 @@ from agency_sync.domain.card_state import (
     AgencyRegistration,
     CardKey,
     CardState,
+    Certificate,
     CompanyComparison,
     HolderComparison,
     KeptState,
     Origin,
     Proven,
     RegistrationState,
+    Standing,
 )
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
@@ -42,18 +45,22 @@ _REPLACE = Statement(
         ), written AS (
             INSERT INTO card_states AS kept (
                 certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
-                proven_password, proven_company, proven_holder, registrations
+                proven_password, proven_company, proven_holder, certificate_standing, certificate_not_before,
+                certificate_not_after, registrations
             )
             SELECT certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
-                proven_password, proven_company, proven_holder, CAST(registrations AS jsonb)
+                proven_password, proven_company, proven_holder, certificate_standing, certificate_not_before,
+                certificate_not_after, CAST(registrations AS jsonb)
             FROM unnest(
                 CAST(:certificates AS bytea[]), CAST(:categories AS text[]), CAST(:epochs AS bigint[]),
                 CAST(:numbers AS bigint[]), CAST(:bidder_ids AS text[]), CAST(:live AS boolean[]),
                 CAST(:suspended AS boolean[]), CAST(:passwords AS boolean[]), CAST(:companies AS text[]),
-                CAST(:holders AS text[]), CAST(:registrations AS text[])
+                CAST(:holders AS text[]), CAST(:standings AS text[]), CAST(:not_before AS timestamptz[]),
+                CAST(:not_after AS timestamptz[]), CAST(:registrations AS text[])
             ) AS state (
                 certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
-                proven_password, proven_company, proven_holder, registrations
+                proven_password, proven_company, proven_holder, certificate_standing, certificate_not_before,
+                certificate_not_after, registrations
             )
             WHERE (SELECT count(*) FROM before) >= 0
             ORDER BY certificate_sha256, category
@@ -61,7 +68,9 @@ _REPLACE = Statement(
             SET version_epoch = excluded.version_epoch, version_number = excluded.version_number,
                 bidder_id = excluded.bidder_id, is_live = excluded.is_live, is_suspended = excluded.is_suspended,
                 proven_password = excluded.proven_password, proven_company = excluded.proven_company,
-                proven_holder = excluded.proven_holder,
+                proven_holder = excluded.proven_holder, certificate_standing = excluded.certificate_standing,
+                certificate_not_before = excluded.certificate_not_before,
+                certificate_not_after = excluded.certificate_not_after,
                 registrations = excluded.registrations
             WHERE (kept.version_epoch, kept.version_number) < (excluded.version_epoch, excluded.version_number)
             RETURNING certificate_sha256, category
@@ -73,16 +82,22 @@ _REPLACE = Statement(
 )
 
 
+# What `read_state` reads.
+STATE_COLUMNS = """
+    card.certificate_sha256, card.category, card.version_epoch, card.version_number, card.bidder_id, card.is_live,
+    card.is_suspended, card.proven_password, card.proven_company, card.proven_holder, card.certificate_standing,
+    card.certificate_not_before, card.certificate_not_after, card.registrations
+"""
+
 _READ = Statement(
     text(
-        """
-        SELECT certificate_sha256, category, version_epoch, version_number, bidder_id, is_live, is_suspended,
-            proven_password, proven_company, proven_holder, registrations
-        FROM card_states
+        f"""
+        SELECT {STATE_COLUMNS}
+        FROM card_states card
         WHERE (certificate_sha256, category) IN (
             SELECT * FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[]))
         )
-        """
+        """  # noqa: S608  # constants
     )
 )
 
@@ -94,7 +109,7 @@ async def read_states(connection: Connection, keys: Collection[CardKey]) -> Mapp
         certificates=[certificate_sha256 for certificate_sha256, _ in keys],
         categories=[category for _, category in keys],
     )
-    return {(row.certificate_sha256, row.category): _read_state(row) for row in rows}
+    return {(row.certificate_sha256, row.category): read_state(row) for row in rows}
 
 
 async def replace_states(connection: Connection, states: Sequence[CardState]) -> Mapping[CardKey, KeptState | None]:
@@ -119,12 +134,16 @@ async def replace_states(connection: Connection, states: Sequence[CardState]) ->
         passwords=[state.proven.password for state in states],
         companies=[str(state.proven.company) for state in states],
         holders=[str(state.proven.holder) for state in states],
+        standings=[str(state.certificate.standing) for state in states],
+        not_before=[state.certificate.not_before for state in states],
+        not_after=[state.certificate.not_after for state in states],
         registrations=[json.dumps(_write_registrations(state.registrations)) for state in states],
     )
     return {(row.certificate_sha256, row.category): _read_kept(row) for row in rows}
 
 
-def _read_state(row: Any) -> CardState:
+def read_state(row: Any) -> CardState:
+    """Returns the state of a card in a row with `STATE_COLUMNS`."""
     return CardState(
         certificate_sha256=row.certificate_sha256,
         category=row.category,
@@ -134,6 +153,9 @@ def _read_state(row: Any) -> CardState:
         is_suspended=row.is_suspended,
         proven=read_proven(row),
         registrations=read_registrations(row.registrations),
+        certificate=Certificate(
+            Standing(row.certificate_standing), row.certificate_not_before, row.certificate_not_after
+        ),
     )
 
 
@@ -158,6 +180,7 @@ def _write_registrations(registrations: Mapping[str, AgencyRegistration]) -> dic
             "state": str(registration.state),
             "origin": str(registration.origin),
             **({"stays_here": True} if registration.stays_here else {}),
+            **({} if registration.registered_at is None else {"registered_at": registration.registered_at.isoformat()}),
             **_write_cards(registration),
         }
         for agency, registration in registrations.items()
@@ -167,6 +190,10 @@ def _write_registrations(registrations: Mapping[str, AgencyRegistration]) -> dic
 def _write_cards(registration: AgencyRegistration) -> dict[str, str]:
     cards = {"replaced_by": registration.replaced_by, "predecessor": registration.predecessor}
     return {name: card.hex() for name, card in cards.items() if card is not None}
+
+
+def _read_instant(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
 
 
 def _read_card(value: str | None) -> bytes | None:
@@ -183,6 +210,7 @@ def read_registrations(column: Mapping[str, Mapping[str, Any]]) -> Mapping[str, 
             replaced_by=_read_card(registration.get("replaced_by")),
             predecessor=_read_card(registration.get("predecessor")),
             stays_here=registration.get("stays_here", False),
+            registered_at=_read_instant(registration.get("registered_at")),
         )
         for agency, registration in column.items()
     }

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from agency_sync.domain.feed import Change
 from agency_sync.domain.snapshot import KeptSnapshot, SignedManifest
+from agency_sync.store.feed_columns import CARD_COLUMNS, read_card
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
@@ -92,14 +94,12 @@ _READ_POSITION = Statement(
 
 _READ_CARDS = Statement(
     text(
-        """
-        SELECT certificate_sha256, epoch, number, committed_at, bidder_id, state, reason, registration_id,
-            certificate_not_before, certificate_not_after, qualified, replaced_by, predecessor, card_contact_version,
-            representative_contact_version
+        f"""
+        SELECT epoch, number, committed_at, certificate_sha256, {CARD_COLUMNS}
         FROM feed_cards
         WHERE agency = :agency AND category = :category AND certificate_sha256 > :after
         ORDER BY certificate_sha256 LIMIT CAST(:most AS integer)
-        """
+        """  # noqa: S608  # constants
     )
 )
 
@@ -170,6 +170,11 @@ async def read_position(connection: Connection, agency: str, category: str) -> t
     return row.epoch, row.number
 
 
-async def read_cards(connection: Connection, agency: str, category: str, *, after: bytes, most: int) -> Sequence[Any]:
+async def read_cards(
+    connection: Connection, agency: str, category: str, *, after: bytes, most: int
+) -> Sequence[Change]:
     """Returns the newest entries of the cards of a feed behind a card, at most `most`, in the order of their hashes."""
-    return await connection.fetch_rows(_READ_CARDS, agency=agency, category=category, after=after, most=most)
+    rows: list[Any] = await connection.fetch_rows(
+        _READ_CARDS, agency=agency, category=category, after=after, most=most
+    )
+    return [Change(row.epoch, row.number, row.committed_at, row.certificate_sha256, read_card(row)) for row in rows]

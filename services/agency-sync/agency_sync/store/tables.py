@@ -33,12 +33,12 @@ card_states = Table(
     Column("certificate_standing", Text, nullable=False),
     Column("certificate_not_before", _INSTANT),
     Column("certificate_not_after", _INSTANT),
-    # By agency: an object with registration_id, state and origin; where set, registered_at (Unix time), replaced_by,
+    # By agency: an object with registration_id, state and origin; where set, registered_at (ISO 8601), replaced_by,
     # predecessor (hexadecimal) and stays_here.
     Column("registrations", JSONB, nullable=False),
 )
 
-# A bidder in a category; without a row it is suspended nowhere.
+# A bidder in a category; without a row nobody knows yet where it is qualified.
 bidder_states = Table(
     "bidder_states",
     metadata,
@@ -50,11 +50,10 @@ bidder_states = Table(
     Column("suspended_agencies", ARRAY(Text), nullable=False),
     # A list of objects with agency, certificate_sha256 (hexadecimal), company and holder.
     Column("approved_cards", JSONB, nullable=False),
-    # Whether it ended for good.
     Column("is_ended", Boolean, nullable=False),
-    # A list of objects with from, until (Unix time, or null) and agencies.
+    # A list of objects with begins, ends (ISO 8601, or null) and agencies.
     Column("qualified", JSONB, nullable=False),
-    # A list of objects with began_at (Unix time) and agencies.
+    # A list of objects with began_at (ISO 8601) and agencies.
     Column("reviews", JSONB, nullable=False),
 )
 
@@ -144,7 +143,7 @@ def _list_state_columns() -> list[Column[Any]]:
         Column("registration_id", Uuid, nullable=False),
         Column("certificate_not_before", _INSTANT),
         Column("certificate_not_after", _INSTANT),
-        # A list of pairs from, until (Unix time, or null).
+        # A list of pairs from, until (ISO 8601, or null).
         Column("qualified", JSONB, nullable=False),
         Column("replaced_by", LargeBinary),
         Column("predecessor", LargeBinary),
