@@ -32,7 +32,7 @@ JOBS ?= 1
 
 RUN := .venv/bin/python -m
 # Hand-written code; generated code is left out.
-SOURCES := libraries services card-agent simulators demo benchmarks tests tools
+SOURCES := libraries services card-agent protos/python/toroku_feed simulators demo benchmarks tests tools
 
 .PHONY: demo test up images bench check row-faults errors requirements generate pins
 .SILENT:

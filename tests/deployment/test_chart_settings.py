@@ -45,7 +45,7 @@ def settings_of(service: str, command: str = "serve") -> type[EnvironmentSetting
     name = "Settings"
     if service == "user-lookup":
         name = "LookupSettings"
-    elif command == "worker" and service in SEALING:
+    elif command == "worker":
         name = "WorkerSettings"
     elif service in ("certificate-registry", "contact-notification"):
         name = "ServerSettings"
@@ -335,6 +335,7 @@ def test_private_keys_are_mounted_by_their_owners_only(name: str) -> None:
         if certificate["spec"]["privateKey"]["algorithm"] == "Ed25519"
     }
     proof, history, mailed = (made.get(key, key) for key in ("bidder-proof", "history", "mailed-secrets"))
+    assert owners[made.get("feed", "feed")] == {("agency-sync", "worker")}
     officer_proof, act_proof = (made.get(key, key) for key in ("officer-proof", "act-proof"))
     for secret in set(owners) - {history, mailed}:
         if secret not in BUNDLES:
@@ -372,7 +373,7 @@ def test_certificates_identify_their_service() -> None:
         assert spec["dnsNames"][0] == service
         assert {"server auth", "client auth"} <= set(spec["usages"])
     assert "cards.saitama.example" in release.named("Certificate", "saitama-user-lookup-tls")["spec"]["dnsNames"]
-    for key in ("bidder-proof", "officer-proof", "act-proof", "history", "mailed-secrets"):
+    for key in ("bidder-proof", "officer-proof", "act-proof", "history", "feed", "mailed-secrets"):
         spec = release.named("Certificate", f"saitama-{key}")["spec"]
         assert spec["privateKey"] == {"algorithm": "Ed25519", "encoding": "PKCS8", "rotationPolicy": "Never"}
         # It cannot be mistaken for a service's certificate.

@@ -108,6 +108,9 @@ def test_worker_runs_as_its_server_does_and_seals_the_history(compose: Any, serv
     settings = {name: value for name, value in server["environment"].items() if name not in own}
     key = {"TOROKU_HISTORY_KEY": "/history/history.key"} if service.has_history else {}
     mounted = ["history-secrets:/history:ro"] if service.has_history else []
+    if service.signs_snapshots:
+        key["TOROKU_FEED_KEY"] = "/feed/feed.key"
+        mounted.append("feed-secrets:/feed:ro")
     if service.mailed_secrets == "opened":
         key["TOROKU_MAILED_SECRET_KEY"] = MAILED_SECRET_KEY
         mounted.append(MAILED_SECRETS)
@@ -117,6 +120,7 @@ def test_worker_runs_as_its_server_does_and_seals_the_history(compose: Any, serv
     assert "mailed-secrets:/secrets/mailed-secrets" in compose["services"]["certificates"]["volumes"]
     assert "officer-proof-secrets:/secrets/officer-proof" in compose["services"]["certificates"]["volumes"]
     assert "act-proof-secrets:/secrets/act-proof" in compose["services"]["certificates"]["volumes"]
+    assert "feed-secrets:/secrets/feed" in compose["services"]["certificates"]["volumes"]
     assert "history-secrets:/secrets/history" in compose["services"]["certificates"]["volumes"]
 
 

@@ -82,6 +82,9 @@ sentence that ends with what to do; all mistakes are reported at once.
   {{- if and (ne $service.history "none") (not (or $values.certificates.history.secretName $values.certificates.issuer.name)) -}}
     {{- $mistakes = append $mistakes "there is no key that seals histories: set certificates.history.secretName or certificates.issuer.name" -}}
   {{- end -}}
+  {{- if and (ne $service.feed "none") (not (or $values.certificates.feed.secretName $values.certificates.issuer.name)) -}}
+    {{- $mistakes = append $mistakes "there is no key that signs snapshots of the feeds: set certificates.feed.secretName or certificates.issuer.name" -}}
+  {{- end -}}
   {{- if and (ne $service.officerProof "none") (not (or $values.certificates.officerProof.secretName $values.certificates.issuer.name)) -}}
     {{- $mistakes = append $mistakes "there is no key for officer proofs: set certificates.officerProof.secretName or certificates.issuer.name" -}}
   {{- end -}}

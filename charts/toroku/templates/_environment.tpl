@@ -96,6 +96,7 @@ until the process ends. The chart never sees a password: dict root name service 
 {{- if include "toroku.signsActProofs" . }}{{ $_ := set $settings "TOROKU_ACT_PROOF_KEY" "/act-proof/key.pem" }}{{ end -}}
 {{- if include "toroku.verifiesActProofs" . }}{{ $_ := set $settings "TOROKU_ACT_PROOF_PUBLIC_KEYS" "/act-proof-public/keys.pem" }}{{ end -}}
 {{- if include "toroku.seals" . }}{{ $_ := set $settings "TOROKU_HISTORY_KEY" "/history/key.pem" }}{{ end -}}
+{{- if include "toroku.signsSnapshots" . }}{{ $_ := set $settings "TOROKU_FEED_KEY" "/feed/key.pem" }}{{ end -}}
 {{- if include "toroku.signsOfficerProofs" . }}{{ $_ := set $settings "TOROKU_OFFICER_PROOF_KEY" "/officer-proof/key.pem" }}{{ end -}}
 {{- if include "toroku.verifiesOfficerProofs" . }}{{ $_ := set $settings "TOROKU_OFFICER_PROOF_PUBLIC_KEYS" "/officer-proof-public/keys.pem" }}{{ end -}}
 {{- if include "toroku.handlesMailedSecrets" . }}{{ $_ := set $settings "TOROKU_MAILED_SECRET_KEY" "/mailed-secrets/key.pem" }}{{ end -}}

@@ -77,6 +77,10 @@ addresses of its database, where it gives none of its own.
 {{- .Values.certificates.history.secretName | default (include "toroku.named" (list . "history")) -}}
 {{- end -}}
 
+{{- define "toroku.feedSecret" -}}
+{{- .Values.certificates.feed.secretName | default (include "toroku.named" (list . "feed")) -}}
+{{- end -}}
+
 {{- define "toroku.officerProofSecret" -}}
 {{- .Values.certificates.officerProof.secretName | default (include "toroku.named" (list . "officer-proof")) -}}
 {{- end -}}
@@ -129,6 +133,11 @@ addresses of its database, where it gives none of its own.
 {{/* Whether this process seals a history: dict service role */}}
 {{- define "toroku.seals" -}}
 {{- if and (eq .role "worker") (eq .service.history "private") }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether this process signs snapshots of feeds: dict service role */}}
+{{- define "toroku.signsSnapshots" -}}
+{{- if and (eq .role "worker") (eq .service.feed "private") }}true{{ end -}}
 {{- end -}}
 
 {{/* "true" if servers use the database through a pooler: list root service */}}

@@ -114,6 +114,13 @@ the migration uses: dict root name service pooled (whether the pod's process use
     defaultMode: 288
     items: [{key: {{ $values.certificates.history.privateKey }}, path: key.pem}]
 {{- end }}
+{{- if include "toroku.signsSnapshots" . }}
+- name: feed
+  secret:
+    secretName: {{ include "toroku.feedSecret" $root }}
+    defaultMode: 288
+    items: [{key: {{ $values.certificates.feed.privateKey }}, path: key.pem}]
+{{- end }}
 {{- $officerProof := $values.certificates.officerProof }}
 {{- if include "toroku.signsOfficerProofs" . }}
 - name: officer-proof
@@ -185,6 +192,9 @@ the migration uses: dict root name service pooled (whether the pod's process use
 {{- end }}
 {{- if include "toroku.seals" . }}
 - {name: history, mountPath: /history, readOnly: true}
+{{- end }}
+{{- if include "toroku.signsSnapshots" . }}
+- {name: feed, mountPath: /feed, readOnly: true}
 {{- end }}
 {{- if include "toroku.signsOfficerProofs" . }}
 - {name: officer-proof, mountPath: /officer-proof, readOnly: true}

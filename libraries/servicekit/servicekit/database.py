@@ -113,6 +113,10 @@ class Database:
         """Opens a transaction (READ COMMITTED): commits at the end, rolls back on any exception."""
         return _Transaction(self)
 
+    def snapshot(self) -> AbstractAsyncContextManager[Connection]:
+        """Opens a transaction that only reads, and whose statements all see one moment (REPEATABLE READ)."""
+        return _Snapshot(self)
+
     def read(self) -> AbstractAsyncContextManager[Connection]:
         """Opens a connection for reads; each statement has its own snapshot."""
         return _Use(self)
@@ -225,6 +229,15 @@ class _Transaction(_Use):
         finally:
             connection.began_at = None
             await self._database.give_back(connection)
+
+
+class _Snapshot(_Transaction):
+    __slots__ = ()
+
+    @override
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._database.take(Connection.begin_snapshot)
+        return self._connection
 
 
 async def _roll_back(connection: Connection) -> None:

@@ -28,6 +28,7 @@ _INTERVAL = 0.1
 # Seconds after which a statement looks for its answer though nothing was said of the socket.
 _LOOK_AGAIN = 1.0
 _BEGIN = b"BEGIN; SELECT now()"
+_BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT now()"
 # The number of no socket.
 _NONE = -1
 
@@ -109,8 +110,15 @@ class Connection(psycopg.AsyncConnection[Any]):
 
     async def begin(self) -> None:
         """Begins a transaction (READ COMMITTED) and reads the database's clock, in one round trip."""
+        await self._begin(_BEGIN)
+
+    async def begin_snapshot(self) -> None:
+        """Begins a transaction (REPEATABLE READ, READ ONLY) and reads the database's clock, in one round trip."""
+        await self._begin(_BEGIN_SNAPSHOT)
+
+    async def _begin(self, statements: bytes) -> None:
         cursor = self._beginning
-        await cursor.execute(_BEGIN, prepare=False)
+        await cursor.execute(statements, prepare=False)
         cursor.nextset()
         (self.began_at,) = await cursor.fetchone() or (None,)
         self._used_at = time.monotonic()

@@ -1,13 +1,16 @@
 """protobuf ↔ domain for the feeds, and for what they are made from beside cards and bidders."""
 
+import io
 import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from google.protobuf.proto import serialize_length_prefixed
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agency_sync.domain.contact_owner import ContactOwnerState, ContactPurpose, PlannedChange
 from agency_sync.domain.feed import Change, FeedPosition, FeedState, Period, SealedHead
+from agency_sync.domain.snapshot import SignedManifest
 from agency_sync.operations.feed_reading import Heartbeat
 from instance_profile.characters import shorten_visible
 from refusals import Code, Refusal
@@ -154,6 +157,22 @@ def write_change(change: Change) -> feed_pb2.Change:
         card_contact_version=card.card_contact_version,
         representative_contact_version=card.representative_contact_version,
         registration_id=str(card.registration_id),
+    )
+
+
+def write_delimited_change(change: Change) -> bytes:
+    """Returns a change as the content of a snapshot has it: the message behind its length, a varint."""
+    stream = io.BytesIO()
+    serialize_length_prefixed(write_change(change), stream)
+    return stream.getvalue()
+
+
+def write_snapshot_part(part: SignedManifest | bytes) -> feed_pb2.GetSnapshotResponse:
+    """Returns the message of the manifest of a snapshot, or of a piece of its content."""
+    if isinstance(part, bytes):
+        return feed_pb2.GetSnapshotResponse(content=part)
+    return feed_pb2.GetSnapshotResponse(
+        manifest=feed_pb2.SignedManifest(manifest=part.manifest, signature=part.signature, key_id=part.key_id)
     )
 
 

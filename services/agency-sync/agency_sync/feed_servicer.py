@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from agency_sync import convert_feed
 from agency_sync.operations.feed_reading import FeedReading
+from agency_sync.operations.snapshot import SnapshotReading
 from servicekit.context import Context
 from toroku.agencysync.v1 import feed_pb2, feed_pb2_grpc
 
@@ -14,8 +15,9 @@ from toroku.agencysync.v1 import feed_pb2, feed_pb2_grpc
 class Feed(feed_pb2_grpc.FeedServicer):
     """The gRPC service Feed."""
 
-    def __init__(self, *, reading: FeedReading) -> None:
+    def __init__(self, *, reading: FeedReading, snapshots: SnapshotReading) -> None:
         self._reading = reading
+        self._snapshots = snapshots
 
     @override
     async def StreamChanges(
@@ -42,6 +44,16 @@ class Feed(feed_pb2_grpc.FeedServicer):
         return feed_pb2.ListChangesResponse(
             changes=map(convert_feed.write_change, changes), heartbeat=convert_feed.write_heartbeat(heartbeat)
         )
+
+    @override
+    async def GetSnapshot(
+        self, request: feed_pb2.GetSnapshotRequest, context: Context
+    ) -> AsyncIterator[feed_pb2.GetSnapshotResponse]:
+        convert_feed.check_subscriber(request.subscriber)
+        parts = self._snapshots.read(request.agency, request.category)
+        async with aclosing(parts):
+            async for part in parts:
+                yield convert_feed.write_snapshot_part(part)
 
     @override
     async def AcknowledgePosition(

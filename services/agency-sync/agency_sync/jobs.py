@@ -6,6 +6,7 @@ from agency_sync.operations.change_propagation import CHANGES_QUEUE, PROPAGATE_C
 from agency_sync.operations.feed_appending import APPEND_PENDING, FEED_QUEUE, FeedAppending
 from agency_sync.operations.feed_expiry import FeedExpiry
 from agency_sync.operations.propagate import PROPAGATE, PROPAGATIONS_QUEUE, PropagationRun
+from agency_sync.operations.snapshot import MAKE_SNAPSHOT, SNAPSHOTS_QUEUE, SnapshotMaking
 from servicekit import jobs
 
 # Beside which nothing else waits: a deletion never keeps an entry from being appended.
@@ -13,7 +14,12 @@ EXPIRY_QUEUE = "expiry"
 
 
 def register_tasks(
-    *, propagation: PropagationRun, changes: ChangeRun, feeds: FeedAppending, expiry: FeedExpiry
+    *,
+    propagation: PropagationRun,
+    changes: ChangeRun,
+    feeds: FeedAppending,
+    snapshots: SnapshotMaking,
+    expiry: FeedExpiry,
 ) -> jobs.Work:
     """Returns the tasks of the worker."""
     tasks = jobs.Work()
@@ -36,6 +42,11 @@ def register_tasks(
     @tasks.periodic("17 * * * *", "delete_expired", queue=EXPIRY_QUEUE, timeout=3600)
     async def delete_expired(_: dict[str, Any]) -> None:
         await expiry.delete_expired()
+
+    # Some seconds for 30,000 cards; the rest is patience with a busy database.
+    @tasks.task(MAKE_SNAPSHOT, queue=SNAPSHOTS_QUEUE, timeout=600)
+    async def make_snapshot(arguments: dict[str, Any]) -> None:
+        await snapshots.make(arguments["agency"], arguments["category"])
 
     tasks.wait_for("a registry", queue=PROPAGATIONS_QUEUE)
     tasks.wait_for("contact-notification", queue=CHANGES_QUEUE)

@@ -82,6 +82,9 @@ class InstanceCertificates:
     # Ed25519: the registries' workers seal their histories; whoever verifies a history has the public half.
     history_private: Path
     history_public: Path
+    # Ed25519: agency-sync's worker signs snapshots of the agencies' feeds; agencies have the public half.
+    feed_private: Path
+    feed_public: Path
     # Ed25519: the key of the secrets that are mailed is derived from it, by who seals them and by who mails them.
     mailed_secret_key: Path
     # The registered callers: agencies and two administrators, with key fingerprints.
@@ -127,6 +130,7 @@ def issue_instance_certificates(
     officer_proof_private, officer_proof_public = _provide_signing_key(directory, "officer-proof")
     act_proof_private, act_proof_public = _provide_signing_key(directory, "act-proof")
     history_private, history_public = _provide_signing_key(directory, "history")
+    feed_private, feed_public = _provide_signing_key(directory, "feed")
     mailed_secret_key = directory / "mailed-secrets.key"
     _provide_ed25519_key(mailed_secret_key)
     callers = directory / "callers.yaml"
@@ -153,6 +157,8 @@ def issue_instance_certificates(
         act_proof_public=act_proof_public,
         history_private=history_private,
         history_public=history_public,
+        feed_private=feed_private,
+        feed_public=feed_public,
         mailed_secret_key=mailed_secret_key,
         callers=callers,
     )

@@ -39,6 +39,8 @@ class Service:
     command: str = "serve"
     # Whether its worker seals a history.
     has_history: bool = False
+    # Whether its worker signs snapshots of the agencies' feeds.
+    signs_snapshots: bool = False
     # Which of its processes has the key of mailed secrets: the server that seals, or the worker that opens them.
     mailed_secrets: Literal["", "sealed", "opened"] = ""
 
@@ -85,7 +87,13 @@ SERVICES = (
         has_history=True,
         mailed_secrets="opened",
     ),
-    Service("agency-sync", "agency_sync", ("internal", "agency"), ("qualification-registry", "certificate-registry")),
+    Service(
+        "agency-sync",
+        "agency_sync",
+        ("internal", "agency"),
+        ("qualification-registry", "certificate-registry"),
+        signs_snapshots=True,
+    ),
     Service(
         "front-door",
         "front_door",
@@ -259,6 +267,8 @@ def build_worker_settings(
     settings["TOROKU_HEALTH_LISTEN"] = addresses.of(service.name, "worker")
     if service.has_history:
         settings["TOROKU_HISTORY_KEY"] = str(certificates.history_private)
+    if service.signs_snapshots:
+        settings["TOROKU_FEED_KEY"] = str(certificates.feed_private)
     if service.mailed_secrets == "opened":
         settings["TOROKU_MAILED_SECRET_KEY"] = str(certificates.mailed_secret_key)
     return settings

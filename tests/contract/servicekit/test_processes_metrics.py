@@ -128,6 +128,7 @@ async def test_process_has_exactly_the_documented_metrics(
         MAILED_SECRET_KEY=certificates.mailed_secret_key,
         OFFICER_PROOF_KEY=certificates.officer_proof_private,
         ACT_PROOF_KEY=certificates.act_proof_private,
+        FEED_KEY=certificates.feed_private,
     )
     async with scraped_process(package, command, settings) as process:
         found = await shown_when(process, lambda found: expected <= set(found.labels()) and _looked(found))

@@ -41,12 +41,13 @@ def test_each_service_gets_its_own_key_and_no_other(tmp_path: Path, certificates
     for service in SERVICES:
         assert files[f"{service.name}/tls.key"] == certificates.services[service.name].private_key.read_bytes()
     keys = [content for content in files.values() if b"PRIVATE KEY" in content]
-    # One for every service, the front door's public one, those of bidder, officer and act proofs, histories and mailed
-    # secrets.
-    assert len(set(keys)) == len(keys) == len(SERVICES) + 6
+    # One for every service, the front door's public one, those of bidder, officer and act proofs, histories, snapshots
+    # and mailed secrets.
+    assert len(set(keys)) == len(keys) == len(SERVICES) + 7
     assert {name for name in files if name.endswith("bidder-proof.key")} == {"qualification-registry/bidder-proof.key"}
     # No service's folder has it, since a server would then have it too.
     assert files["history/history.key"] == certificates.history_private.read_bytes()
+    assert files["feed/feed.key"] == certificates.feed_private.read_bytes()
     assert files["officer-proof/officer-proof.key"] == certificates.officer_proof_private.read_bytes()
     assert files["act-proof/act-proof.key"] == certificates.act_proof_private.read_bytes()
     assert files["contact-notification/act-proof.pub"] == certificates.act_proof_public.read_bytes()
@@ -88,6 +89,7 @@ def test_callers_folder_is_enough_to_call_with(tmp_path: Path, certificates: Ins
     assert connection.private_key.read_bytes() == certificates.agencies["town"].private_key.read_bytes()
     assert connection.authority.read_bytes() == certificates.services["certificate-registry"].authority.read_bytes()
     assert (people / "certificates" / "history.pub").read_bytes() == certificates.history_public.read_bytes()
+    assert (people / "certificates" / "feed.pub").read_bytes() == certificates.feed_public.read_bytes()
     # The only officer of an agency need not be named.
     connection = resolve("qualification-registry", None, endpoint="127.0.0.1:1")
     assert connection.endpoint == "127.0.0.1:1"

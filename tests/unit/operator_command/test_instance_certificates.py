@@ -167,7 +167,7 @@ def test_another_instance_gets_certificates_with_its_own_names(tmp_path: Path) -
     assert uris == ["spiffe://aomori/agency/city"]
 
 
-@pytest.mark.parametrize("name", ["bidder_proof", "act_proof", "history"])
+@pytest.mark.parametrize("name", ["bidder_proof", "act_proof", "history", "feed"])
 def test_keys_of_statements_are_pairs(tmp_path: Path, name: str) -> None:
     issued = issue(tmp_path)
     private = load_pem_private_key(getattr(issued, f"{name}_private").read_bytes(), None)

@@ -164,9 +164,10 @@ def test_only_the_signer_has_the_private_key_of_proofs(
 def test_only_workers_with_a_history_have_the_key_that_seals_it(
     tmp_path: Path, certificates: InstanceCertificates
 ) -> None:
-    """And only who seals or opens secrets that are mailed has the key of these."""
+    """And only who seals or opens secrets that are mailed has the key of these, and who signs snapshots that of them."""
     addresses = choose_addresses(tmp_path)
     sealers, key = [], ("TOROKU_HISTORY_KEY", str(certificates.history_private))
+    of_snapshots, snapshot_key = [], ("TOROKU_FEED_KEY", str(certificates.feed_private))
     of_secrets, secret_key = [], ("TOROKU_MAILED_SECRET_KEY", str(certificates.mailed_secret_key))
     for service in SERVICES:
         server_settings = build_settings(
@@ -180,12 +181,15 @@ def test_only_workers_with_a_history_have_the_key_that_seals_it(
         )
         assert key[0] not in server_settings
         assert key[1] not in server_settings.values()
+        assert snapshot_key[1] not in server_settings.values()
         of_secrets += [service.name] if secret_key in server_settings.items() else []
         if service.keeps_database:
             settings = build_worker_settings(service, server_settings, addresses, certificates)
             sealers += [service.name] if key in settings.items() else []
+            of_snapshots += [service.name] if snapshot_key in settings.items() else []
             of_secrets += [f"{service.name} worker"] if secret_key in settings.items() else []
     assert of_secrets == ["certificate-registry", "contact-notification worker"]
+    assert of_snapshots == ["agency-sync"]
     assert sealers == ["qualification-registry", "certificate-registry", "contact-notification"]
 
 

@@ -15,6 +15,7 @@ from agency_sync.operations.feed_watch import FeedWatch
 from agency_sync.operations.history_record import HistoryHeadRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import CardStateRecord
+from agency_sync.operations.snapshot import SnapshotReading
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
@@ -41,7 +42,10 @@ async def run() -> None:
     ):
         offering, schedule = list_rules_by_category(profile), Schedule.of(profile)
         feeds = FeedAppending(database=database, rules=list_feed_rules(profile))
-        feed = Feed(reading=FeedReading(profile=profile, database=database, watch=FeedWatch(database)))
+        feed = Feed(
+            reading=FeedReading(profile=profile, database=database, watch=FeedWatch(database)),
+            snapshots=SnapshotReading(profile=profile, database=database, clock=read_time),
+        )
         servicer = AgencySync(
             card_state_record=CardStateRecord(
                 database=database,

@@ -1,5 +1,6 @@
-"""The command worker: propagates registrations, renewals and changes, and appends to the feeds what remained."""
+"""The command worker: propagates what contractors did, completes the agencies' feeds, and makes snapshots of them."""
 
+from agency_sync import convert_feed
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.contact_notification import ContactNotification
 from agency_sync.domain.feed import list_feed_rules
@@ -12,7 +13,8 @@ from agency_sync.operations.change_propagation import CHANGES_QUEUE, ChangeRun
 from agency_sync.operations.feed_appending import FEED_QUEUE, FeedAppending
 from agency_sync.operations.feed_expiry import FeedExpiry
 from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
-from agency_sync.settings import PACKAGE, SERVICE, Settings
+from agency_sync.operations.snapshot import SNAPSHOTS_QUEUE, SnapshotMaking
+from agency_sync.settings import PACKAGE, SERVICE, WorkerSettings
 from instance_profile.load import load_for_service
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
@@ -25,12 +27,13 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegis
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {PROPAGATIONS_QUEUE: 2, CHANGES_QUEUE: 1, FEED_QUEUE: 1, EXPIRY_QUEUE: 1}
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2, CHANGES_QUEUE: 1, FEED_QUEUE: 1, EXPIRY_QUEUE: 1, SNAPSHOTS_QUEUE: 1}
 
 
 async def run() -> None:
     """Carries out the intentions until the process is stopped."""
-    settings = Settings.read()
+    settings = WorkerSettings.read()
+    key = settings.load_feed_key()
     dsn = settings.direct_database("a worker")
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
@@ -62,11 +65,19 @@ async def run() -> None:
             batches=of_changes,
             contact_notification=ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
         )
+        snapshots = SnapshotMaking(
+            database=database,
+            clock=read_time,
+            instance=profile.id,
+            key=key,
+            serialize=convert_feed.write_delimited_change,
+        )
         await work_until_stopped(
             register_tasks(
                 propagation=propagation,
                 changes=changes,
                 feeds=FeedAppending(database=database, rules=list_feed_rules(profile)),
+                snapshots=snapshots,
                 expiry=FeedExpiry(database=database, clock=read_time),
             ),
             package=PACKAGE,

@@ -124,11 +124,7 @@ class FeedReading:
         return changes
 
     def _require_feed(self, agency: str, category: str) -> FeedKey:
-        offered = require_agency(self.profile, agency).categories
-        require_category(self.profile, category)
-        if category not in offered:
-            raise refuse_field("category", "CATEGORY_UNKNOWN", Code.NOT_FOUND, {"category": category})
-        return agency, category
+        return require_feed(self.profile, agency, category)
 
     @contextmanager
     def _counted(self, agency: str) -> Iterator[None]:
@@ -140,3 +136,12 @@ class FeedReading:
             yield
         finally:
             self._streams[agency] -= 1
+
+
+def require_feed(profile: Profile, agency: str, category: str) -> FeedKey:
+    """Returns the feed of an agency that offers the category; raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN."""
+    offered = require_agency(profile, agency).categories
+    require_category(profile, category)
+    if category not in offered:
+        raise refuse_field("category", "CATEGORY_UNKNOWN", Code.NOT_FOUND, {"category": category})
+    return agency, category

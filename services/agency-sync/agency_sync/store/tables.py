@@ -202,3 +202,31 @@ feed_subscribers = Table(
     Column("number", BigInteger, nullable=False),
     Column("acknowledged_at", _INSTANT, nullable=False),
 )
+
+# The newest snapshot of each feed, of which only `asked_at` is set before the first one was made.
+feed_snapshots = Table(
+    "feed_snapshots",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    # When a worker was last asked for a new one.
+    Column("asked_at", _INSTANT, nullable=False),
+    Column("snapshot_id", Uuid),
+    # How many pieces its content has.
+    Column("pieces", Integer),
+    Column("issued_at", _INSTANT),
+    Column("manifest", LargeBinary),
+    Column("signature", LargeBinary),
+    Column("key_id", Text),
+)
+
+# The content of snapshots, in pieces from 0: of the newest one, and of one that is being made.
+feed_snapshot_pieces = Table(
+    "feed_snapshot_pieces",
+    metadata,
+    Column("agency", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("snapshot_id", Uuid, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)

@@ -43,11 +43,11 @@ def select_files(service: Service, certificates: InstanceCertificates) -> Mappin
 
 
 def fill_service_folders(certificates: InstanceCertificates, folder: Path) -> None:
-    """Fills `<folder>/<service>/`, and four folders for some processes only.
+    """Fills `<folder>/<service>/`, and five folders for some processes only.
 
-    `<folder>/history/` is for the workers that seal a history, `<folder>/officer-proof/` and `<folder>/act-proof/` for
-    the server that signs these proofs, `<folder>/mailed-secrets/` for the processes that seal or open secrets that are
-    mailed.
+    `<folder>/history/` is for the workers that seal a history, `<folder>/feed/` for the one that signs snapshots of the
+    agencies' feeds, `<folder>/officer-proof/` and `<folder>/act-proof/` for the server that signs these proofs,
+    `<folder>/mailed-secrets/` for the processes that seal or open secrets that are mailed.
 
     Files are 0600, written atomically, and untouched if their content is the same.
     """
@@ -56,6 +56,7 @@ def fill_service_folders(certificates: InstanceCertificates, folder: Path) -> No
             write_private(_make_folder(folder / service.name) / name, original.read_bytes())
     write_private(_make_folder(folder / "history") / "history.key", certificates.history_private.read_bytes())
     for name, key in (
+        ("feed", certificates.feed_private),
         ("officer-proof", certificates.officer_proof_private),
         ("act-proof", certificates.act_proof_private),
     ):
@@ -74,6 +75,7 @@ def fill_callers_folder(certificates: InstanceCertificates, folder: Path) -> Non
     files = {"services/ca.crt": next(iter(certificates.services.values())).authority}
     files["public/ca.crt"] = certificates.public.authority
     files["history.pub"] = certificates.history_public
+    files["feed.pub"] = certificates.feed_public
     for name, identity in identities.items():
         files |= {f"{name}.crt": identity.certificate, f"{name}.key": identity.private_key}
     for name, original in files.items():

@@ -90,9 +90,9 @@ class FeedServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSnapshot(self, request, context):
-        """The state of all cards at a position: first the signed manifest, then the content in pieces. At most an hour old;
-        the changes after it are read from the manifest's position on. Errors: FEED_SNAPSHOT_UNAVAILABLE (it is still being
-        made; call again after a moment).
+        """The state of all cards at a position: first the signed manifest, then the content in pieces: the newest Change of each
+        card behind its length (a varint). At most an hour old; the changes after it are read from the manifest's position on.
+        Errors: FEED_SNAPSHOT_UNAVAILABLE (it is still being made; call again after a moment), FEED_STREAMS_TOO_MANY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,9 +51,9 @@ class FeedStub:
     StreamChanges but the last; FEED_LIMIT_INVALID.
     """
     GetSnapshot: _grpc.UnaryStreamMultiCallable[_feed_pb2.GetSnapshotRequest, _feed_pb2.GetSnapshotResponse]
-    """The state of all cards at a position: first the signed manifest, then the content in pieces. At most an hour old;
-    the changes after it are read from the manifest's position on. Errors: FEED_SNAPSHOT_UNAVAILABLE (it is still being
-    made; call again after a moment).
+    """The state of all cards at a position: first the signed manifest, then the content in pieces: the newest Change of each
+    card behind its length (a varint). At most an hour old; the changes after it are read from the manifest's position on.
+    Errors: FEED_SNAPSHOT_UNAVAILABLE (it is still being made; call again after a moment), FEED_STREAMS_TOO_MANY.
     """
     AcknowledgePosition: _grpc.UnaryUnaryMultiCallable[_feed_pb2.AcknowledgePositionRequest, _feed_pb2.AcknowledgePositionResponse]
     """Tells how far a subscriber has come. For the operator's lag alarm only: what is delivered never depends on it.
@@ -83,9 +83,9 @@ class FeedAsyncStub(FeedStub):
     StreamChanges but the last; FEED_LIMIT_INVALID.
     """
     GetSnapshot: _aio.UnaryStreamMultiCallable[_feed_pb2.GetSnapshotRequest, _feed_pb2.GetSnapshotResponse]  # type: ignore[assignment]
-    """The state of all cards at a position: first the signed manifest, then the content in pieces. At most an hour old;
-    the changes after it are read from the manifest's position on. Errors: FEED_SNAPSHOT_UNAVAILABLE (it is still being
-    made; call again after a moment).
+    """The state of all cards at a position: first the signed manifest, then the content in pieces: the newest Change of each
+    card behind its length (a varint). At most an hour old; the changes after it are read from the manifest's position on.
+    Errors: FEED_SNAPSHOT_UNAVAILABLE (it is still being made; call again after a moment), FEED_STREAMS_TOO_MANY.
     """
     AcknowledgePosition: _aio.UnaryUnaryMultiCallable[_feed_pb2.AcknowledgePositionRequest, _feed_pb2.AcknowledgePositionResponse]  # type: ignore[assignment]
     """Tells how far a subscriber has come. For the operator's lag alarm only: what is delivered never depends on it.
@@ -130,9 +130,9 @@ class FeedServicer(metaclass=_abc_1.ABCMeta):
         request: _feed_pb2.GetSnapshotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_feed_pb2.GetSnapshotResponse], _abc.AsyncIterator[_feed_pb2.GetSnapshotResponse]]:
-        """The state of all cards at a position: first the signed manifest, then the content in pieces. At most an hour old;
-        the changes after it are read from the manifest's position on. Errors: FEED_SNAPSHOT_UNAVAILABLE (it is still being
-        made; call again after a moment).
+        """The state of all cards at a position: first the signed manifest, then the content in pieces: the newest Change of each
+        card behind its length (a varint). At most an hour old; the changes after it are read from the manifest's position on.
+        Errors: FEED_SNAPSHOT_UNAVAILABLE (it is still being made; call again after a moment), FEED_STREAMS_TOO_MANY.
         """
 
     @_abc_1.abstractmethod

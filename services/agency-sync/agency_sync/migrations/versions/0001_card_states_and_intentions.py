@@ -96,6 +96,7 @@ def upgrade() -> None:
         """
     )
     create_feed()
+    create_snapshots()
 
 
 def create_feed() -> None:
@@ -205,6 +206,38 @@ def create_feed() -> None:
             number bigint NOT NULL,
             acknowledged_at timestamptz NOT NULL,
             PRIMARY KEY (agency, category, subscriber)
+        )
+        """
+    )
+
+
+def create_snapshots() -> None:
+    """Creates the tables of the feed's snapshots."""
+    op.execute(
+        """
+        CREATE TABLE feed_snapshots (
+            agency text NOT NULL,
+            category text NOT NULL,
+            asked_at timestamptz NOT NULL,
+            snapshot_id uuid,
+            pieces integer,
+            issued_at timestamptz,
+            manifest bytea,
+            signature bytea,
+            key_id text,
+            PRIMARY KEY (agency, category)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE feed_snapshot_pieces (
+            agency text NOT NULL,
+            category text NOT NULL,
+            snapshot_id uuid NOT NULL,
+            place integer NOT NULL,
+            content bytea NOT NULL,
+            PRIMARY KEY (agency, category, snapshot_id, place)
         )
         """
     )
