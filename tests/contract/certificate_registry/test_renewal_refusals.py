@@ -19,6 +19,7 @@ from tests.support.services.card_renewal import Answer, Renewal, renew
 from tests.support.services.card_visit import Visit
 from tests.support.services.certificate_registry import RunningCertificateRegistry
 from tests.support.services.running_certificate_registry import running_certificate_registry
+from tests.support.ways_out import Way, require_way_out
 from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2
 
 _MINUTES = timedelta(minutes=3)
@@ -136,8 +137,9 @@ async def test_what_changed_meanwhile_is_refused_at_both_steps(
     await change(registry, renewal)
     before = await registry.rows("SELECT count(*) FROM registration")
     for step in (renewal.create_act, renewal.commit):
-        with pytest.raises(Refusal, match=reason):
+        with pytest.raises(Refusal, match=reason) as refused:
             await step()
+        require_way_out(refused.value)
     with pytest.raises(Refusal, match=reason):
         await renewal.create_act(validate_only=True)
     if reason not in {"CARD_REPLACED", "NEW_CARD_UNUSABLE"}:
@@ -174,8 +176,9 @@ async def test_card_of_another_company_or_address_is_refused(
     renewal = Renewal.of(registry, old, registry.card(**changes))
     await renewal.sign_old()
     await registry.log_in(renewal.new)
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(Refusal, match=reason) as refused:
         await renewal.create_act()
+    require_way_out(refused.value, Way.REGISTER, Way.ASK_AUTHORITY)
 
 
 @pytest.mark.requirement("REN-02")
@@ -202,8 +205,9 @@ async def test_card_does_not_replace_itself(registry: RunningCertificateRegistry
     await registry.log_in(renewal.new)
     await registry.register_new(card)
     await renewal.sign_old()
-    with pytest.raises(Refusal, match="CARDS_EQUAL"):
+    with pytest.raises(Refusal, match="CARDS_EQUAL") as refused:
         await renewal.create_act()
+    require_way_out(refused.value, Way.CHANGE, Way.ASK_AUTHORITY)
 
 
 async def _wrong_key(renewal: Renewal) -> dict[str, Any]:
@@ -336,8 +340,9 @@ async def test_card_that_expired_since_it_logged_in_is_refused(registry: Running
         renewal = await Renewal.of(registry, old, None if is_old else expiring).prepare()
         registry.pass_time(timedelta(minutes=3))
         for step in (renewal.create_act, renewal.commit):
-            with pytest.raises(Refusal, match="CERTIFICATE_EXPIRED"):
+            with pytest.raises(Refusal, match="CERTIFICATE_EXPIRED") as refused:
                 await step()
+            require_way_out(refused.value, Way.REGISTER)
     await expect_nothing_changed(registry)
 
 
@@ -355,5 +360,6 @@ async def test_card_of_another_ca_is_refused_where_the_profile_says_so(
             renewal = Renewal.of(registry, old, other.issue(key=new_ec_key()))
             await renewal.sign_old()
             await registry.log_in(renewal.new)
-            with pytest.raises(Refusal, match="CARD_AUTHORITY_DIFFERS"):
+            with pytest.raises(Refusal, match="CARD_AUTHORITY_DIFFERS") as refused:
                 await renewal.create_act()
+            require_way_out(refused.value, Way.REGISTER)

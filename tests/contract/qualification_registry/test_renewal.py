@@ -19,6 +19,7 @@ from tests.support.services.qualification_registry import (
     RunningQualificationRegistry,
     running_qualification_registry,
 )
+from tests.support.ways_out import Way, require_way_out
 from toroku.qualification.v1 import bidder_pb2, bidders_pb2, card_approvals_pb2
 from toroku.qualification.v1.card_approvals_pb2_grpc import CardApprovalsStub
 from toroku.qualification.v1.qualification_registry_pb2 import GetCompanyRequest, ProveBidderRequest
@@ -47,9 +48,10 @@ async def registry(
 async def refusal_of_renewal(
     registry: RunningQualificationRegistry, bidder_id: str = BIDDER, *, agency: str = PREFECTURE, company: str = NAME
 ) -> str:
-    """Returns the reason why the bidder of a renewal is not proven."""
+    """Returns the reason why the bidder of a renewal is not proven; its words name a way to go."""
     with pytest.raises(Refusal) as caught:
         await registry.prove(bidder_id, agency=agency, certificate_company_name=company)
+    require_way_out(caught.value)
     return caught.value.reason
 
 
@@ -175,6 +177,7 @@ async def test_bidder_with_a_successor_renews_no_card_and_is_not_told_the_succes
     await link(registry, kind)
     with pytest.raises(Refusal, match=reason) as caught:
         await registry.prove(certificate_company_name=NAME)
+    require_way_out(caught.value, Way.REGISTER, Way.ASK_AGENCY)
     assert SUCCESSOR not in str(caught.value.metadata)
     with pytest.raises(Refusal, match=reason):
         await registry.confirm(proof, NAME)

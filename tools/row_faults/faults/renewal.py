@@ -4,6 +4,15 @@ from tools.row_faults.fault import Fault
 
 FAULTS = (
     Fault(
+        row="REN-02",
+        breaks="A card of the company's old address is renewed by one of its new address.",
+        file="services/certificate-registry/certificate_registry/domain/renewal.py",
+        old="if old_address and new_address and _make_address_key(old_address) != _make_address_key(new_address):",
+        new="if False:",
+        test="tests/contract/certificate_registry/test_renewal_refusals.py"
+        "::test_card_of_another_company_or_address_is_refused",
+    ),
+    Fault(
         row="REN-03",
         breaks="A card that was replaced is let in as before.",
         file="services/certificate-registry/certificate_registry/store/lookup.py",
