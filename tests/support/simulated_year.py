@@ -376,6 +376,7 @@ YEARS = (
             "contact_changes",
             "card_states",
             "registrations_without_contacts",
+            "epoch",
         },
     ),
     Year(

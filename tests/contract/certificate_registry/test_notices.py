@@ -8,6 +8,7 @@ import pytest
 from certificate_registry.store import registrations
 from history.reading import find_receipt
 from history.receipt import Receipt
+from history.receipt_text import encode_receipt
 from refusals import Refusal
 from servicekit import jobs
 from tests.support.example_profile import CITY, GOODS, OTHER_BIDDER, WORKS
@@ -132,6 +133,7 @@ async def test_notices_wait_for_the_seal_of_their_entry_and_show_it(registry: Ru
             position=receipt.position,
             head_number=receipt.head.number,
             head_sha256=receipt.head.hash,
+            proof=encode_receipt(receipt),
         )
     ] * 2
 

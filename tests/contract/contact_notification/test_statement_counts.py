@@ -41,8 +41,8 @@ async def test_registration_takes_few_statements(contacts: RunningContactNotific
     with counted_statements() as to_send:
         await contacts.send_all()
     assert len(contacts.mailbox.mails) == 2
-    # The state's, what makes contacts active, the job that tells of them, and the entry of the history; then the notices
-    # with their mails and jobs.
+    # The state's, what makes contacts active, the job that tells of them, and the entry of the history; then the
+    # notices with their mails and jobs.
     assert (len(to_stage), len(to_show), len(to_record), len(to_record_again)) == (2, 1, 7 + 5, 1)
     assert len(to_send) == 1 + 2 * 2, "one lists the mails for this test"
 

@@ -231,7 +231,7 @@ async def test_contacts_of_many_registrations_become_active_in_one_statement_eac
     async with database.transaction() as connection:
         keys = [(each.certificate_sha256, each.request_id) for each in requests]
         staged = await staging.lock_staged(connection, keys)
-        after = await activation.activate(
+        after, owners = await activation.activate(
             connection, [(staged[key], make_registration(request_id=key[1], card=key[0])) for key in keys]
         )
         staged_now = {registered.staged.request: registered.staged for registered in after}

@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from history.entries import Chain
 from history.erasing import erase_details
+from history.heads import Head
+from history.receipt import write_head
 from operator_command.history.registries import Registry
 from tests.contract.history.conftest import Forge
 from tests.contract.history.desk import Desk, make_officers_act
@@ -210,3 +212,51 @@ async def test_wrong_key_is_told_apart_from_a_forged_head(desk: Desk) -> None:
         refused = await desk.run("verify", "--public-key", other)
         assert refused.status == 1
         assert f"履歴の公開鍵のファイル「{other}」を読み取れません。" in refused.err
+
+
+@pytest.mark.requirement("LIF-05")
+async def test_signed_head_of_an_agency_is_a_witness_and_stays_as_it_is(desk: Desk) -> None:
+    await write_batches(desk)
+    file = desk.folder / "head.json"
+    file.write_text(write_head(await get_newest_head(desk.databases[CERTIFICATE])))
+    signed = file.read_bytes()
+    await desk.write(CERTIFICATE, make_entry(9))
+    await desk.seal()
+    compared = await desk.run("verify", "--witness", file, language="en")
+    assert (compared.status, file.read_bytes()) == (0, signed)
+    assert f"  It contains head 2 of {file}.\n" in compared.out
+    assert compared.out.count("It contains head") == 1
+
+
+async def test_signed_head_shows_a_history_that_was_rolled_back(desk: Desk, forge: Forge) -> None:
+    await write_batches(desk)
+    forge(forger.save)
+    await desk.write(CERTIFICATE, make_entry(9))
+    await desk.seal()
+    file = desk.folder / "head.json"
+    file.write_text(write_head(await get_newest_head(desk.databases[CERTIFICATE])))
+    forge(forger.roll_back)
+    assert (await desk.run("verify")).status == 0
+    found = await desk.run("verify", "--witness", file, language="en")
+    assert found.status == 1
+    assert "It contains head" not in found.out
+
+
+async def test_head_that_nobody_signed_is_no_witness(desk: Desk) -> None:
+    await write_batches(desk)
+    head = await get_newest_head(desk.databases[CERTIFICATE])
+    file = desk.folder / "head.json"
+    for wrong in (
+        head._replace(number=head.number + 1),
+        head._replace(key_id="0" * 16),
+        sign_head(head._replace(chain=Chain("aomori", CERTIFICATE).id), desk),
+    ):
+        file.write_text(write_head(wrong))
+        refused = await desk.run("verify", "--witness", file, language="en")
+        assert refused.status == 1
+        assert "cannot be read, or has not noted heads of this instance" in refused.err
+
+
+def sign_head(head: Head, desk: Desk) -> Head:
+    signed = desk.key.sign(head.statement)
+    return head._replace(key_id=signed.key_id, signature=signed.signature)

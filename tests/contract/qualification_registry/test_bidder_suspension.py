@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from history.entries import Chain
+from history.receipt_text import find_receipt_in_text, write_lines
 from instance_profile.japan_time import JAPAN
 from refusals import Refusal
 from servicekit import jobs
@@ -368,6 +369,7 @@ async def test_contacts_are_told_of_a_suspension_and_of_its_end(
     assert (suspended.entry.digest, suspended.entry.position) == (of_suspension.digest, of_suspension.position)
     assert suspended.entry.head_number == 1
     assert len(suspended.entry.head_sha256) == 32
+    assert find_receipt_in_text(write_lines(suspended.entry.proof)).position == of_suspension.position
     # Not sealed in time: the mail shows the digest alone.
     assert (resumed.entry.digest, resumed.entry.position, resumed.entry.head_sha256) == (of_end.digest, 0, b"")
     # A job that is run again sends the same notice.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from history.receipt_text import find_receipt_in_text, write_lines
 from refusals import Refusal
 from tests.support.example_profile import CITY, PREFECTURE, TOWN, WORKS, example_profile
 from tests.support.history import make_key, seal_all
@@ -455,6 +456,7 @@ async def test_who_asked_gets_a_mail_either_way_and_the_address_is_erased(
     assert (notice.entry.registry, len(notice.entry.digest)) == ("qualification-registry", 32)
     assert notice.entry.position > 0
     assert len(notice.entry.head_sha256) == 32
+    assert find_receipt_in_text(write_lines(notice.entry.proof)).entry == notice.entry.digest
     assert await registry.query("SELECT mail_address FROM card_approvals") == [(None,)]
 
 

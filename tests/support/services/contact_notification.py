@@ -80,6 +80,7 @@ from toroku.contact.v1.contact_notification_pb2_grpc import (
 )
 
 if TYPE_CHECKING:
+    from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
     from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationAsyncStub
 
 AGENCY_SYNC = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
@@ -97,6 +98,8 @@ class RunningContactNotification:
     settings: Settings
     certificate_registry: CertificateRegistryPeer
     agency_sync: AgencySyncPeer
+    # By which the service calls it.
+    agency_sync_stub: "AgencySyncAsyncStub"
     mailbox: Mailbox
     # Stops the mail server: connections are refused afterwards.
     close_mailbox: Callable[[], Awaitable[None]]
@@ -391,6 +394,7 @@ async def running_contact_notification(
             settings=settings,
             certificate_registry=cards,
             agency_sync=agency_sync,
+            agency_sync_stub=peers.stub("agency-sync", AgencySyncStub),
             mailbox=box,
             close_mailbox=box_stack.aclose,
             work=tasks,

@@ -80,10 +80,16 @@ def verify_history(
     last: Annotated[int, typer.Option("--until", min=0, help="Only up to the batch with this position.")] = 0,
     witness: Annotated[
         Path | None,
-        typer.Option(help="Compare with the heads noted in this file, and note the newest ones there if all is well."),
+        typer.Option(
+            help="Compare with the heads noted in this file, and note the newest ones there if all is well; or with "
+            "the signed head in it, as an agency got it."
+        ),
     ] = None,
     receipt: Annotated[
-        Path | None, typer.Option(help="Verify this receipt only, without a connection to the instance.")
+        Path | None,
+        typer.Option(
+            help="Verify this receipt only, or the text of a mail that has one, without a connection to the instance."
+        ),
     ] = None,
     entry: Annotated[
         str | None, typer.Option(metavar="SHA256", help="The digest that the receipt has to prove.")

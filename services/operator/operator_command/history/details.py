@@ -46,6 +46,7 @@ _STATES: Mapping[str, Phrase] = {
     "successor_key": Phrase("2枚のICカードを結び付ける鍵", "key that ties the two cards"),
     "successor_signature": Phrase("その鍵による署名", "signature by that key"),
     "request_id": Phrase("受付番号", "request ID"),
+    "change_id": Phrase("変更の番号", "change"),
     "revoked_at": Phrase("失効の日時", "revoked at"),
     "crl_sha256": Phrase("失効リスト（SHA-256）", "revocation list (SHA-256)"),
     "distrusted_because": Phrase("信頼されない理由", "distrusted because"),

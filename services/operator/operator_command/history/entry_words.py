@@ -67,6 +67,7 @@ ACTS: Mapping[str, Phrase] = {
     "contacts not signed": Phrase("連絡先の不採用（署名された内容と相違）", "contacts refused: others were signed"),
     "contacts abandoned": Phrase("登録されなかった連絡先の削除", "contacts deleted: nothing was registered"),
     "contacts changed": Phrase("連絡先の変更", "contacts changed"),
+    "contacts propagated": Phrase("連絡先の変更の自動反映", "change of contacts propagated"),
     "contacts taken over": Phrase("ICカード更新に伴う連絡先の引継ぎ", "contacts taken over at a renewal"),
     "proposed": Phrase("提案", "proposed"),
     "proposal approved": Phrase("提案の承認", "proposal approved"),

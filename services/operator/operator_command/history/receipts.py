@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from history.receipt import Receipt, ReceiptFault, ReceiptInvalid, read_receipt, verify_receipt
+from history.receipt import Receipt, ReceiptFault, ReceiptInvalid, verify_receipt
+from history.receipt_text import find_receipt_in_text
 from instance_profile.japan_time import JAPAN
 from operator_command.console import console, exit_on_refusal
 from operator_command.history.public_keys import load_keys
 from operator_command.speech import Language, Phrase, Speech, find_language
 from refusals import Code, Refusal
 
-# A receipt has less than two thousand characters; another file is not read to its end.
+# A receipt has less than two thousand characters, a mail some more; another file is not read to its end.
 _MOST_BYTES = 64 * 1024
 
 
@@ -20,7 +21,7 @@ def verify_file(file: Path, public_key: Path, entry: str | None, language: Langu
         digest = None if entry is None else _read_digest(entry)
         keys = load_keys(public_key)
         try:
-            receipt = read_receipt(_read_text(file))
+            receipt = find_receipt_in_text(_read_text(file))
             verify_receipt(receipt, keys, entry=digest)
         except ReceiptInvalid as invalid:
             raise _refuse(invalid.fault, file) from None

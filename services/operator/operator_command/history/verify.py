@@ -16,7 +16,7 @@ from operator_command.history.progress import VerificationProgress
 from operator_command.history.reading import RegistryHistory
 from operator_command.history.registries import Registry, name_registry
 from operator_command.history.session import HistorySession, read_instance
-from operator_command.history.witnesses import read_witnesses, write_witnesses
+from operator_command.history.witnesses import NotedHeads, read_witnesses, write_witnesses
 from operator_command.officer.tables import print_line
 from operator_command.speech import Phrase, Speech
 from toroku.history.v1.history_pb2_grpc import HistoryStub
@@ -50,13 +50,15 @@ class _Result:
 def verify_registries(session: HistorySession, keys: PublicKeys, options: VerifyOptions) -> bool:
     """Verifies the history of each registry, and prints what was found; returns whether nothing was.
 
-    The newest heads are noted in the file of witnesses, but not those of a registry in which something was found.
+    The newest heads are noted in the file of witnesses, but not those of a registry in which something was found, and
+    not where the file is a signed head.
     Raises the registries' refusals, HISTORY_UNREADABLE, INSTANCE_NOT_NAMED, WITNESS_UNREADABLE, WITNESS_NOT_WRITTEN.
     """
     # The same certificate is used for all of them.
     instance = read_instance(next(iter(session.connections.values())))
     file = options.witness_file
-    witnesses = {**read_witnesses(file, instance)} if file is not None else {}
+    known = read_witnesses(file, instance, keys) if file is not None else NotedHeads({}, is_signed=False)
+    witnesses = {**known.heads}
     is_good = True
     for registry, connection in session.connections.items():
         noted = witnesses.get(registry)
@@ -66,12 +68,12 @@ def verify_registries(session: HistorySession, keys: PublicKeys, options: Verify
         result = _verify(registry, connection, verification, options, session.speech)
         _print_summary(registry, result, session.speech, is_range=options.is_range)
         if file is not None:
-            _print_witness(file, noted, result, session.speech)
+            _print_witness(file, noted, result, session.speech, is_signed=known.is_signed)
         if result.faults:
             is_good = False
         elif result.newest is not None:
             witnesses[registry] = result.newest.witness
-    if file is not None:
+    if file is not None and not known.is_signed:
         write_witnesses(file, instance, witnesses)
     return is_good
 
@@ -140,8 +142,14 @@ def _print_summary(registry: Registry, result: _Result, speech: Speech, *, is_ra
         print_line(console, speech, advice)
 
 
-def _print_witness(file: Path, noted: Witness | None, result: _Result, speech: Speech) -> None:
-    if result.faults:
+def _print_witness(file: Path, noted: Witness | None, result: _Result, speech: Speech, *, is_signed: bool) -> None:
+    if is_signed:
+        if noted is None or result.faults:
+            return
+        said = Phrase(
+            f"　{file}の封印{noted.number}番と一致しました。", f"  It contains head {noted.number} of {file}."
+        )
+    elif result.faults:
         said = Phrase(f"　{file}の控えは書き換えていません。", f"  What {file} has noted was not replaced.")
     elif result.newest is None:
         return

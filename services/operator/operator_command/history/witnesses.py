@@ -1,10 +1,17 @@
-"""Heads that were noted, in a file: what a history is compared with later."""
+"""Heads that were noted, in a file: what a history is compared with later.
+
+Such a file is one that this command wrote, with a head of each registry; or the JSON of one signed head, as the feeds'
+heartbeats bring it to the agencies (docs/howto/verify-the-history.md), which is left as it is.
+"""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from history.heads import Witness
+from history.entries import Chain
+from history.heads import PublicKeys, Witness, is_signed
+from history.receipt import ReceiptInvalid, read_head
 from operator_command.history.registries import Registry
 from operator_command.officer.private_files import write_atomically
 from refusals import Code, Refusal
@@ -12,18 +19,41 @@ from refusals import Code, Refusal
 _FORMAT = "toroku history witnesses v1"
 
 
-def read_witnesses(file: Path, instance: str) -> Mapping[Registry, Witness]:
-    """Returns the noted head of each registry; nothing where there is no file yet. Raises WITNESS_UNREADABLE."""
+class NotedHeads(NamedTuple):
+    """The noted head of each registry, and whether the file has them as a registry signed them."""
+
+    heads: Mapping[Registry, Witness]
+    is_signed: bool
+
+
+def read_witnesses(file: Path, instance: str, keys: PublicKeys) -> NotedHeads:
+    """Returns the noted heads of a file; none where there is no file yet.
+
+    Raises WITNESS_UNREADABLE, also for a signed head that none of the keys signed.
+    """
     try:
-        content = json.loads(file.read_bytes())
+        text = file.read_text("utf-8")
+        content = json.loads(text)
+        if "chain" in content:
+            return NotedHeads(_read_signed(text, instance, keys), is_signed=True)
         if (content["format"], content["instance"]) != (_FORMAT, instance):
             raise _refuse(file)
         heads = content["heads"].items()
-        return {Registry(name): _read_witness(head["number"], head["hash"]) for name, head in heads}
+        noted = {Registry(name): _read_witness(head["number"], head["hash"]) for name, head in heads}
+        return NotedHeads(noted, is_signed=False)
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return NotedHeads({}, is_signed=False)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ReceiptInvalid):
         raise _refuse(file) from None
+
+
+def _read_signed(text: str, instance: str, keys: PublicKeys) -> Mapping[Registry, Witness]:
+    """Returns a signed head as what it is a witness of; raises ReceiptInvalid, ValueError, KeyError."""
+    head = read_head(text)
+    if not is_signed(head, keys[head.key_id]):
+        raise ValueError
+    [registry] = [registry for registry in Registry if Chain(instance, registry).id == head.chain]
+    return {registry: head.witness}
 
 
 def write_witnesses(file: Path, instance: str, witnesses: Mapping[Registry, Witness]) -> None:
