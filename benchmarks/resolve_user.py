@@ -44,10 +44,17 @@ FILL = (
         now() + interval '2 years', 'good', now(), now(), sha256('path'), now() - interval '1 hour'
     FROM generate_series(1, %(cards)s) AS n
     """,
+    # Qualified at all agencies, in this term and in the next.
     """
-    INSERT INTO bidder_state (bidder_id, category, status, suspended_agencies, version_epoch, version_number,
-        recorded_at)
-    SELECT (1000000000 + n)::text, 'works', 'active', '{}', 1, 1, now() FROM generate_series(1, %(cards)s) AS n
+    INSERT INTO bidder_state (bidder_id, category, status, suspended_agencies, qualified_since, qualified_at,
+        review_agencies, review_began_at, version_epoch, version_number, recorded_at)
+    SELECT (1000000000 + n)::text, 'works', 'active', '{}',
+        ARRAY[now() - interval '1 year', now() + interval '1 year', now() + interval '3 years'],
+        ARRAY['  ', codes, codes, '  '], '{}', '{}', 1, 1, now()
+    FROM generate_series(1, %(cards)s) AS n, (
+        SELECT ' ' || string_agg(CASE a WHEN 1 THEN %(agency)s ELSE 'agency-' || a END, ' ') || ' ' AS codes
+        FROM generate_series(1, %(agencies)s) AS a
+    ) AS offered
     """,
     """
     INSERT INTO binding (certificate_sha256, category, number, bidder_id, began_at, began_because, password_proven,

@@ -87,7 +87,7 @@ def example_profile(*, category: dict[str, Any] | None = None, **changes: Any) -
             _agency(PREFECTURE, "例示県", WORKS, GOODS),
             _agency(CITY, "例示市", WORKS, GOODS),
             _agency(TOWN, "例示町", WORKS, GOODS),
-            _agency(VILLAGE, "例示村", WORKS),
+            _agency(VILLAGE, "例示村", WORKS) | {"new_card_during_review": False},
         ],
         "opening_hours": {
             "opens": "08:30",

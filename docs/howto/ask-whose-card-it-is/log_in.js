@@ -116,6 +116,8 @@ const ADVICE = {
   VERDICT_BINDING_ENDED: "The registration of this card has ended. Contact the agency.",
   VERDICT_CARD_REPLACED: "A new card has taken the place of this one. Use the new card.",
   VERDICT_BIDDER_SUSPENDED: "The bidder is suspended. Contact the agency.",
+  VERDICT_NOT_QUALIFIED: "The bidder is not qualified at this agency (入札参加資格). Contact the agency.",
+  VERDICT_UNDER_REVIEW: "Changed company data is under review. The card will be good when that is done (審査済).",
   VERDICT_BIDDER_ENDED: "This bidder ID has ended. Register with the new one.",
 };
 

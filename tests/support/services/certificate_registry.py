@@ -23,7 +23,7 @@ from servicekit.signed_statement import SigningKey, compute_key_id
 from servicekit.telemetry import Telemetry
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from tests.support.contractor import signed
-from tests.support.example_profile import BIDDER, WORKS, example_profile
+from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
 from tests.support.history import seal_all
 from tests.support.officers import Office
 from tests.support.peers.agency_sync import AgencySyncPeer
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 USER_LOOKUP = user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]
 REGISTRATION = card_pb2.OPERATION_REGISTRATION
 LINES = ("利用者登録をします。",)
+QUALIFIED_EVERYWHERE = (bidder_state_pb2.QualifiedPeriod(agencies=[CITY, PREFECTURE, TOWN, VILLAGE]),)
 
 
 @dataclass(slots=True)
@@ -262,6 +263,8 @@ class RunningCertificateRegistry:
         *,
         category: str = WORKS,
         suspended_agencies: Sequence[str] = (),
+        qualified: Sequence[bidder_state_pb2.QualifiedPeriod] = QUALIFIED_EVERYWHERE,
+        reviews: Sequence[bidder_state_pb2.CompanyReview] = (),
     ) -> None:
         """Reports a bidder's state, as the qualification registry does."""
         state = bidder_state_pb2.BidderState(
@@ -270,6 +273,8 @@ class RunningCertificateRegistry:
             version=version_pb2.Version(epoch=epoch, number=number),
             status=status,
             suspended_agencies=suspended_agencies,
+            qualified=qualified,
+            reviews=reviews,
         )
         await self.callers["qualification-registry"].RecordBidderStates(
             certificate_registry_pb2.RecordBidderStatesRequest(bidder_states=[state])

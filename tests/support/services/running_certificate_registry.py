@@ -35,7 +35,7 @@ from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.renewal import CardRenewal
-from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
+from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver, list_good_during_review
 from certificate_registry.operations.revocation import RevocationListFetch
 from certificate_registry.operations.suspension import CardSuspensions
 from certificate_registry.servicer.certificate_registry import CertificateRegistry
@@ -120,7 +120,7 @@ async def running_certificate_registry(
         pem = proof_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         database = await stack.enter_async_context(Database.open(dsn, pool=6, pooled=pooled))
         read = await stack.enter_async_context(Database.open(dsn, pool=2, pooled=pooled, session=SESSION))
-        lookups = BatchedLookups(read, most_queries=2)
+        lookups = BatchedLookups(read, most_queries=2, good_during_review=list_good_during_review(profile))
         consumers = {
             "contact_notification": {
                 CONTACTS: partial(add_ContactNotificationServicer_to_server, contact_notification)

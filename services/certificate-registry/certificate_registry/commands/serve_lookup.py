@@ -3,7 +3,7 @@
 import gc
 from functools import partial
 
-from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver
+from certificate_registry.operations.resolve_user import BatchedLookups, UserResolver, list_good_during_review
 from certificate_registry.servicer.user_lookup import UserLookup
 from certificate_registry.settings import LOOKUP, PACKAGE, LookupSettings
 from certificate_registry.store.lookup import SESSION
@@ -32,7 +32,9 @@ async def run() -> None:
         ) as database,
         keep_refreshed(metrics, database),
     ):
-        lookups = BatchedLookups(database, most_queries=settings.database_pool)
+        lookups = BatchedLookups(
+            database, most_queries=settings.database_pool, good_during_review=list_good_during_review(profile)
+        )
         # What exists by now stays. Left to the collector, it is searched again and again, which holds up all lookups.
         gc.collect()
         gc.freeze()

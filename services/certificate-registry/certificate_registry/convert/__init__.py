@@ -1,6 +1,7 @@
 """protobuf ↔ domain, the only place where both meet.
 
 registry  contractors' cards, registrations, card states, lookups
+bidder_states  states of bidders, as the qualification registry sends them
 notices   what people are told of a card, and who is
 act_proof the proof of a card's act
 renewal   ICカード更新

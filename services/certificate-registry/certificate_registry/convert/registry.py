@@ -8,12 +8,11 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 
 from certificate_registry.convert.serials import read_serial
-from certificate_registry.domain.bidder import BidderState, BidderStatus
 from certificate_registry.domain.bidder_proof import BidderProof, BidderStatement, refuse_proof
 from certificate_registry.domain.binding import BindingState, CardStanding, RegistrationState
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_session import SessionScope, refuse_role, require_role
-from certificate_registry.domain.card_state import AgencyRegistration, CardState
+from certificate_registry.domain.card_state import AgencyRegistration, CardState, CertificateState
 from certificate_registry.domain.checked_session import CheckedSession
 from certificate_registry.domain.outcome import OutcomeReport
 from certificate_registry.domain.propagation import AgencyPropagation, PropagatedRegistration, PropagationResult
@@ -34,17 +33,15 @@ from certificate_registry.pki.card_authorities import (
 )
 from certificate_registry.pki.certificate import format_serial_decimal, format_serial_hexadecimal
 from certificate_registry.pki.path_validation import RevocationStatus
-from instance_profile.characters import shorten_visible
 from instance_profile.model import Profile
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id, check_sha256, read_timestamp, write_timestamp
-from servicekit.versions import Version
 from signed_acts.purpose import Operation, Role, SignedPurpose
 from signed_acts.signature import parse_signature_algorithm
 from toroku.act.v1 import signed_purpose_pb2
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2, user_lookup_pb2
 from toroku.event.v1 import version_pb2
-from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2
+from toroku.qualification.v1 import bidder_pb2
 
 _ALGORITHM_PREFIX = "SIGNATURE_ALGORITHM_"
 _GOOD = int(Verdict.GOOD)
@@ -52,12 +49,6 @@ _GOOD = int(Verdict.GOOD)
 _as_of = lru_cache(maxsize=16)(write_timestamp)
 # All cards of a path have the same.
 _revocation_as_of = lru_cache(maxsize=256)(write_timestamp)
-# States of one message.
-_MOST_BIDDER_STATES = 500
-# Characters of a bidder id that a refusal repeats.
-_MOST_SHOWN_CHARACTERS = 64
-# No agency's code has them.
-_NOT_IN_CODES = frozenset(" \0")
 _Outcome = certificate_registry_pb2.GetOutcomeResponse.Outcome
 
 _OPERATIONS = {
@@ -97,6 +88,11 @@ _REGISTRATION_STATES = {
     RegistrationState.REPLACED: card_state_pb2.REGISTRATION_STATE_REPLACED,
     RegistrationState.ENDED: card_state_pb2.REGISTRATION_STATE_ENDED,
 }
+_CERTIFICATE_STATES = {
+    CertificateState.TRUSTED: card_state_pb2.CertificateStanding.STATE_TRUSTED,
+    CertificateState.REVOKED: card_state_pb2.CertificateStanding.STATE_REVOKED,
+    CertificateState.NOT_TRUSTED: card_state_pb2.CertificateStanding.STATE_NOT_TRUSTED,
+}
 # UNSPECIFIED is none of them.
 _COMPANIES = {
     bidder_pb2.COMPANY_COMPARISON_SAME: CompanyComparison.SAME,
@@ -112,11 +108,6 @@ _HOLDERS = {
 }
 _WRITTEN_COMPANIES = {comparison: value for value, comparison in _COMPANIES.items()}
 _WRITTEN_HOLDERS = {comparison: value for value, comparison in _HOLDERS.items()}
-_BIDDER_STATUSES = {
-    bidder_state_pb2.BIDDER_STATUS_ACTIVE: BidderStatus.ACTIVE,
-    bidder_state_pb2.BIDDER_STATUS_SUSPENDED: BidderStatus.SUSPENDED,
-    bidder_state_pb2.BIDDER_STATUS_ENDED: BidderStatus.ENDED,
-}
 _RESULTS = {
     PropagationResult.DONE: certificate_registry_pb2.PropagatedRegistration.RESULT_DONE,
     PropagationResult.CARD_NOT_GOOD: certificate_registry_pb2.PropagatedRegistration.RESULT_CARD_NOT_GOOD,
@@ -211,39 +202,6 @@ def read_bidder_statement(proof: BidderProof) -> BidderStatement:
         )
     except (DecodeError, ValueError, OverflowError, KeyError) as error:
         raise refuse_proof() from error
-
-
-def read_bidder_states(request: certificate_registry_pb2.RecordBidderStatesRequest) -> Sequence[BidderState]:
-    """Returns the states of bidders; raises BIDDER_STATE_INVALID, INPUT_TOO_MANY."""
-    if len(request.bidder_states) > _MOST_BIDDER_STATES:
-        raise Refusal("INPUT_TOO_MANY", Code.INVALID_ARGUMENT, {"most": str(_MOST_BIDDER_STATES)})
-    return list(map(_read_bidder_state, request.bidder_states))
-
-
-def _read_bidder_state(message: bidder_state_pb2.BidderState) -> BidderState:
-    status = _BIDDER_STATUSES.get(message.status)
-    if status is None:
-        raise _refuse_bidder_state(message, "status")
-    for part in ("bidder_id", "category"):
-        # The database keeps no text with NUL.
-        if not getattr(message, part) or "\0" in getattr(message, part):
-            raise _refuse_bidder_state(message, part)
-    if not message.HasField("version"):
-        raise _refuse_bidder_state(message, "version")
-    if any(not agency or not _NOT_IN_CODES.isdisjoint(agency) for agency in message.suspended_agencies):
-        raise _refuse_bidder_state(message, "suspended_agencies")
-    return BidderState(
-        message.bidder_id,
-        message.category,
-        Version(message.version.epoch, message.version.number),
-        status,
-        tuple(message.suspended_agencies),
-    )
-
-
-def _refuse_bidder_state(message: bidder_state_pb2.BidderState, part: str) -> Refusal:
-    bidder_id = shorten_visible(message.bidder_id, _MOST_SHOWN_CHARACTERS)
-    return Refusal("BIDDER_STATE_INVALID", Code.INVALID_ARGUMENT, {"bidder_id": bidder_id, "part": part})
 
 
 def read_checked_request(request: certificate_registry_pb2.CheckRegistrableRequest) -> RequestReference | None:
@@ -363,6 +321,11 @@ def write_card_state(state: CardState) -> card_state_pb2.CardState:
         ),
         suspended=state.is_suspended,
         registrations=[_write_agency_registration(registration) for registration in state.registrations],
+        certificate=card_state_pb2.CertificateStanding(
+            state=_CERTIFICATE_STATES[state.certificate.state],
+            not_before=write_timestamp(state.certificate.not_before),
+            not_after=write_timestamp(state.certificate.not_after),
+        ),
     )
 
 

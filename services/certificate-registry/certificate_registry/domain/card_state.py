@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -42,6 +43,23 @@ class AgencyRegistration:
     stays_here: bool
 
 
+class CertificateState(StrEnum):
+    """Whether a certificate is trusted; its validity is compared with the time by whoever reads it."""
+
+    TRUSTED = "trusted"
+    REVOKED = "revoked"
+    NOT_TRUSTED = "not trusted"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStanding:
+    """What is known of a card's certificate: whether it is trusted, the first and the last second of its validity."""
+
+    state: CertificateState
+    not_before: datetime
+    not_after: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardState:
     """The newest binding of a card in a category with all its registrations, by agency. No personal data."""
@@ -55,3 +73,4 @@ class CardState:
     proven: Proven
     is_suspended: bool
     registrations: Sequence[AgencyRegistration]
+    certificate: CertificateStanding

@@ -26,6 +26,9 @@ class Verdict(IntEnum):
     CERTIFICATE_NEEDED = 10
     CERTIFICATE_NOT_TRUSTED = 11
     CARD_REPLACED = 12
+    NOT_QUALIFIED = 13
+    # By the rule of the agency: elsewhere a new card is good meanwhile.
+    UNDER_REVIEW = 14
 
 
 class LookupKey(NamedTuple):

@@ -7,7 +7,7 @@ from certificate_registry.domain.history import HistoryAction
 from certificate_registry.domain.notice import NoticeKind
 from certificate_registry.domain.suspension import CardRequest, DecidedCard, require_undoable
 from certificate_registry.operations.decided_card import Decider, describe_act, describe_decision, find_card
-from certificate_registry.operations.deliveries import deliver_stop
+from certificate_registry.operations.deliveries import deliver_stops
 from certificate_registry.operations.notices import tell_of_card
 from certificate_registry.store import suspensions
 from history.entries import Chain
@@ -51,4 +51,4 @@ class BindingUndo:
         [written] = await write_history(connection, self.chain, [entry])
         told = describe_act(card, request.agency, now)
         await tell_of_card(connection, NoticeKind.BINDING_UNDONE, told, written, now=now)
-        await jobs.enqueue_together(connection, deliver_stop(card.key))
+        await jobs.enqueue_together(connection, deliver_stops([card.key]))

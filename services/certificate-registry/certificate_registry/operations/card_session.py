@@ -31,6 +31,7 @@ from certificate_registry.operations.challenges import (
     require_unused,
     verify_signed_purpose,
 )
+from certificate_registry.operations.deliveries import tell_of_certificates
 from certificate_registry.operations.revocation_request import request_lists
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import MOST_OTHER_CERTIFICATES, RevocationStatus
@@ -203,6 +204,7 @@ async def _restore_trust(connection: Connection, chain: Chain, card: Card, now: 
     who = f"card {card.certificate_sha256.hex()}"
     entry = describe_trust(card.certificate_sha256, card.distrusted_because, None, who=who, now=now)
     await write_history(connection, chain, [entry])
+    await tell_of_certificates(connection, [card.certificate_sha256])
 
 
 def _require_offered(profile: Profile, scope: SessionScope) -> None:

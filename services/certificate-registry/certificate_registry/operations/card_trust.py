@@ -24,6 +24,7 @@ from certificate_registry.domain.trust import (
     index_lists,
     judge_card,
 )
+from certificate_registry.operations.deliveries import tell_of_certificates
 from certificate_registry.pki.revocation_list import RevocationList
 from certificate_registry.pki.trust_store import TrustStore
 from certificate_registry.store import cards, trust
@@ -182,6 +183,7 @@ class CardTrust:
                 covered.append(stored.path.sha256)
         distrusted = await trust.distrust_overdue(connection, overdue, now)
         restored = await trust.restore_covered(connection, covered)
+        await tell_of_certificates(connection, {*distrusted, *restored})
         await write_history(
             connection,
             self.chain,
@@ -194,6 +196,8 @@ class CardTrust:
     async def _record(self, connection: Connection, saved: Sequence[Judgement], now: datetime) -> None:
         revoked = {judged.stored.certificate_sha256: now for judged in saved if judged.is_revoked}
         newly_revoked = await cards.set_revoked(connection, revoked) if revoked else frozenset()
+        changed = {one.stored.certificate_sha256 for one in saved if _has_changed(one)}
+        await tell_of_certificates(connection, newly_revoked | changed)
         await write_history(
             connection,
             self.chain,
@@ -206,9 +210,13 @@ class CardTrust:
 
 def _describe_changes(judgements: Iterable[Judgement], now: datetime) -> Iterable[Entry]:
     for judged in judgements:
-        before, after = judged.stored.distrusted_because, judged.distrusted_because
-        if before != after:
+        if _has_changed(judged):
+            before, after = judged.stored.distrusted_because, judged.distrusted_because
             yield describe_trust(judged.stored.certificate_sha256, before, after, who=_WHO, now=now)
+
+
+def _has_changed(judged: Judgement) -> bool:
+    return judged.stored.distrusted_because != judged.distrusted_because
 
 
 def _describe_revoked(certificate_sha256: bytes, now: datetime) -> Entry:

@@ -1,7 +1,7 @@
 """Tells other services the states of cards, by jobs that the transaction enqueues which changes them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from certificate_registry.store import card_states
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
+from servicekit.database_connection import Connection
 
 DELIVER_CARD_STATE = "deliver_card_state"
 DELIVER_CARD_STATES = "deliver_card_states"
@@ -21,6 +22,8 @@ QUEUES = {CONTACT_NOTIFICATION: "states_to_contact_notification", AGENCY_SYNC: "
 BULK_QUEUES = {CONTACT_NOTIFICATION: "bulk_to_contact_notification", AGENCY_SYNC: "bulk_to_agency_sync"}
 # Of states by which a card is stopped, for which nothing else waits.
 CARD_STOP_QUEUES = {CONTACT_NOTIFICATION: "stop_to_contact_notification", AGENCY_SYNC: "stop_to_agency_sync"}
+# States of one message of stops: few, so that the stop of another card does not wait long behind those of a whole CA.
+MOST_STOPS = 100
 # Seconds that an officer waits for the consumers after a stop, at most; then the jobs alone go on.
 PATIENCE = 2.0
 
@@ -39,26 +42,38 @@ def deliver_state(*keys: CardKey) -> Sequence[jobs.NewJob]:
     ]
 
 
-def deliver_stop(key: CardKey) -> Sequence[jobs.NewJob]:
-    """Returns the same for a state by which the card is stopped."""
-    return [
-        jobs.NewJob(DELIVER_STOP, queue, _write_arguments(consumer, [key]))
-        for consumer, queue in CARD_STOP_QUEUES.items()
-    ]
+def deliver_stops(keys: Sequence[CardKey]) -> Sequence[jobs.NewJob]:
+    """Returns, for states by which cards are stopped, one job per consumer and `MOST_STOPS` cards."""
+    return _deliver_portions(DELIVER_STOP, CARD_STOP_QUEUES, keys, MOST_STOPS)
 
 
 def deliver_states(keys: Sequence[CardKey]) -> Sequence[jobs.NewJob]:
     """Returns, for many cards, one job per consumer and `MOST_STATES` cards."""
-    return [
-        jobs.NewJob(DELIVER_CARD_STATES, queue, _write_arguments(consumer, keys[start : start + MOST_STATES]))
-        for start in range(0, len(keys), MOST_STATES)
-        for consumer, queue in BULK_QUEUES.items()
-    ]
+    return _deliver_portions(DELIVER_CARD_STATES, BULK_QUEUES, keys, MOST_STATES)
+
+
+async def tell_of_certificates(connection: Connection, certificates: Collection[bytes]) -> None:
+    """Numbers the states of cards anew (SHA-256) that were just revoked, distrusted or trusted again; enqueues them.
+
+    As stops, since most are, and in the caller's transaction, which has changed the rows of these cards.
+    """
+    keys = await card_states.raise_versions(connection, certificates)
+    await jobs.enqueue_together(connection, deliver_stops(keys))
 
 
 def read_keys(cards: Sequence[tuple[str, str]]) -> Sequence[CardKey]:
     """Returns the cards in the arguments of a job."""
     return [CardKey(bytes.fromhex(certificate_sha256), category) for certificate_sha256, category in cards]
+
+
+def _deliver_portions(
+    task: str, queues: Mapping[str, str], keys: Sequence[CardKey], most: int
+) -> Sequence[jobs.NewJob]:
+    return [
+        jobs.NewJob(task, queue, _write_arguments(consumer, keys[start : start + most]))
+        for start in range(0, len(keys), most)
+        for consumer, queue in queues.items()
+    ]
 
 
 def _write_arguments(consumer: str, keys: Sequence[CardKey]) -> dict[str, Any]:

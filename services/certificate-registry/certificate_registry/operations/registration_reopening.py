@@ -11,7 +11,7 @@ from certificate_registry.domain.notice import ReversedRenewal
 from certificate_registry.domain.reopening import ReopeningRequest, Replacement, choose_reopened
 from certificate_registry.domain.suspension import DecidedCard
 from certificate_registry.operations.decided_card import Decider, describe_act, describe_decision, find_card
-from certificate_registry.operations.deliveries import deliver_state, deliver_stop
+from certificate_registry.operations.deliveries import deliver_state, deliver_stops
 from certificate_registry.operations.notices import tell_of_reversals
 from certificate_registry.store import reopening, suspensions
 from history.entries import Chain, Entry
@@ -78,7 +78,7 @@ class RegistrationReopening:
             if one.is_renewal and one.new is not None
         ]
         await tell_of_reversals(connection, told, written, now=now)
-        await jobs.enqueue_together(connection, [*deliver_stop(replaced.new.key), *deliver_state(replaced.old.key)])
+        await jobs.enqueue_together(connection, [*deliver_stops([replaced.new.key]), *deliver_state(replaced.old.key)])
 
 
 def _describe_old(replaced: ReplacedCard, request: ReopeningRequest, decider: Decider, now: datetime) -> Entry:

@@ -7,13 +7,14 @@ at once, in its caller's task, so that one caller never waits for others.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Sequence, Set
 from hashlib import sha256
+from itertools import zip_longest
 from typing import NoReturn, TypeAlias
 
 import psycopg
 
-from certificate_registry.domain.verdict import SHA256_BYTES, LookupKey, Resolution
+from certificate_registry.domain.verdict import SHA256_BYTES, LookupKey, Resolution, Verdict
 from certificate_registry.store.lookup import resolve
 from instance_profile.model import Profile
 from instance_profile.offers import require_agency, require_category
@@ -34,6 +35,9 @@ QUIET_TURNS_ALONE = 2
 QUIET_TURNS_UNDER_LOAD = 12
 # Seconds after which a query is given up; the caller then tries again.
 PATIENCE = 5.0
+
+# Plain numbers, since an enumeration's members take longer to find and compare.
+_GOOD, _UNDER_REVIEW = int(Verdict.GOOD), int(Verdict.UNDER_REVIEW)
 
 
 class UserResolver:
@@ -68,6 +72,11 @@ class UserResolver:
         raise Refusal("CERTIFICATE_SHA256_INVALID", Code.INVALID_ARGUMENT)
 
 
+def list_good_during_review(profile: Profile) -> Set[str]:
+    """Returns the agencies at which a new card is good while changed company data is under review (QUA-08)."""
+    return frozenset(agency.code for agency in profile.agencies if agency.new_card_during_review)
+
+
 def _check_certificate(certificate: bytes, certificate_sha256: bytes) -> None:
     if len(certificate) > MOST_CERTIFICATE_BYTES:
         raise Refusal("INPUT_TOO_LARGE", Code.INVALID_ARGUMENT, {"most": str(MOST_CERTIFICATE_BYTES)})
@@ -78,13 +87,16 @@ def _check_certificate(certificate: bytes, certificate_sha256: bytes) -> None:
 class BatchedLookups:
     """Looks cards up, in shared queries, of which `most_queries` are under way at a time.
 
+    `good_during_review` are the agencies at which a new card of a bidder under review is good.
+
     Lookups that arrive during a query join the next one. Only a full one is sent before that query returns, so that a
     hung query does not block others. One that is half full is sent as soon as it returns, and its callers are answered
     meanwhile.
     """
 
-    def __init__(self, database: Database, *, most_queries: int) -> None:
+    def __init__(self, database: Database, *, most_queries: int, good_during_review: Set[str] = frozenset()) -> None:
         self._database = database
+        self._good_during_review = good_during_review
         self._most_queries = most_queries
         self._loop = asyncio.get_running_loop()
         self._pending: list[_PendingLookup] = []
@@ -186,12 +198,25 @@ class BatchedLookups:
     async def _resolve(self, keys: Sequence[LookupKey]) -> Sequence[Resolution]:
         async with asyncio.timeout(PATIENCE):
             try:
-                async with self._database.read() as connection:
-                    return await resolve(connection, keys)
+                return await self._read(keys)
             except psycopg.OperationalError:
                 # The database was restarted, and what only reads may be repeated.
-                async with self._database.read() as connection:
-                    return await resolve(connection, keys)
+                return await self._read(keys)
+
+    async def _read(self, keys: Sequence[LookupKey]) -> Sequence[Resolution]:
+        async with self._database.read() as connection:
+            resolutions = await resolve(connection, keys)
+        # One too many must not get lost: see `_answer`.
+        if any(resolution.verdict == _UNDER_REVIEW for resolution in resolutions):
+            pairs = zip_longest(resolutions, keys)
+            resolutions = [self._apply_rule(resolution, key) for resolution, key in pairs if resolution is not None]
+        return resolutions
+
+    def _apply_rule(self, resolution: Resolution, key: LookupKey | None) -> Resolution:
+        """Returns a new card of a bidder under review as good where the agency's own rule says so (QUA-08)."""
+        if resolution.verdict != _UNDER_REVIEW or key is None or key.agency not in self._good_during_review:
+            return resolution
+        return resolution._replace(verdict=_GOOD)
 
 
 def _set_results(answers: Sequence[tuple[_PendingLookup, Resolution]]) -> None:

@@ -13,6 +13,7 @@ from certificate_registry.domain.card import Card
 from certificate_registry.domain.history import HistoryAction
 from certificate_registry.domain.revocation import RevocationSource
 from certificate_registry.operations.card_trust import enqueue_refresh
+from certificate_registry.operations.deliveries import tell_of_certificates
 from certificate_registry.pki.certificate import parse_certificate
 from certificate_registry.pki.path_validation import RevocationStatus, validate_certificate
 from certificate_registry.pki.revocation_list import RevocationList, parse_revocation_list, schedule_fetch
@@ -103,6 +104,8 @@ async def apply_list(
 ) -> list[Entry]:
     """Marks the cards that this CRL revokes, and removes the mark from cards that are no longer on it (a hold).
 
+    Other services are told of them.
+
     Returns the entries of the history. A listed serial number only selects a card for path validation, which decides
     what each CRL covers. Cards below a revoked CA are judged by `card_trust`, since they may be many.
     """
@@ -125,6 +128,7 @@ async def apply_list(
                 after = {"crl_sha256": accepted.sha256.hex()}
                 entries[card.certificate_sha256] = _describe(card, HistoryAction.REVOCATION_LIFTED, after, now)
     changed = await cards.set_revoked(connection, changes) if changes else frozenset()
+    await tell_of_certificates(connection, changed)
     return [entry for card, entry in entries.items() if card in changed]
 
 

@@ -16,7 +16,7 @@ from certificate_registry.domain.suspension import (
     require_suspension,
 )
 from certificate_registry.operations.decided_card import Decider, describe_act, describe_decision, find_card
-from certificate_registry.operations.deliveries import Deliveries, deliver_state, deliver_stop
+from certificate_registry.operations.deliveries import Deliveries, deliver_state, deliver_stops
 from certificate_registry.operations.notices import tell_of_card
 from certificate_registry.store import suspensions
 from history.entries import Chain
@@ -139,7 +139,7 @@ class CardSuspensions:
         [written] = await write_history(connection, self.chain, [entry])
         told = describe_act(card, request.agency, now)
         await tell_of_card(connection, NoticeKind.CARD_SUSPENDED, told, written, now=now)
-        await jobs.enqueue_together(connection, deliver_stop(request.key))
+        await jobs.enqueue_together(connection, deliver_stops([request.key]))
         return lapses_at
 
     async def _lapse(self, connection: Connection, lapsed: Suspension) -> None:

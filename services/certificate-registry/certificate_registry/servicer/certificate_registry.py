@@ -7,6 +7,7 @@ from typing_extensions import override
 from certificate_registry.convert import registry as convert
 from certificate_registry.convert import renewal as renewal_messages
 from certificate_registry.convert.act_proof import write_act_proof
+from certificate_registry.convert.bidder_states import read_bidder_states
 from certificate_registry.convert.serials import read_serial
 from certificate_registry.domain.card_session import SessionScope
 from certificate_registry.operations.act_proof import ActProofs
@@ -229,7 +230,7 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         self, request: certificate_registry_pb2.RecordBidderStatesRequest, context: Context
     ) -> certificate_registry_pb2.RecordBidderStatesResponse:
         """Records the states of bidders."""
-        await self._bidder_states.record(convert.read_bidder_states(request))
+        await self._bidder_states.record(read_bidder_states(request))
         return certificate_registry_pb2.RecordBidderStatesResponse()
 
     @override

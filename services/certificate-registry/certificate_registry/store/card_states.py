@@ -1,6 +1,6 @@
 """The states of cards as they are delivered, one or thousands at once. Whatever changes one numbers it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,17 +8,33 @@ from uuid import UUID
 from sqlalchemy import text
 
 from certificate_registry.domain.binding import BindingState, RegistrationState
-from certificate_registry.domain.card_state import AgencyRegistration, CardKey, CardState
+from certificate_registry.domain.card_state import (
+    AgencyRegistration,
+    CardKey,
+    CardState,
+    CertificateStanding,
+    CertificateState,
+)
 from certificate_registry.domain.registration import Origin, RequestReference
 from certificate_registry.store.cards import read_proven
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 from servicekit.versions import Version
 
-# Of a card's hash and a category in `key`. One row per state: with a row per registration, reading 500 states with
-# sixty registrations takes twice the CPU.
-STATE_COLUMNS = """
-    key.category, card_state.version_epoch, card_state.version_number,
+# Of the marks alone: an instant from which a path is trusted no more is marked within a minute, and numbered then.
+_CERTIFICATE_STATE = f"""
+    CASE
+        WHEN card.revoked_at IS NOT NULL OR card.distrusted_because = 'CERTIFICATE_REVOKED'
+            THEN '{CertificateState.REVOKED.value}'
+        WHEN card.distrusted_at IS NOT NULL THEN '{CertificateState.NOT_TRUSTED.value}'
+        ELSE '{CertificateState.TRUSTED.value}'
+    END
+"""
+# Of the card in `card`, its hash and a category in `key`. One row per state: with a row per registration, reading 500
+# states with sixty registrations takes twice the CPU.
+STATE_COLUMNS = f"""
+    {_CERTIFICATE_STATE} AS certificate_state, card.not_before AS certificate_not_before,
+    card.not_after AS certificate_not_after, key.category, card_state.version_epoch, card_state.version_number,
     card_state.suspended_because, newest.bidder_id, newest.ended_as, newest.ended_because,
     newest.password_proven, newest.company, newest.holder, (
         SELECT json_agg(
@@ -35,7 +51,7 @@ STATE_COLUMNS = """
         WHERE registration.certificate_sha256 = key.certificate_sha256
             AND registration.category = key.category AND registration.binding_number = newest.number
     ) AS registrations
-"""
+"""  # noqa: S608  # constants
 NEWEST_BINDING = """
     SELECT * FROM binding
     WHERE binding.certificate_sha256 = key.certificate_sha256 AND binding.category = key.category
@@ -47,11 +63,34 @@ _READ = Statement(
         SELECT key.certificate_sha256, {STATE_COLUMNS}
         FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[])) AS key(certificate_sha256, category)
         JOIN card_state USING (certificate_sha256, category)
+        JOIN card ON card.certificate_sha256 = key.certificate_sha256
         CROSS JOIN LATERAL ({NEWEST_BINDING}) AS newest
         ORDER BY key.certificate_sha256, key.category
         """  # noqa: S608  # constants
     )
 )
+# The caller has locked the rows of the cards, which also orders this.
+_RAISE = Statement(
+    text(
+        """
+        UPDATE card_state SET version_epoch = epoch.epoch, version_number = card_state.version_number + 1
+        FROM epoch
+        WHERE card_state.certificate_sha256 = ANY (CAST(:certificates AS bytea[]))
+        RETURNING card_state.certificate_sha256, card_state.category
+        """
+    )
+)
+
+
+async def raise_versions(connection: Connection, certificates: Collection[bytes]) -> Sequence[CardKey]:
+    """Gives the states of these cards, in all categories, their next versions; returns them by card and category.
+
+    The caller has changed the rows of these cards, and so holds them locked.
+    """
+    if not certificates:
+        return []
+    rows = await connection.fetch_rows(_RAISE, certificates=list(certificates))
+    return sorted(CardKey(*row) for row in rows)
 
 
 async def read_states(connection: Connection, keys: Sequence[CardKey]) -> Sequence[CardState]:
@@ -78,6 +117,9 @@ def read_state(row: Any) -> CardState:
         proven=read_proven(row),
         is_suspended=row.suspended_because is not None,
         registrations=[_read_registration(*registration) for registration in row.registrations or ()],
+        certificate=CertificateStanding(
+            CertificateState(row.certificate_state), row.certificate_not_before, row.certificate_not_after
+        ),
     )
 
 

@@ -12,6 +12,8 @@ from servicekit.statements import Statement
 # Of the sessions: every key has the same plan, and planning again would cost more than the read.
 SESSION = f"{READ_ONLY} -c plan_cache_mode=force_generic_plan -c jit=off"
 
+# Of a bidder of whom no state was ever recorded, the last two conditions are NULL: its registration was proven when it
+# was made, and its state is on its way.
 _VERDICT = f"""
     CASE
         WHEN registration.state IS NULL THEN {Verdict.NOT_REGISTERED:d}
@@ -27,6 +29,12 @@ _VERDICT = f"""
             THEN {Verdict.CARD_SUSPENDED:d}
         WHEN bidder_state.status = 'suspended' OR key.agency = ANY (bidder_state.suspended_agencies)
             THEN {Verdict.BIDDER_SUSPENDED:d}
+        WHEN strpos(
+            bidder_state.qualified_at[1 + width_bucket(now(), bidder_state.qualified_since)], ' ' || key.agency || ' '
+        ) = 0 THEN {Verdict.NOT_QUALIFIED:d}
+        WHEN registration.registered_at
+            >= bidder_state.review_began_at[array_position(bidder_state.review_agencies, key.agency)]
+            THEN {Verdict.UNDER_REVIEW:d}
         ELSE {Verdict.GOOD:d}
     END
 """
@@ -34,7 +42,8 @@ _VERDICT = f"""
 # Of several registrations of one card there, which rest on one binding each, the newest counts.
 _JOINS = """
     LEFT JOIN LATERAL (
-        SELECT certificate_sha256, category, state, bidder_id, replaced_by, predecessor FROM registration
+        SELECT certificate_sha256, category, state, bidder_id, registered_at, replaced_by, predecessor
+        FROM registration
         WHERE registration.certificate_sha256 = key.certificate_sha256 AND registration.category = key.category
             AND registration.agency = key.agency
         ORDER BY binding_number DESC LIMIT 1

@@ -280,11 +280,23 @@ STATEMENTS = (
         category text NOT NULL,
         status text NOT NULL CHECK (status IN ('active', 'suspended', 'ended')),
         suspended_agencies text[] NOT NULL,
+        -- The instants at which it changes where the bidder is qualified, ascending; and the agencies before them all
+        -- and since each one, as a text with a space before and after each code.
+        qualified_since timestamptz[] NOT NULL,
+        qualified_at text[] NOT NULL,
+        -- The agencies at which changed company data is under review, and since when, place by place.
+        review_agencies text[] NOT NULL,
+        review_began_at timestamptz[] NOT NULL,
         version_epoch bigint NOT NULL,
         version_number bigint NOT NULL,
         recorded_at timestamptz NOT NULL,
-        PRIMARY KEY (bidder_id, category)
+        PRIMARY KEY (bidder_id, category),
+        CHECK (cardinality(qualified_at) = cardinality(qualified_since) + 1),
+        CHECK (cardinality(review_began_at) = cardinality(review_agencies))
     )
+    -- A lookup reads every row whole: one of two terms with sixty agencies each stays as it is, neither compressed nor
+    -- kept elsewhere.
+    WITH (toast_tuple_target = 8160)
     """,
     # What became of a request: a registration with its place, or a tombstone.
     """
