@@ -127,6 +127,7 @@ def bidder_state(
     approved_cards: Sequence[bidder_state_pb2.ApprovedCard] = (),
     qualified_at: Sequence[str] = EVERYWHERE,
     qualified: Sequence[bidder_state_pb2.QualifiedPeriod] = (),
+    reviews: Sequence[bidder_state_pb2.CompanyReview] = (),
 ) -> bidder_state_pb2.BidderState:
     """The state of a bidder at a version; it is qualified at `qualified_at` without an end, or in these periods."""
     return bidder_state_pb2.BidderState(
@@ -137,6 +138,7 @@ def bidder_state(
         suspended_agencies=suspended_agencies,
         approved_cards=approved_cards,
         qualified=qualified or [bidder_state_pb2.QualifiedPeriod(agencies=sorted(qualified_at))],
+        reviews=reviews,
     )
 
 
