@@ -1,6 +1,7 @@
 """Consistency of a profile: references between its parts exist, and codes are unique."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from instance_profile.agency import Agency
@@ -9,6 +10,7 @@ from instance_profile.base import OPERATOR, ProfileProblems
 from instance_profile.card_authority import CompanyMatch
 from instance_profile.category import Category, ContactField, Proof, SearchField
 from instance_profile.display import ContactSection
+from instance_profile.operation import Operation
 
 if TYPE_CHECKING:
     from instance_profile.model import Profile
@@ -18,7 +20,15 @@ Problems = Iterator[tuple[tuple[str | int, ...], str]]
 
 def require_consistency(profile: "Profile") -> None:
     """Raises ProfileProblems with every inconsistency of the profile and its key path."""
-    checks = (_check_codes, _check_categories, _check_agencies, _check_mappings, _check_guides, _check_authorities)
+    checks = (
+        _check_codes,
+        _check_propagation,
+        _check_categories,
+        _check_agencies,
+        _check_mappings,
+        _check_guides,
+        _check_authorities,
+    )
     if problems := [problem for check in checks for problem in check(profile)]:
         raise ProfileProblems(problems)
 
@@ -29,6 +39,18 @@ def _check_codes(profile: "Profile") -> Problems:
     yield from _find_duplicates(("roster_mappings",), "name", [mapping.name for mapping in profile.roster_mappings])
     yield from _find_duplicates(("card_authorities",), "id", [authority.id for authority in profile.card_authorities])
     yield from _find_duplicates(("operations",), "operation", [guide.operation for guide in profile.operations])
+
+
+def _check_propagation(profile: "Profile") -> Problems:
+    is_at_night = profile.propagation == "night"
+    if is_at_night and profile.propagation_at is None:
+        yield ("propagation_at",), "propagation: night needs the time of day at which the batch begins"
+    if not is_at_night and profile.propagation_at is not None:
+        yield ("propagation_at",), "only propagation: night has a time of day; leave it out"
+    if profile.propagation_at is not None and profile.propagation_at >= timedelta(days=1):
+        yield ("propagation_at",), "the batch begins at a time of the day itself, before 24:00"
+    if Operation.REGISTRATION in profile.propagation_chosen_at:
+        yield ("propagation_chosen_at",), "a registration always reaches the other agencies; leave registration out"
 
 
 def _check_categories(profile: "Profile") -> Problems:

@@ -275,7 +275,9 @@ class Profile(Part):
     roster_mappings: tuple[RosterMapping, ...]
     """How the CSV files of agencies are read; docs/howto/map-a-roster.md."""
     propagation: Propagation
-    """When a registration reaches the other agencies: at_once, night or none."""
+    """When registrations, renewals and changes reach the other agencies: at_once, night or none."""
+    propagation_at: TimeOfDay | None = None
+    """When the night batch begins, in Japan, before 24:00; required with night, and only there."""
     propagation_chosen_at: tuple[Operation, ...] = ()
     """The operations at which the user chooses whether the other agencies follow (SYN-04); after a registration they
     always do."""

@@ -14,8 +14,7 @@ from instance_profile.agency import Agency, RulesInCategory
 from instance_profile.base import Part
 from instance_profile.category import Category, Proof, SearchField, SearchFieldRule, Stages
 from instance_profile.display import CompanyField, CompanyFieldRule, ContactSection, ContactSectionRule
-from instance_profile.model import Profile, Propagation
-from instance_profile.operation import Operation
+from instance_profile.model import Profile
 
 KeyPath = tuple[str | int, ...]
 
@@ -103,13 +102,6 @@ UNBUILT: tuple[UnbuiltKey, ...] = (
     ),
     UnbuiltKey(
         part=Profile,
-        key="propagation",
-        why="nothing carries out the nightly batch; write at_once or none",
-        prevents_start=True,
-        asks=lambda propagation: propagation is Propagation.NIGHT,
-    ),
-    UnbuiltKey(
-        part=Profile,
         key="company_id",
         why="no 企業ID is assigned yet; leave the key out",
         prevents_start=True,
@@ -119,13 +111,6 @@ UNBUILT: tuple[UnbuiltKey, ...] = (
         key="application_desk",
         why="the application desk (利用申込) does not exist yet; leave the key out",
         prevents_start=True,
-    ),
-    UnbuiltKey(
-        part=Profile,
-        key="propagation_chosen_at",
-        why="a registration always reaches the other agencies; leave registration out",
-        prevents_start=True,
-        asks=lambda operations: Operation.REGISTRATION in operations,
     ),
     UnbuiltKey(part=CompanyFieldRule, key="kind", why=_EDITED, prevents_start=False),
     UnbuiltKey(part=CompanyFieldRule, key="most_characters", why=_EDITED, prevents_start=False),

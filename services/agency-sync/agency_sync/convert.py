@@ -1,9 +1,16 @@
 """protobuf ↔ domain: the only place where both meet."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from agency_sync.domain.bidder_state import BIDDER_SUSPENDED, ApprovedCard, BidderState
+from agency_sync.domain.bidder_state import (
+    BIDDER_SUSPENDED,
+    ApprovedCard,
+    BidderState,
+    CompanyReview,
+    QualifiedPeriod,
+)
 from agency_sync.domain.card_state import (
     AgencyRegistration,
     CardState,
@@ -13,6 +20,7 @@ from agency_sync.domain.card_state import (
     Proven,
     RegistrationState,
 )
+from agency_sync.domain.intention import IntentionKind
 from agency_sync.domain.propagation import (
     CARD_NOT_GOOD,
     REGISTRATION_UNKNOWN,
@@ -20,15 +28,17 @@ from agency_sync.domain.propagation import (
     Pair,
     Plan,
     Propagation,
+    PropagationProgress,
     PropagationState,
 )
 from instance_profile.characters import shorten_visible
 from refusals import Code, Refusal
-from servicekit.messages import SHA256_BYTES, find_uuid, write_timestamp
+from servicekit.messages import SHA256_BYTES, find_uuid, read_timestamp, write_timestamp
 from servicekit.versions import Version
 from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
-from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2, qualification_registry_pb2
+from toroku.contact.v1 import contact_notification_pb2
+from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2
 
 # States of one message.
 MOST_CARD_STATES = 500
@@ -73,6 +83,11 @@ _STATES = {
     PropagationState.PLANNED: propagation_pb2.PROPAGATION_STATE_PLANNED,
     PropagationState.DONE: propagation_pb2.PROPAGATION_STATE_DONE,
     PropagationState.REFUSED: propagation_pb2.PROPAGATION_STATE_REFUSED,
+}
+_KINDS = {
+    IntentionKind.REGISTRATION: propagation_pb2.PROPAGATION_KIND_REGISTRATION,
+    IntentionKind.RENEWAL: propagation_pb2.PROPAGATION_KIND_RENEWAL,
+    IntentionKind.CHANGE: propagation_pb2.PROPAGATION_KIND_CHANGE,
 }
 _REASONS = {
     certificate_registry_pb2.PropagatedRegistration.RESULT_DONE: "",
@@ -178,16 +193,32 @@ def _read_bidder_state(message: bidder_state_pb2.BidderState) -> BidderState:
         _can_be_code(card.agency) and len(card.certificate_sha256) == SHA256_BYTES for card in message.approved_cards
     ):
         raise _refuse_bidder_state(message, "approved_cards")
+    for part in ("qualified", "reviews"):
+        if not all(_can_be_code(agency) for of_some in getattr(message, part) for agency in of_some.agencies):
+            raise _refuse_bidder_state(message, part)
+    if not all(review.HasField("began_at") for review in message.reviews):
+        raise _refuse_bidder_state(message, "reviews")
     return BidderState(
         bidder_id=message.bidder_id,
         category=message.category,
         version=Version(message.version.epoch, message.version.number),
-        # One that has ended is qualified nowhere.
         is_suspended=message.status == bidder_state_pb2.BIDDER_STATUS_SUSPENDED,
         suspended_agencies=frozenset(message.suspended_agencies),
         approved_cards=[
             ApprovedCard(card.agency, card.certificate_sha256, card.company, card.holder)
             for card in message.approved_cards
+        ],
+        is_ended=message.status == bidder_state_pb2.BIDDER_STATUS_ENDED,
+        qualified=[
+            QualifiedPeriod(
+                read_timestamp(period.qualified_from) if period.HasField("qualified_from") else None,
+                read_timestamp(period.qualified_until) if period.HasField("qualified_until") else None,
+                frozenset(period.agencies),
+            )
+            for period in message.qualified
+        ],
+        reviews=[
+            CompanyReview(read_timestamp(review.began_at), frozenset(review.agencies)) for review in message.reviews
         ],
     )
 
@@ -222,6 +253,23 @@ def write_propagation(propagation: Propagation) -> propagation_pb2.Propagation:
         state=_STATES[propagation.state],
         reason=propagation.reason,
         updated_at=write_timestamp(propagation.updated_at),
+        kind=_KINDS[propagation.kind],
+        planned_at=write_timestamp(propagation.planned_at) if propagation.planned_at else None,
+    )
+
+
+def write_progress(
+    progress: PropagationProgress, next_batch_at: datetime | None
+) -> agency_sync_pb2.GetPropagationProgressResponse:
+    """Returns the message of how far an agency's propagations are."""
+    return agency_sync_pb2.GetPropagationProgressResponse(
+        next_batch_at=write_timestamp(next_batch_at) if next_batch_at else None,
+        running_since=write_timestamp(progress.running_since) if progress.running_since else None,
+        planned=progress.planned,
+        due=progress.due,
+        waiting=progress.waiting,
+        done=progress.done,
+        refused=progress.refused,
     )
 
 
@@ -247,15 +295,16 @@ def read_answers(response: certificate_registry_pb2.PropagateRegistrationsRespon
     }
 
 
-def write_qualified_agencies_request(
-    category: str, bidder_ids: Collection[str]
-) -> qualification_registry_pb2.ListQualifiedAgenciesRequest:
-    """Returns the request for the agencies at which bidders are qualified in a category."""
-    return qualification_registry_pb2.ListQualifiedAgenciesRequest(category=category, bidder_ids=sorted(bidder_ids))
+def write_changes_request(plan: Plan) -> contact_notification_pb2.PropagateChangesRequest:
+    """Returns the request for all changes that a plan requests, by agency."""
+    return contact_notification_pb2.PropagateChangesRequest(
+        agencies=[
+            contact_notification_pb2.AgencyChanges(agency=agency, change_ids=map(str, change_ids))
+            for agency, change_ids in plan.requested.items()
+        ]
+    )
 
 
-def read_qualified_agencies(
-    response: qualification_registry_pb2.ListQualifiedAgenciesResponse,
-) -> Mapping[str, Collection[str]]:
-    """Returns the agencies at which each bidder of the response is qualified."""
-    return {bidder.bidder_id: frozenset(bidder.agencies) for bidder in response.bidders}
+def read_unknown_changes(response: contact_notification_pb2.PropagateChangesResponse) -> frozenset[UUID]:
+    """Returns the changes that contact-notification does not know."""
+    return frozenset(map(UUID, response.unknown_change_ids))

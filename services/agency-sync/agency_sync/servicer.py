@@ -7,6 +7,7 @@ from agency_sync.operations.bidder_record import BidderStateRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import CardStateRecord
 from servicekit.context import Context
+from servicekit.messages import check_sha256, write_timestamp
 from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
 
 
@@ -44,3 +45,20 @@ class AgencySync(agency_sync_pb2_grpc.AgencySyncServicer):
             return agency_sync_pb2.ListPropagationsResponse()
         propagations = await self._listing.list_propagations(registration_id, request.agency)
         return agency_sync_pb2.ListPropagationsResponse(propagations=map(convert.write_propagation, propagations))
+
+    @override
+    async def ListPropagationsOfCard(
+        self, request: agency_sync_pb2.ListPropagationsOfCardRequest, context: Context
+    ) -> agency_sync_pb2.ListPropagationsOfCardResponse:
+        certificate_sha256 = check_sha256(request.certificate_sha256, "CERTIFICATE_SHA256_INVALID")
+        propagations, as_of = await self._listing.list_of_card((certificate_sha256, request.category), request.agency)
+        return agency_sync_pb2.ListPropagationsOfCardResponse(
+            propagations=map(convert.write_propagation, propagations), as_of=write_timestamp(as_of)
+        )
+
+    @override
+    async def GetPropagationProgress(
+        self, request: agency_sync_pb2.GetPropagationProgressRequest, context: Context
+    ) -> agency_sync_pb2.GetPropagationProgressResponse:
+        progress, next_batch_at = await self._listing.read_progress(request.agency)
+        return convert.write_progress(progress, next_batch_at)

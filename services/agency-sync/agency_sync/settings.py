@@ -9,5 +9,5 @@ PACKAGE = "agency_sync"
 class Settings(DatabaseSettings):
     """The settings, read from the environment."""
 
-    qualification_registry_endpoint: str
     certificate_registry_endpoint: str
+    contact_notification_endpoint: str

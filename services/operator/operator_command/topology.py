@@ -85,12 +85,12 @@ SERVICES = (
         has_history=True,
         mailed_secrets="opened",
     ),
-    Service("agency-sync", "agency_sync", ("internal", "agency"), ("qualification-registry", "certificate-registry")),
+    Service("agency-sync", "agency_sync", ("internal", "agency"), ("certificate-registry", "contact-notification")),
     Service(
         "front-door",
         "front_door",
         ("public",),
-        ("qualification-registry", "certificate-registry", "contact-notification"),
+        ("qualification-registry", "certificate-registry", "contact-notification", "agency-sync"),
         keeps_database=False,
     ),
 )

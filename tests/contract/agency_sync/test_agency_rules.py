@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from refusals.catalogue import explain
-from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from tests.support.example_profile import CITY, PREFECTURE, TOWN, VILLAGE, example_profile
 from tests.support.services.agency_sync import (
     RunningAgencySync,
     agency_registration,
@@ -48,7 +48,7 @@ async def sync(migrated_database: Callable[[str], str], tmp_path: Path) -> Async
     agencies = [agency.model_dump() | RULES[agency.code] for agency in example_profile().agencies]
     profile = example_profile(category={"search_fields": SEARCH_FIELDS}, agencies=agencies)
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, profile) as running:
-        running.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE, CITY, TOWN, VILLAGE]
+        await running.qualify(PREFECTURE, CITY, TOWN, VILLAGE)
         yield running
 
 
@@ -115,7 +115,7 @@ async def test_agency_that_asks_no_password_takes_a_card_without_one(sync: Runni
 
 
 async def test_bidder_without_qualification_is_told_so_first(sync: RunningAgencySync) -> None:
-    sync.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE]
+    await sync.qualify(PREFECTURE)
     registration_id = await sync.record(card_state(password=False, company=DIFFERENT))
     await sync.propagate()
     assert set((await sync.propagations(registration_id)).values()) == {("REFUSED", "BIDDER_NOT_QUALIFIED")}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
+from tests.support.example_profile import PREFECTURE, example_profile
 from tests.support.services.agency_sync import agency_registration, card_state, running_agency_sync
 from tests.support.statements import counted_statements
 from toroku.certificate.v1 import card_pb2
@@ -26,9 +26,8 @@ async def test_sixty_agencies_have_the_statements_and_calls_of_three(
     counts: dict[int, int] = {}
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, profile) as sync:
         for number in (FEW, MANY):
-            sync.qualification_registry.qualified[WORKS, BIDDER] = codes[:number]
+            await sync.qualify(*codes[:number])
             sync.certificate_registry.calls.clear()
-            sync.qualification_registry.calls.clear()
             state = card_state(agency=PREFECTURE)
             with counted_statements() as statements:
                 registration_id = await sync.record(state)
@@ -40,11 +39,12 @@ async def test_sixty_agencies_have_the_statements_and_calls_of_three(
                     )
                 state.version.number += 1
                 await sync.record(state)
-            calls = sync.certificate_registry.calls + sync.qualification_registry.calls
-            assert calls == {"PropagateRegistrations": 1, "ListQualifiedAgencies": 1}
+            assert sync.certificate_registry.calls == {"PropagateRegistrations": 1}
+            assert sync.contact_notification.calls == {}
             assert sync.certificate_registry.agencies_of(registration_id) == set(codes[1:number])
             done = [what for what, _ in (await sync.propagations(registration_id)).values() if what == "DONE"]
             assert len(done) == number - 1
             counts[number] = len(statements)
-    # Four record the registration, one claims its intention, three record what became of it, two record the state.
-    assert counts[FEW] == counts[MANY] == 4 + 1 + 3 + 2
+    # Four record the registration, one claims its intention, three record what became of it, two the state. Where
+    # agencies refuse the bidder, one more looks whether its state is still the one that it was judged by.
+    assert counts == {FEW: 4 + 1 + 3 + 1 + 2, MANY: 4 + 1 + 3 + 2}

@@ -7,18 +7,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from agency_sync.operations import propagate
+from agency_sync.operations import batches
 from agency_sync.store import intentions
 from refusals import Refusal
 from tests.support.example_profile import (
-    BIDDER,
     CITY,
     GOODS,
     OTHER_BIDDER,
     PREFECTURE,
     TOWN,
     VILLAGE,
-    WORKS,
     example_profile,
 )
 from tests.support.running_worker import running_worker
@@ -31,7 +29,7 @@ from toroku.certificate.v1 import card_pb2
 @pytest.fixture
 async def sync(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[RunningAgencySync]:
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, example_profile()) as running:
-        running.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE, CITY, VILLAGE]
+        await running.qualify(PREFECTURE, CITY, VILLAGE)
         yield running
 
 
@@ -54,12 +52,12 @@ async def test_own_agency_of_a_registration_is_not_requested(sync: RunningAgency
 async def test_agencies_of_a_later_qualification_follow_the_first_registration_at_one_of_them(
     sync: RunningAgencySync,
 ) -> None:
-    sync.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE]
+    await sync.qualify(PREFECTURE)
     card = card_state()
     await sync.record(card)
     await sync.propagate()
     assert not sync.certificate_registry.propagated
-    sync.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE, CITY, TOWN, VILLAGE]
+    await sync.qualify(PREFECTURE, CITY, TOWN, VILLAGE)
     await sync.propagate()
     assert not sync.certificate_registry.propagated, "nothing follows before the bidder registers its card"
     at_city = agency_registration(CITY)
@@ -76,7 +74,7 @@ async def test_agencies_of_a_later_qualification_follow_the_first_registration_a
 
 
 async def test_agency_that_does_not_offer_the_category_is_left_out(sync: RunningAgencySync) -> None:
-    sync.qualification_registry.qualified[GOODS, BIDDER] = [PREFECTURE, CITY, VILLAGE]
+    await sync.qualify(PREFECTURE, CITY, VILLAGE, category=GOODS)
     registration_id = await sync.record(card_state(category=GOODS))
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY}
@@ -110,7 +108,7 @@ async def test_officers_list_propagations(sync: RunningAgencySync) -> None:
 
 @pytest.mark.parametrize("registration_id", ["", "4711", "7d4f1c1e-52f4-4c6b-9d07-0f7a1f0d3c55"])
 async def test_unknown_registration_has_no_propagations(sync: RunningAgencySync, registration_id: str) -> None:
-    response = await sync.from_front_door.ListPropagations(
+    response = await sync.from_officer.ListPropagations(
         agency_sync_pb2.ListPropagationsRequest(registration_id=registration_id, agency=PREFECTURE)
     )
     assert not response.propagations
@@ -118,11 +116,19 @@ async def test_unknown_registration_has_no_propagations(sync: RunningAgencySync,
 
 async def test_registration_of_another_agency_has_no_propagations(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state(agency=CITY))
-    assert await sync.propagations(registration_id, agency=TOWN) == {}
-    assert await sync.propagations(registration_id, agency="") == {}
+    assert await sync.propagations(registration_id) == {}
     await sync.propagate()
-    assert await sync.propagations(registration_id, agency=TOWN) == {}
+    assert await sync.propagations(registration_id) == {}
     assert len(await sync.propagations(registration_id, agency=CITY)) == 3
+
+
+@pytest.mark.parametrize("agency", [CITY, "", "nowhere"])
+async def test_officer_lists_propagations_of_its_own_agency_alone(sync: RunningAgencySync, agency: str) -> None:
+    registration_id = await sync.record(card_state(agency=CITY))
+    with pytest.raises(Refusal, match="AGENCY_NOT_OWN"):
+        await sync.from_officer.ListPropagations(
+            agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id), agency=agency)
+        )
 
 
 @pytest.mark.requirement("SYN-05")
@@ -136,19 +142,13 @@ async def test_refused_propagation_has_its_reason(sync: RunningAgencySync) -> No
     assert (await sync.propagations(ids[1]))[CITY] == ("REFUSED", "REGISTRATION_UNKNOWN")
 
 
-async def test_batch_takes_one_call_per_category_and_one_to_propagate(sync: RunningAgencySync) -> None:
-    sync.qualification_registry.qualified[WORKS, OTHER_BIDDER] = [TOWN]
+async def test_batch_takes_one_call(sync: RunningAgencySync) -> None:
+    await sync.qualify(TOWN, bidder_id=OTHER_BIDDER)
     for _ in range(3):
         await sync.record(card_state())
         await sync.record(card_state(category=GOODS))
         await sync.record(card_state(bidder_id=OTHER_BIDDER))
     await sync.propagate()
-    assert sorted(
-        (request.category, list(request.bidder_ids)) for request in sync.qualification_registry.qualification_requests
-    ) == [
-        (GOODS, [BIDDER]),
-        (WORKS, [BIDDER, OTHER_BIDDER]),
-    ]
     (request,) = sync.certificate_registry.propagation_requests
     assert {propagation.agency: len(propagation.registration_ids) for propagation in request.agencies} == {
         CITY: 3,
@@ -232,13 +232,12 @@ async def test_two_workers_never_claim_the_same_intention(sync: RunningAgencySyn
     assert len(sync.certificate_registry.propagation_requests) == 1
 
 
-@pytest.mark.parametrize("peer", ["qualification_registry", "certificate_registry"])
-async def test_failing_registry_loses_nothing(sync: RunningAgencySync, peer: str) -> None:
+async def test_failing_registry_loses_nothing(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
-    getattr(sync, peer).failing = True
+    sync.certificate_registry.failing = True
     with pytest.raises(Refusal, match="INTERNAL_FAILURE"):
         await sync.propagate()
-    getattr(sync, peer).failing = False
+    sync.certificate_registry.failing = False
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
@@ -262,7 +261,7 @@ async def test_next_try_makes_up_for_a_lost_answer(sync: RunningAgencySync) -> N
 async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(connection, limit=500, duration=propagate.CLAIM)
+        await intentions.claim_open(connection, limit=500, duration=batches.CLAIM)
     await sync.propagate()
     assert sync.certificate_registry.agencies_of(registration_id) == set()
     await sync.end_claims()
@@ -273,7 +272,7 @@ async def test_batch_of_a_dead_worker_is_free_when_its_claim_expires(sync: Runni
 async def test_batch_stays_claimed_however_long_a_call_takes(
     sync: RunningAgencySync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(propagate, "RENEWAL", 0.01)
+    monkeypatch.setattr(batches, "RENEWAL", 0.01)
     await sync.record(card_state())
     entered, go_on = asyncio.Event(), asyncio.Event()
 
@@ -313,7 +312,7 @@ async def test_registrations_stay_at_their_agency_where_the_profile_says_so(
 ) -> None:
     profile = example_profile(propagation="none")
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, profile) as sync:
-        sync.qualification_registry.qualified[WORKS, BIDDER] = [CITY]
+        await sync.qualify(CITY)
         await sync.record(card_state())
         await sync.propagate()
         assert await sync.rows("SELECT * FROM intentions") == []
@@ -328,7 +327,7 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
     async def has_propagated() -> bool:
         return await sync.jobs_waiting() == 0
 
-    async with running_worker(sync.work, sync.dsn, propagations=1):
+    async with running_worker(sync.work, sync.dsn, propagations=1, changes=1):
         await wait_until(has_propagated, seconds=20)
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
@@ -336,7 +335,7 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
 async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_expired(sync: RunningAgencySync) -> None:
     registration_id = await sync.record(card_state())
     async with sync.database.transaction() as connection:
-        await intentions.claim_open(connection, limit=500, duration=propagate.CLAIM)
+        await intentions.claim_open(connection, limit=500, duration=batches.CLAIM)
 
     async def has_no_job() -> bool:
         return await sync.jobs_waiting() == 0
@@ -344,7 +343,7 @@ async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_exp
     async def has_propagated() -> bool:
         return sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
-    async with running_worker(sync.work, sync.dsn, propagations=1):
+    async with running_worker(sync.work, sync.dsn, propagations=1, changes=1):
         # The dead worker's job is run again while the claim lasts, and finds nothing to do.
         await wait_until(has_no_job, seconds=20)
         await sync.end_claims()

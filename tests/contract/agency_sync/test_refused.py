@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from refusals import Refusal
-from tests.support.example_profile import BIDDER, CITY, GOODS, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from refusals import Code, Refusal
+from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
 from tests.support.services.agency_sync import RunningAgencySync, card_state, running_agency_sync
 from toroku.certificate.v1 import card_state_pb2
 
@@ -21,7 +21,7 @@ WAITING = (
 async def sync(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[RunningAgencySync]:
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, example_profile()) as running:
         for category in (WORKS, GOODS):
-            running.qualification_registry.qualified[category, BIDDER] = [PREFECTURE, CITY, TOWN, VILLAGE]
+            await running.qualify(PREFECTURE, CITY, TOWN, VILLAGE, category=category)
         yield running
 
 
@@ -73,8 +73,26 @@ async def test_more_states_than_a_message_may_have_are_refused(sync: RunningAgen
     assert await sync.rows("SELECT count(*) FROM card_states") == [(0,)]
 
 
+def refuse_category(sync: RunningAgencySync, category: str) -> set[str]:
+    """Has certificate-registry refuse requests with registrations of a category; returns those it does not know."""
+    unknown = {category}
+
+    async def refuse() -> None:
+        requested = {
+            registration_id
+            for agency in sync.certificate_registry.propagation_requests[-1].agencies
+            for registration_id in agency.registration_ids
+        }
+        rows = await sync.rows("SELECT registration_id, category FROM intentions")
+        if any(str(registration_id) in requested and of in unknown for registration_id, of in rows):
+            raise Refusal("CATEGORY_UNKNOWN", Code.INVALID_ARGUMENT, {"category": category})
+
+    sync.certificate_registry.before_answer = refuse
+    return unknown
+
+
 async def test_category_that_a_registry_does_not_know_stops_no_other_and_is_shown(sync: RunningAgencySync) -> None:
-    sync.qualification_registry.unknown_categories = {GOODS}
+    unknown = refuse_category(sync, GOODS)
     good = [await sync.record(card_state()) for _ in range(4)]
     bad = await sync.record(card_state(category=GOODS))
     good += [await sync.record(card_state()) for _ in range(4)]
@@ -84,11 +102,11 @@ async def test_category_that_a_registry_does_not_know_stops_no_other_and_is_show
     assert await sync.propagations(bad) == dict.fromkeys((CITY, TOWN), ("PLANNED", "PROPAGATION_POSTPONED"))
     assert await sync.rows(WAITING) == [(1, "CATEGORY_UNKNOWN", True)]
     # It waits alone: fresh ones do not share its batch, and it is not asked for before it is due.
-    calls = sync.qualification_registry.calls["ListQualifiedAgencies"]
+    calls = sync.certificate_registry.calls["PropagateRegistrations"]
     fresh = await sync.record(card_state())
     await sync.propagate()
     assert await sync.propagations(fresh) == DONE
-    assert sync.qualification_registry.calls["ListQualifiedAgencies"] == calls + 1
+    assert sync.certificate_registry.calls["PropagateRegistrations"] == calls + 1
     # Its wait grows, and a time that is further ahead than any wait counts as due.
     await sync.execute(
         "UPDATE intentions SET refusals = 40, due_at = now() + interval '30 days' WHERE refused_for <> ''"
@@ -96,18 +114,11 @@ async def test_category_that_a_registry_does_not_know_stops_no_other_and_is_show
     await sync.propagate()
     assert await sync.rows(WAITING) == [(41, "CATEGORY_UNKNOWN", True)]
     # Once the registry knows the category it is propagated like any other.
-    sync.qualification_registry.unknown_categories.clear()
+    unknown.clear()
     await sync.execute("UPDATE intentions SET due_at = now()")
     await sync.propagate()
     assert await sync.propagations(bad) == dict.fromkeys((CITY, TOWN), ("DONE", ""))
     assert await sync.rows(WAITING) == []
-
-
-async def test_category_that_nobody_knows_is_shown_at_the_own_agency(sync: RunningAgencySync) -> None:
-    sync.qualification_registry.unknown_categories = {"gone"}
-    registration_id = await sync.record(card_state(category="gone"))
-    await sync.propagate()
-    assert await sync.propagations(registration_id) == {PREFECTURE: ("PLANNED", "PROPAGATION_POSTPONED")}
 
 
 async def test_registry_that_fails_for_all_leaves_the_batch_free(sync: RunningAgencySync) -> None:

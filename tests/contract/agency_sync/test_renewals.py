@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from refusals import Refusal
-from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from tests.support.example_profile import CITY, PREFECTURE, TOWN, VILLAGE, example_profile
 from tests.support.services.agency_sync import (
     RunningAgencySync,
     agency_registration,
@@ -31,7 +31,7 @@ BY_RENEWAL = card_pb2.REGISTRATION_ORIGIN_RENEWAL
 async def sync(migrated_database: Callable[[str], str], tmp_path: Path) -> AsyncIterator[RunningAgencySync]:
     """The service on an empty database; the bidder is qualified at all four agencies."""
     async with running_agency_sync(migrated_database("agency_sync"), tmp_path, example_profile()) as running:
-        running.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE, CITY, TOWN, VILLAGE]
+        await running.qualify(PREFECTURE, CITY, TOWN, VILLAGE)
         yield running
 
 
@@ -117,7 +117,7 @@ async def test_renewal_that_stays_here_goes_nowhere(sync: RunningAgencySync) -> 
 
 async def test_agency_judges_the_new_card_by_its_own_rule(sync: RunningAgencySync) -> None:
     renewal = await _prepare(sync, CITY, TOWN)
-    sync.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE, CITY]
+    await sync.qualify(PREFECTURE, CITY)
     await sync.record(renewal.old(3, at=[CITY, TOWN], replaced=True), renewal.new())
     await sync.propagate()
     assert _requested(sync, renewal.new_id) == {CITY}

@@ -1,6 +1,6 @@
 """The store of agency-sync against a real PostgreSQL: what each change guarantees its caller."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -21,7 +21,7 @@ from agency_sync.domain.card_state import (
 )
 from agency_sync.domain.intention import Intention, IntentionState, KeptIntention
 from agency_sync.domain.propagation import Propagation, PropagationState
-from agency_sync.store import card_states, intentions, propagations
+from agency_sync.store import card_states, intentions, listed_intentions, propagations
 from servicekit.database import Database
 from servicekit.statements import Statement
 from servicekit.versions import Version
@@ -59,19 +59,19 @@ async def open_intention(database: Database, *, at: datetime = NOW) -> KeptInten
     opened = KeptIntention(registration_id, state.key, "city", 1, IntentionState.OPEN)
     async with database.transaction() as connection:
         assert await card_states.replace_states(connection, [state]) == {state.key: None}
-        await intentions.open_intentions(connection, [opened], now=at)
+        await intentions.open_intentions(connection, [opened], now=at, planned_at=at)
     return opened
 
 
 async def claim_all(database: Database) -> list[Intention]:
     async with database.transaction() as connection:
-        claimed, _ = await intentions.claim_open(connection, limit=500, duration=CLAIM)
-    return list(claimed)
+        batch = await intentions.claim_open(connection, limit=500, duration=CLAIM)
+    return list(batch.intentions)
 
 
 async def state_of(database: Database, registration_id: UUID) -> IntentionState | None:
     async with database.read() as connection:
-        intention = await intentions.find_intention(connection, registration_id, "city")
+        intention = await listed_intentions.find_intention(connection, registration_id, "city")
     return None if intention is None else intention.state
 
 
@@ -80,8 +80,8 @@ async def claim(database: Database, *, after: timedelta = timedelta(0), limit: i
     async with database.transaction() as connection:
         if after:
             await connection.change(AGE_CLAIMS, duration=after)
-        claimed, _ = await intentions.claim_open(connection, limit=limit, duration=CLAIM)
-    return [intention.registration_id for intention in claimed]
+        batch = await intentions.claim_open(connection, limit=limit, duration=CLAIM)
+    return [intention.registration_id for intention in batch.intentions]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_claim_by_a_clock_that_was_a_month_ahead_holds_nobody_up(database:
 async def test_intention_that_another_transaction_claims_is_skipped_without_waiting(database: Database) -> None:
     await open_intention(database)
     async with database.transaction() as connection:
-        assert len((await intentions.claim_open(connection, limit=500, duration=CLAIM))[0]) == 1
+        assert len((await intentions.claim_open(connection, limit=500, duration=CLAIM)).intentions) == 1
         assert await claim(database) == []
 
 
@@ -154,29 +154,22 @@ async def test_refused_intention_is_claimed_alone_when_no_other_is_free(database
     refused, *fresh = [await open_intention(database, at=NOW - timedelta(hours=number)) for number in (9, 2, 1)]
     claimed = {intention.registration_id: intention for intention in await claim_all(database)}
     async with database.transaction() as connection:
+
+        async def claim_some(limit: int) -> tuple[Sequence[Intention], bool]:
+            batch = await intentions.claim_open(connection, limit=limit, duration=CLAIM)
+            return batch.intentions, batch.may_have_more
+
         await intentions.postpone(connection, claimed[refused.registration_id], "INTERNAL_FAILURE")
         await intentions.release(connection, [claimed[each.registration_id] for each in fresh])
-        assert await intentions.claim_open(connection, limit=1, duration=CLAIM) == (
-            [claimed[fresh[0].registration_id]],
-            True,
-        )
+        assert await claim_some(1) == ([claimed[fresh[0].registration_id]], True)
         # It is not due yet.
-        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == (
-            [claimed[fresh[1].registration_id]],
-            False,
-        )
-        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == ([], False)
+        assert await claim_some(2) == ([claimed[fresh[1].registration_id]], False)
+        assert await claim_some(2) == ([], False)
         await intentions.release(connection, [claimed[fresh[0].registration_id]])
         await connection.execute("UPDATE intentions SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL")
-        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == (
-            [claimed[fresh[0].registration_id]],
-            True,
-        )
-        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == (
-            [replace(claimed[refused.registration_id], was_refused=True)],
-            True,
-        )
-        assert await intentions.claim_open(connection, limit=2, duration=CLAIM) == ([], False)
+        assert await claim_some(2) == ([claimed[fresh[0].registration_id]], True)
+        assert await claim_some(2) == ([replace(claimed[refused.registration_id], was_refused=True)], True)
+        assert await claim_some(2) == ([], False)
 
 
 async def test_released_intention_can_be_claimed_at_once(database: Database) -> None:
@@ -191,7 +184,7 @@ async def test_intention_that_was_opened_anew_is_not_closed(database: Database) 
     opened = await open_intention(database)
     carried_out = await claim_all(database)
     async with database.transaction() as connection:
-        await intentions.open_intentions(connection, [replace(opened, epoch=2)], now=NOW)
+        await intentions.open_intentions(connection, [replace(opened, epoch=2)], now=NOW, planned_at=NOW)
         await intentions.close(connection, carried_out, now=NOW)
     assert await claim(database) == [opened.registration_id]
 
@@ -227,8 +220,8 @@ async def test_intention_waits_unless_its_card_has_a_newer_state(database: Datab
 async def test_intention_of_another_agency_is_not_found(database: Database) -> None:
     opened = await open_intention(database)
     async with database.read() as connection:
-        assert await intentions.find_intention(connection, opened.registration_id, "town") is None
-        assert await intentions.find_intention(connection, uuid4(), "city") is None
+        assert await listed_intentions.find_intention(connection, opened.registration_id, "town") is None
+        assert await listed_intentions.find_intention(connection, uuid4(), "city") is None
 
 
 async def test_propagation_that_is_done_stays_done(database: Database) -> None:
@@ -239,7 +232,7 @@ async def test_propagation_that_is_done_stays_done(database: Database) -> None:
         await propagations.record_propagations(connection, [late], now=NOW)
         await propagations.record_propagations(connection, [done], now=NOW)
         await propagations.record_propagations(connection, [late], now=NOW)
-        assert await propagations.list_propagations(connection, opened.registration_id) == [done]
+        assert await propagations.list_propagations(connection, [opened.registration_id]) == [done]
 
 
 async def test_empty_batch_is_no_error(database: Database) -> None:
@@ -248,7 +241,7 @@ async def test_empty_batch_is_no_error(database: Database) -> None:
         await intentions.close(connection, [], now=NOW)
         await intentions.wait(connection, [])
         await intentions.change_states(connection, [], now=NOW)
-        await intentions.open_intentions(connection, [], now=NOW)
+        await intentions.open_intentions(connection, [], now=NOW, planned_at=NOW)
         await propagations.forget_propagations(connection, [])
         assert await card_states.replace_states(connection, []) == {}
         assert await intentions.lock_by_card(connection, []) == []

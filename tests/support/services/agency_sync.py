@@ -1,6 +1,6 @@
 """agency-sync in this process with its callers, its database and the two registries that it calls."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,25 +14,29 @@ from psycopg.rows import tuple_row
 from sqlalchemy import text
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
-from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.adapters.contact_notification import ContactNotification
+from agency_sync.domain.contact_owner import ContactOwnerState
 from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.domain.schedule import Schedule
 from agency_sync.jobs import register_tasks
+from agency_sync.operations.batches import Batches
 from agency_sync.operations.bidder_record import BidderStateRecord
+from agency_sync.operations.change_propagation import ChangePlanning, ChangeRun
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
-from instance_profile.model import Profile, Propagation
+from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
 from servicekit.statements import Statement
-from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
+from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
-from tests.support.peers.qualification_registry import QualificationRegistryPeer
+from tests.support.peers.propagated_changes import PropagatedChangesPeer
 from toroku.agencysync.v1 import agency_sync_pb2, propagation_pb2
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import card_pb2, card_state_pb2, certificate_registry_pb2
@@ -40,20 +44,22 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
 )
-from toroku.event.v1.version_pb2 import Version
-from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2, qualification_registry_pb2
-from toroku.qualification.v1.qualification_registry_pb2_grpc import (
-    QualificationRegistryStub,
-    add_QualificationRegistryServicer_to_server,
+from toroku.contact.v1 import contact_notification_pb2
+from toroku.contact.v1.contact_notification_pb2_grpc import (
+    ContactNotificationStub,
+    add_ContactNotificationServicer_to_server,
 )
+from toroku.event.v1.version_pb2 import Version
+from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2
 
 if TYPE_CHECKING:
     from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncAsyncStub
 
 SERVICE = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
 CARD_REGISTRY = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
-BIDDER_REGISTRY = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
+CONTACTS = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
+EVERYWHERE = (PREFECTURE, CITY, TOWN, VILLAGE)
 
 
 def agency_registration(
@@ -119,8 +125,11 @@ def bidder_state(
     status: bidder_state_pb2.BidderStatus.ValueType = bidder_state_pb2.BIDDER_STATUS_ACTIVE,
     suspended_agencies: Sequence[str] = (),
     approved_cards: Sequence[bidder_state_pb2.ApprovedCard] = (),
+    qualified_at: Sequence[str] = EVERYWHERE,
+    qualified: Sequence[bidder_state_pb2.QualifiedPeriod] = (),
+    reviews: Sequence[bidder_state_pb2.CompanyReview] = (),
 ) -> bidder_state_pb2.BidderState:
-    """The state of a bidder at a version."""
+    """The state of a bidder at a version; it is qualified at `qualified_at` without an end, or in these periods."""
     return bidder_state_pb2.BidderState(
         bidder_id=bidder_id,
         category=category,
@@ -128,6 +137,8 @@ def bidder_state(
         status=status,
         suspended_agencies=suspended_agencies,
         approved_cards=approved_cards,
+        qualified=qualified or [bidder_state_pb2.QualifiedPeriod(agencies=sorted(qualified_at))],
+        reviews=reviews,
     )
 
 
@@ -138,13 +149,17 @@ class RunningAgencySync:
     dsn: str
     database: Database
     certificate_registry: CertificateRegistryPeer
-    qualification_registry: QualificationRegistryPeer
+    contact_notification: PropagatedChangesPeer
     from_certificate_registry: "AgencySyncAsyncStub"
     from_qualification_registry: "AgencySyncAsyncStub"
     from_front_door: "AgencySyncAsyncStub"
     from_officer: "AgencySyncAsyncStub"
+    # By agency.
+    officers: "Mapping[str, AgencySyncAsyncStub]"
     work: jobs.Work
     now: list[datetime]
+    planning: ChangePlanning
+    qualifications: int = 0
 
     async def end_claims(self) -> None:
         """Has all claims end now."""
@@ -168,13 +183,29 @@ class RunningAgencySync:
             agency_sync_pb2.RecordBidderStatesRequest(bidder_states=states)
         )
 
+    async def qualify(self, *agencies: str, bidder_id: str = BIDDER, category: str = WORKS) -> None:
+        """Has a bidder qualified at these agencies from now on, by a state lower than any of `bidder_state`."""
+        self.qualifications += 1
+        await self.record_bidders(
+            bidder_state(self.qualifications, epoch=0, bidder_id=bidder_id, category=category, qualified_at=agencies)
+        )
+
+    async def plan_changes(self, *owners: ContactOwnerState) -> None:
+        """Has the changes planned that states of contacts' owners name."""
+        async with self.database.transaction() as connection:
+            await self.planning.open_changes(connection, owners)
+
     async def propagate(self) -> None:
-        """Runs the worker's task now."""
+        """Runs the worker's task for registrations and renewals now."""
         await self.work.tasks["propagate"][0]({})
 
+    async def propagate_changes(self) -> None:
+        """Runs the worker's task for changes now."""
+        await self.work.tasks["propagate_changes"][0]({})
+
     async def propagations(self, registration_id: UUID, agency: str = PREFECTURE) -> dict[str, tuple[str, str]]:
-        """Returns state and reason by agency, as the front door reads them for a registration at an agency."""
-        response = await self.from_front_door.ListPropagations(
+        """Returns state and reason by agency, as an officer of the agency reads them."""
+        response = await self.officers[agency].ListPropagations(
             agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id), agency=agency)
         )
         return {
@@ -207,7 +238,7 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
     """Runs the service on an empty database."""
     authority = Authority(folder, profile.id)
     cards = CertificateRegistryPeer()
-    bidders = QualificationRegistryPeer()  # type: ignore[abstract]  # It implements only RPCs that others call.
+    contacts = PropagatedChangesPeer()  # type: ignore[abstract]  # It implements only the RPC that this service calls.
     clock = [MORNING]
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(dsn, pool=4))
@@ -222,11 +253,11 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
                         instance=profile.id,
                     )
                 ),
-                qualification_registry=await stack.enter_async_context(
+                contact_notification=await stack.enter_async_context(
                     serving(
                         authority,
-                        "qualification-registry",
-                        {BIDDER_REGISTRY: partial(add_QualificationRegistryServicer_to_server, bidders)},
+                        "contact-notification",
+                        {CONTACTS: partial(add_ContactNotificationServicer_to_server, contacts)},
                         instance=profile.id,
                     )
                 ),
@@ -236,25 +267,33 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
         async def read_time(_: Connection) -> datetime:
             return clock[0]
 
-        offering = list_rules_by_category(profile)
+        offering, schedule = list_rules_by_category(profile), Schedule.of(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
                 database=database,
                 clock=read_time,
-                propagates=profile.propagation is Propagation.AT_ONCE,
+                schedule=schedule,
                 offering=offering,
             ),
             bidder_state_record=BidderStateRecord(database=database),
-            listing=PropagationListing(database=database, offering=offering),
+            listing=PropagationListing(database=database, clock=read_time, schedule=schedule, offering=offering),
         )
+        of_registrations, of_changes = [
+            Batches(database=database, clock=lambda _: clock[0], schedule=schedule, of_changes=are_changes)
+            for are_changes in (False, True)
+        ]
         propagation = PropagationRun(
             database=database,
             clock=read_time,
+            batches=of_registrations,
             offering=offering,
             certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
-            qualification_registry=QualificationRegistry(
-                peers.stub("qualification-registry", QualificationRegistryStub)
-            ),
+        )
+        changes = ChangeRun(
+            database=database,
+            clock=read_time,
+            batches=of_changes,
+            contact_notification=ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
         )
         services = {SERVICE: partial(add_AgencySyncServicer_to_server, servicer)}
         callers = {
@@ -263,21 +302,24 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             "from_qualification_registry": authority.service("qualification-registry"),
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
+        callers |= {agency: authority.enrol(f"{agency}/jiro", "registration") for agency in EVERYWHERE}
         stubs = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
             )
             for name, files in callers.items():
-                if (name == "from_officer") == (listener is ListenerKind.AGENCY):
+                if (name == "from_officer" or name in EVERYWHERE) == (listener is ListenerKind.AGENCY):
                     caller = await stack.enter_async_context(calling(files, agency_sync=address))
                     stubs[name] = caller.stub("agency-sync", AgencySyncStub)
         yield RunningAgencySync(
             dsn=dsn,
             database=database,
             certificate_registry=cards,
-            qualification_registry=bidders,
-            work=register_tasks(propagation=propagation),
+            contact_notification=contacts,
+            work=register_tasks(propagation=propagation, changes=changes),
+            planning=ChangePlanning(schedule=schedule),
             now=clock,
-            **stubs,
+            officers={agency: stubs.pop(agency) for agency in EVERYWHERE},
+            **stubs,  # type: ignore[arg-type]  # All are stubs.
         )

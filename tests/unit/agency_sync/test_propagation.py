@@ -274,8 +274,16 @@ def test_void_intention_is_refused_at_every_other_agency() -> None:
 def test_recorded_propagation_replaces_the_planned_one(state: IntentionState, reason: str) -> None:
     registration_id = uuid4()
     done = Propagation(registration_id, "city", PropagationState.DONE, "", uuid4(), NOW)
-    planned = ListedIntention(agency="prefecture", category="works", state=state, planned_at=NOW, refused_for="")
-    shown = add_planned(registration_id, [done], intention=planned, offering=OFFERING)
+    planned = ListedIntention(
+        registration_id=registration_id,
+        agency="prefecture",
+        category="works",
+        state=state,
+        planned_at=NOW,
+        made_at=NOW,
+        refused_for="",
+    )
+    shown = add_planned([done], intention=planned, offering=OFFERING)
     assert [(propagation.agency, propagation.state, propagation.reason) for propagation in shown] == [
         ("city", "done", ""),
         ("town", "planned", reason),
@@ -284,6 +292,12 @@ def test_recorded_propagation_replaces_the_planned_one(state: IntentionState, re
 
 def test_nothing_is_planned_once_the_intention_is_done() -> None:
     finished = ListedIntention(
-        agency="prefecture", category="works", state=IntentionState.DONE, planned_at=NOW, refused_for=""
+        registration_id=uuid4(),
+        agency="prefecture",
+        category="works",
+        state=IntentionState.DONE,
+        planned_at=NOW,
+        made_at=NOW,
+        refused_for="",
     )
-    assert add_planned(uuid4(), [], intention=finished, offering=OFFERING) == []
+    assert add_planned([], intention=finished, offering=OFFERING) == []

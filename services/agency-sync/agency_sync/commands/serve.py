@@ -3,13 +3,13 @@
 from functools import partial
 
 from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.domain.schedule import Schedule
 from agency_sync.operations.bidder_record import BidderStateRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.servicer import AgencySync
 from agency_sync.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
-from instance_profile.model import Propagation
 from officers.directory import StoredOfficers
 from officers.servicer import offer_directory
 from servicekit import schema, server
@@ -31,16 +31,16 @@ async def run() -> None:
         Database.of(settings) as database,
         keep_refreshed(metrics, database),
     ):
-        offering = list_rules_by_category(profile)
+        offering, schedule = list_rules_by_category(profile), Schedule.of(profile)
         servicer = AgencySync(
             card_state_record=CardStateRecord(
                 database=database,
                 clock=read_time,
-                propagates=profile.propagation is Propagation.AT_ONCE,
+                schedule=schedule,
                 offering=offering,
             ),
             bidder_state_record=BidderStateRecord(database=database),
-            listing=PropagationListing(database=database, offering=offering),
+            listing=PropagationListing(database=database, clock=read_time, schedule=schedule, offering=offering),
         )
         await server.serve(
             server.build_private_listeners(settings),

@@ -1,25 +1,28 @@
-"""The command worker: propagates registrations."""
+"""The command worker: propagates registrations, renewals and changes."""
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
-from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.adapters.contact_notification import ContactNotification
 from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.domain.schedule import Schedule
 from agency_sync.jobs import register_tasks
 from agency_sync.metrics import PropagationMetrics
+from agency_sync.operations.batches import Batches
+from agency_sync.operations.change_propagation import CHANGES_QUEUE, ChangeRun
 from agency_sync.operations.propagate import PROPAGATIONS_QUEUE, PropagationRun
 from agency_sync.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
 from servicekit.clients import Peers
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
-from servicekit.database_clock import read_time
+from servicekit.database_clock import find_time, read_time
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from servicekit.worker import work_until_stopped
 from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
-from toroku.qualification.v1.qualification_registry_pb2_grpc import QualificationRegistryStub
+from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 
 # Jobs of each queue that one worker runs at the same time.
-CONCURRENCY = {PROPAGATIONS_QUEUE: 2}
+CONCURRENCY = {PROPAGATIONS_QUEUE: 2, CHANGES_QUEUE: 1}
 
 
 async def run() -> None:
@@ -31,25 +34,33 @@ async def run() -> None:
     peers = Peers(
         CertificateFiles(settings.certificate, settings.private_key, settings.services_ca),
         {
-            "qualification-registry": settings.qualification_registry_endpoint,
             "certificate-registry": settings.certificate_registry_endpoint,
+            "contact-notification": settings.contact_notification_endpoint,
         },
     )
     async with (
         Metrics.open(SERVICE, settings, component="worker") as metrics,
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
+        of_registrations, of_changes = [
+            Batches(database=database, clock=find_time, schedule=Schedule.of(profile), of_changes=are_changes)
+            for are_changes in (False, True)
+        ]
         propagation = PropagationRun(
             database=database,
             clock=read_time,
+            batches=of_registrations,
             offering=list_rules_by_category(profile),
             certificate_registry=CertificateRegistry(peers.stub("certificate-registry", CertificateRegistryStub)),
-            qualification_registry=QualificationRegistry(
-                peers.stub("qualification-registry", QualificationRegistryStub)
-            ),
+        )
+        changes = ChangeRun(
+            database=database,
+            clock=read_time,
+            batches=of_changes,
+            contact_notification=ContactNotification(peers.stub("contact-notification", ContactNotificationStub)),
         )
         await work_until_stopped(
-            register_tasks(propagation=propagation),
+            register_tasks(propagation=propagation, changes=changes),
             package=PACKAGE,
             settings=settings,
             database=database,

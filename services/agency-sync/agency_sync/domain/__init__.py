@@ -2,8 +2,11 @@
 
 card_state    the state of a card, as certificate-registry reports it
 bidder_state  the state of a bidder, and what is judged again by a newer one
-intention     the intentions to propagate registrations and renewals: to which agencies, and when
+contact_owner the state of a contact's owner, and the changes that it plans
+schedule      when an instance propagates
+intention     the intentions to propagate registrations, renewals and changes: to which agencies, and when
 intention_changes what the new states of cards do to intentions
+change_propagation at which agencies a change counts now
 propagation   to which agencies a registration is propagated, and the result at each of them
 offers        the profile's settings: what each agency asks of a card, when registrations are propagated
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -15,6 +16,30 @@ BIDDER_SUSPENDED = "BIDDER_SUSPENDED"
 COMPANY_NEEDS_OFFICER = "COMPANY_NEEDS_OFFICER"
 HOLDER_NEEDS_OFFICER = "HOLDER_NEEDS_OFFICER"
 JUDGED_BY_BIDDER = frozenset({BIDDER_SUSPENDED, COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER})
+# Also decided by the bidder's state, but not judged again by a newer one: who is qualified at further agencies later
+# registers at one of them, and the others follow that registration (SYN-03).
+NOT_QUALIFIED = "BIDDER_NOT_QUALIFIED"
+
+
+@dataclass(frozen=True, slots=True)
+class QualifiedPeriod:
+    """A period in which a bidder is qualified at some agencies: from `begins`, until before `ends`; None is open."""
+
+    begins: datetime | None
+    ends: datetime | None
+    agencies: Set[str]
+
+    def contains(self, now: datetime) -> bool:
+        """Returns whether an instant is in it."""
+        return (self.begins is None or self.begins <= now) and (self.ends is None or now < self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyReview:
+    """A review of changed company data at some agencies; a card that registered since it began is new (QUA-08)."""
+
+    began_at: datetime
+    agencies: Set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +64,11 @@ class BidderState:
     # The agencies that suspended it for themselves.
     suspended_agencies: Set[str]
     approved_cards: Sequence[ApprovedCard]
+    # In this term and in the next.
+    qualified: Sequence[QualifiedPeriod]
+    reviews: Sequence[CompanyReview]
+    # Whether it has ended; it is qualified nowhere then.
+    is_ended: bool = False
 
     @property
     def key(self) -> BidderKey:
@@ -48,6 +78,12 @@ class BidderState:
     def is_suspended_at(self, agency: str) -> bool:
         """Returns whether it is suspended at an agency, by it or in the whole instance."""
         return self.is_suspended or agency in self.suspended_agencies
+
+    def list_qualified_agencies(self, now: datetime) -> Set[str]:
+        """Returns the agencies at which it is qualified at an instant."""
+        if self.is_ended:
+            return frozenset()
+        return frozenset(agency for period in self.qualified if period.contains(now) for agency in period.agencies)
 
     def has_approved_company(self, agency: str, certificate_sha256: bytes) -> bool:
         """Returns whether an agency's officer approved the company of a card."""
@@ -77,6 +113,8 @@ class HeldIntention:
     # Whether the card and its registration are good, by the state that is kept of them.
     is_card_good: bool
     is_waiting: bool
+    # Whether it waits for the first state of its bidder.
+    is_bidder_awaited: bool
     # The reasons of `JUDGED_BY_BIDDER` by which further agencies refused it.
     refused: Mapping[str, str]
 
@@ -103,8 +141,9 @@ def select_newest_bidders(states: Iterable[BidderState]) -> Mapping[BidderKey, B
 def judge_again(held: Iterable[HeldIntention], states: Mapping[BidderKey, BidderState]) -> JudgedAgain:
     """Returns what the new states of bidders do to their intentions.
 
-    One that waited for the end of a suspension is open again when it has ended at the registration's agency; one that
-    is done, when an agency that refused it for a suspension has ended that, or an officer there approved the card.
+    One that waited for the first state of its bidder is open with it. One that waited for the end of a suspension is
+    open again when it has ended at the registration's agency; one that is done, when an agency that refused it for a
+    suspension has ended that, or an officer there approved the card.
     """
     opened: list[UUID] = []
     forgotten: list[tuple[UUID, str]] = []
@@ -112,7 +151,8 @@ def judge_again(held: Iterable[HeldIntention], states: Mapping[BidderKey, Bidder
     for intention in held:
         state = states[intention.bidder]
         lifted = [agency for agency in intention.refused if _is_lifted(intention, agency, state)]
-        if state.is_suspended_at(intention.agency) or not (intention.is_waiting or lifted):
+        is_held = state.is_suspended_at(intention.agency) and not intention.is_bidder_awaited
+        if is_held or not (intention.is_waiting or lifted):
             continue
         if intention.is_card_good:
             opened.append(intention.registration_id)

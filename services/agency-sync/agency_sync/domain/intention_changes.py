@@ -13,7 +13,7 @@ from agency_sync.domain.card_state import (
     Origin,
     RegistrationState,
 )
-from agency_sync.domain.intention import IntentionKind, IntentionState, KeptIntention
+from agency_sync.domain.intention import IntentionKind, IntentionState, KeptIntention, judge_change
 
 _KINDS = {Origin.CONTRACTOR: IntentionKind.REGISTRATION, Origin.RENEWAL: IntentionKind.RENEWAL}
 _KEPT_AWAY = (RegistrationState.GOOD, RegistrationState.SUSPENDED)
@@ -90,10 +90,14 @@ def _judge_card(
             judged[registration.registration_id] = _Judged(opened, intention, is_opened=True)
         elif intention is not None and intention.state is not IntentionState.DONE:
             judged[registration.registration_id] = _Judged(replace(intention, state=wanted), intention, is_opened=False)
-    # The registration of an earlier binding, which ended.
     for intention in remaining.values():
-        ended = replace(intention, state=IntentionState.DONE)
-        judged[intention.registration_id] = _Judged(ended, intention, is_opened=False)
+        # The registration of an earlier binding has ended.
+        wanted = IntentionState.DONE
+        if intention.kind is IntentionKind.CHANGE and intention.state is not IntentionState.DONE:
+            wanted = judge_change(
+                state.registrations, intention.agency, is_live=state.is_live, is_suspended=state.is_suspended
+            )
+        judged[intention.registration_id] = _Judged(replace(intention, state=wanted), intention, is_opened=False)
     return judged
 
 

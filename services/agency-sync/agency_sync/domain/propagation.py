@@ -1,7 +1,7 @@
-"""To which agencies a registration is propagated, and the result at each of them."""
+"""To which agencies a registration or change is propagated, and the result at each of them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -12,9 +12,17 @@ from agency_sync.domain.bidder_state import (
     COMPANY_NEEDS_OFFICER,
     HOLDER_NEEDS_OFFICER,
     JUDGED_BY_BIDDER,
+    NOT_QUALIFIED,
 )
 from agency_sync.domain.card_state import CompanyComparison, HolderComparison, Proven, RegistrationState
-from agency_sync.domain.intention import Intention, IntentionKind, IntentionState, KeptIntention, ListedIntention
+from agency_sync.domain.intention import (
+    BIDDER_AWAITED,
+    Intention,
+    IntentionKind,
+    IntentionState,
+    KeptIntention,
+    ListedIntention,
+)
 from agency_sync.domain.offers import AgencyRule, Offering
 from instance_profile.model import CompanyMatch, HolderRule
 
@@ -39,10 +47,27 @@ class Propagation:
     # The card's registration at that agency, where the propagation is done.
     target_id: UUID | None
     updated_at: datetime
+    kind: IntentionKind = IntentionKind.REGISTRATION
+    # When it is carried out, while it is planned.
+    planned_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropagationProgress:
+    """How far everything is that an agency's contractors did, in acts; `refused` in further agencies that refused one.
+
+    `done` and `refused` are of the last 24 hours; `running_since` is None while no batch runs.
+    """
+
+    running_since: datetime | None
+    planned: int
+    due: int
+    waiting: int
+    done: int
+    refused: int
 
 
 # The words of these reasons have no other placeholder than the agency's name, since no message carries a value.
-NOT_QUALIFIED = "BIDDER_NOT_QUALIFIED"
 PASSWORD_NOT_PROVEN = "PASSWORD_NOT_PROVEN"  # noqa: S105  # a reason
 COMPANY_DIFFERS = "COMPANY_DIFFERS_FROM_CARD"
 CARD_NOT_GOOD = "CARD_NOT_GOOD"
@@ -194,7 +219,8 @@ def select_answered(intentions: Iterable[Intention], plan: Plan, answers: Mappin
 
 def select_judged_by_bidder(intentions: Iterable[Intention], plan: Plan) -> Sequence[Intention]:
     """Returns those of the intentions that the state of their bidder decided about at some agency of the plan."""
-    judged = {pair[0] for pair, answer in plan.settled.items() if answer.reason in JUDGED_BY_BIDDER}
+    by_bidder = JUDGED_BY_BIDDER | {NOT_QUALIFIED}
+    judged = {pair[0] for pair, answer in plan.settled.items() if answer.reason in by_bidder}
     return [intention for intention in intentions if intention.registration_id in judged]
 
 
@@ -240,34 +266,47 @@ def refuse_void(
         if intention.state is IntentionState.DONE
         for rule in offering.get(intention.card[1], ())
         if rule.agency != intention.agency
-        and (intention.kind is IntentionKind.REGISTRATION or rule.agency in followed.get(intention.registration_id, ()))
+        and (
+            intention.kind is IntentionKind.REGISTRATION
+            or rule.agency in followed.get(intention.registration_id, intention.agencies)
+        )
     ]
 
 
 def add_planned(
-    registration_id: UUID,
     propagations: Iterable[Propagation],
     *,
     intention: ListedIntention,
     offering: Offering,
 ) -> Sequence[Propagation]:
-    """Returns the propagations of a registration as a person sees them (SYN-05), ordered by agency.
+    """Returns the propagations of a registration or change as a person sees them (SYN-05), ordered by agency.
 
     Those recorded, and until the intention is done, PLANNED for every other agency that it concerns. Where a
     registry refused the intention and no agency is known to offer its category, the refusal is shown at its own agency.
     """
-    shown = {propagation.agency: propagation for propagation in propagations}
+    shown = {propagation.agency: replace(propagation, kind=intention.kind) for propagation in propagations}
     if intention.state is not IntentionState.DONE:
         reason = POSTPONED if intention.refused_for else ""
-        if intention.state is IntentionState.WAITING:
+        if intention.refused_for == BIDDER_AWAITED:
+            reason = ""
+        elif intention.state is IntentionState.WAITING:
             reason = intention.refused_for or SUSPENDED
         for rule in offering.get(intention.category, ()):
             if intention.concerns(rule.agency) and rule.agency not in shown:
-                shown[rule.agency] = Propagation(
-                    registration_id, rule.agency, PropagationState.PLANNED, reason, None, intention.planned_at
-                )
+                shown[rule.agency] = _plan(intention, rule.agency, reason)
         if not shown and intention.refused_for:
-            shown[intention.agency] = Propagation(
-                registration_id, intention.agency, PropagationState.PLANNED, reason, None, intention.planned_at
-            )
+            shown[intention.agency] = _plan(intention, intention.agency, reason)
     return [shown[agency] for agency in sorted(shown)]
+
+
+def _plan(intention: ListedIntention, agency: str, reason: str) -> Propagation:
+    return Propagation(
+        intention.registration_id,
+        agency,
+        PropagationState.PLANNED,
+        reason,
+        None,
+        intention.made_at,
+        intention.kind,
+        intention.planned_at,
+    )

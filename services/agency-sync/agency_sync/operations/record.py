@@ -10,6 +10,7 @@ from agency_sync.domain.intention import IntentionKind, IntentionState, KeptInte
 from agency_sync.domain.intention_changes import find_changes
 from agency_sync.domain.offers import Offering
 from agency_sync.domain.propagation import refuse_void
+from agency_sync.domain.schedule import Schedule
 from agency_sync.operations.propagate import enqueue_propagation
 from agency_sync.store import card_states, intentions, propagations
 from refusals import Refusal
@@ -26,8 +27,8 @@ class CardStateRecord:
 
     database: Database
     clock: DatabaseClock
-    # Whether the instance propagates registrations (SYN-02).
-    propagates: bool
+    # Whether and when the instance propagates registrations (SYN-02).
+    schedule: Schedule
     # The rules of the agencies that offer each category.
     offering: Offering
 
@@ -36,7 +37,7 @@ class CardStateRecord:
 
         A new registration of a contractor opens an intention, once, and so does a renewal; the end of a registration
         makes its intention void; a suspension has it wait. What was intended for a card whose place another one took is
-        that one's. One that can be carried out gets a job. The number of statements does not depend on the number of
+        that one's. One that can be carried out now gets a job. The number of statements does not depend on that of the
         states.
         Raises the first of `unreadable`, the refusals of further states, after everything else was recorded.
         """
@@ -48,18 +49,20 @@ class CardStateRecord:
             kept = await intentions.lock_by_card(connection, known.keys())
             changes = find_changes(written, known, kept)
             opened, changed = list(changes.opened), changes.changed
-            if not self.propagates:
+            if not self.schedule.propagates:
                 opened.clear()
             else:
                 kept_ids = {intention.registration_id for intention in kept}
                 opened_anew = kept_ids.intersection(intention.registration_id for intention in opened)
                 await propagations.forget_propagations(connection, opened_anew)
-                await intentions.open_intentions(connection, opened, now=now)
+                planned_at = self.schedule.plan(now)
+                await intentions.open_intentions(connection, opened, now=now, planned_at=planned_at)
             await intentions.change_states(connection, changed, now=now)
             void = [*opened, *changed]
             refused = refuse_void(void, followed=_list_followed(void, known), offering=self.offering, now=now)
             await propagations.record_propagations(connection, refused, now=now)
-            if self.propagates and any(intention.state is IntentionState.OPEN for intention in (*opened, *changed)):
+            may_be_due = [*(opened if self.schedule.is_at_once else ()), *changed]
+            if self.schedule.propagates and any(each.state is IntentionState.OPEN for each in may_be_due):
                 await enqueue_propagation(connection)
         for refusal in unreadable:
             log.error("ALERT the state of a card was not recorded: %s", refusal)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from agency_sync.domain.bidder_state import BIDDER_SUSPENDED, JUDGED_BY_BIDDER, BidderKey, HeldIntention, JudgedAgain
 from agency_sync.domain.card_state import RegistrationState
-from agency_sync.domain.intention import Intention, IntentionState
+from agency_sync.domain.intention import BIDDER_AWAITED, Intention, IntentionKind, IntentionState
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
@@ -32,10 +32,13 @@ _LIST = Statement(
         SELECT intentions.registration_id, card.bidder_id, card.category, card.certificate_sha256, intentions.agency,
             coalesce(
                 card.is_live AND NOT card.is_suspended
-                AND card.registrations -> intentions.agency ->> 'state' = '{RegistrationState.GOOD}',
+                AND card.registrations -> intentions.agency ->> 'state' = '{RegistrationState.GOOD}'
+                OR intentions.kind = '{IntentionKind.CHANGE}'
+                AND card.registrations -> intentions.agency ->> 'state' = '{RegistrationState.REPLACED}',
                 false
             ) AS is_card_good,
             intentions.state = '{IntentionState.WAITING}' AS is_waiting,
+            intentions.refused_for = '{BIDDER_AWAITED}' AS is_bidder_awaited,
             propagations.agency AS refused_at, propagations.reason
         FROM card_states AS card
         JOIN intentions USING (certificate_sha256, category)
@@ -47,7 +50,8 @@ _LIST = Statement(
             )
             AND (
                 propagations.agency IS NOT NULL
-                OR intentions.state = '{IntentionState.WAITING}' AND intentions.refused_for = '{BIDDER_SUSPENDED}'
+                OR intentions.state = '{IntentionState.WAITING}'
+                AND intentions.refused_for IN ('{BIDDER_SUSPENDED}', '{BIDDER_AWAITED}')
             )
         """  # noqa: S608  # constants
     )
@@ -77,7 +81,7 @@ _WAIT = Statement(
         FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:epochs AS bigint[])) AS judged (id, epoch)
         WHERE registration_id = judged.id AND intentions.epoch = judged.epoch AND state = 'open'
         """
-    ).bindparams(reason=BIDDER_SUSPENDED)
+    )
 )
 
 
@@ -101,6 +105,7 @@ async def lock_held(connection: Connection, bidders: Collection[BidderKey]) -> S
             agency=row.agency,
             is_card_good=row.is_card_good,
             is_waiting=row.is_waiting,
+            is_bidder_awaited=row.is_bidder_awaited,
             refused=refused[row.registration_id],
         )
         for row in rows
@@ -119,11 +124,12 @@ async def open_again(connection: Connection, judged: JudgedAgain) -> None:
     )
 
 
-async def wait_for_bidder(connection: Connection, suspended: Sequence[Intention]) -> None:
-    """Has open intentions, which the caller has locked, wait until their bidders' suspension ends."""
-    if suspended:
+async def wait_for_bidder(connection: Connection, held: Sequence[Intention], *, reason: str) -> None:
+    """Has open intentions, which the caller has locked, wait for a newer state of their bidders."""
+    if held:
         await connection.change(
             _WAIT,
-            registration_ids=[intention.registration_id for intention in suspended],
-            epochs=[intention.epoch for intention in suspended],
+            reason=reason,
+            registration_ids=[intention.registration_id for intention in held],
+            epochs=[intention.epoch for intention in held],
         )

@@ -1,9 +1,9 @@
 """Intentions: opened with a registration, claimed in batches, closed when they are carried out."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Uuid, any_, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,24 +14,35 @@ from agency_sync.domain.intention import (
     IntentionKind,
     IntentionState,
     KeptIntention,
-    ListedIntention,
     Predecessor,
 )
 from agency_sync.store.bidder_states import STATE_COLUMNS, read_kept_state
 from agency_sync.store.card_states import read_proven, read_registrations
 from agency_sync.store.tables import intentions
-from servicekit.database_clock import LEEWAY
+from servicekit.database_clock import LEEWAY, STATEMENT_TIME
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 from servicekit.versions import Version
 
 # The longest wait of an intention that was refused alone.
 LONGEST_WAIT = timedelta(hours=1)
+# The longest time until the next night batch.
+LONGEST_PLAN = timedelta(days=1) + LEEWAY
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedBatch:
+    """Intentions that are claimed, whether there may be more to claim, and the instant at which it was done."""
+
+    intentions: Sequence[Intention]
+    may_have_more: bool
+    claimed_at: datetime | None
+
 
 _LOCK_BY_CARD = Statement(
     text(
         """
-        SELECT registration_id, certificate_sha256, category, agency, epoch, state, kind
+        SELECT registration_id, certificate_sha256, category, agency, epoch, state, kind, agencies
         FROM intentions
         WHERE (certificate_sha256, category) IN (
             SELECT * FROM unnest(CAST(:certificates AS bytea[]), CAST(:categories AS text[]))
@@ -46,9 +57,9 @@ _OPEN = Statement(
     text(
         """
         INSERT INTO intentions (
-            registration_id, certificate_sha256, category, agency, kind, state, epoch, planned_at, done_at
+            registration_id, certificate_sha256, category, agency, kind, state, epoch, planned_at, made_at, done_at
         )
-        SELECT registration_id, certificate_sha256, category, agency, kind, state, epoch, :now,
+        SELECT registration_id, certificate_sha256, category, agency, kind, state, epoch, :planned_at, :now,
             CASE WHEN state = 'done' THEN CAST(:now AS timestamptz) END
         FROM unnest(
             CAST(:registration_ids AS uuid[]), CAST(:certificates AS bytea[]), CAST(:categories AS text[]),
@@ -56,8 +67,8 @@ _OPEN = Statement(
         ) AS opened (registration_id, certificate_sha256, category, agency, epoch, state, kind)
         ORDER BY registration_id
         ON CONFLICT (registration_id) DO UPDATE
-        SET kind = excluded.kind, state = excluded.state, epoch = excluded.epoch, planned_at = excluded.planned_at,
-            taken_until = NULL, done_at = excluded.done_at, refusals = 0, refused_for = '', due_at = NULL
+        SET kind = excluded.kind, state = excluded.state, epoch = excluded.epoch, taken_until = NULL,
+            done_at = excluded.done_at, refusals = 0, refused_for = '', due_at = NULL
         """
     )
 )
@@ -133,20 +144,32 @@ _RENEW = Statement(
 
 _RELEASE = Statement(update(intentions).where(_ARE_CLAIMED).values(taken_until=None))
 
-# The database's clock says what is free and due; a time that is further ahead than any claim or wait comes from one
-# that was wrong. Those that a registry refused are looked for only where the others are no whole batch.
+# The database's clock says what is free and due; a time that is further ahead than any claim, wait or plan comes from
+# one that was wrong. A change may be known before its card, and is not due before that. Those that a registry refused
+# are looked for only where the others are no whole batch.
 _CLAIM = Statement(
     text(
         f"""
         WITH fresh AS (
             SELECT registration_id FROM intentions
-            WHERE state = 'open' AND refused_for = ''
+            WHERE state = 'open' AND refused_for = '' AND (kind = 'change') = :of_changes
+                AND (
+                    :at_once OR planned_at <= {STATEMENT_TIME}
+                    OR planned_at > {STATEMENT_TIME} + make_interval(secs => :longest_plan)
+                )
+                AND (
+                    kind <> 'change' OR EXISTS (
+                        SELECT FROM card_states AS card
+                        WHERE card.certificate_sha256 = intentions.certificate_sha256
+                            AND card.category = intentions.category
+                    )
+                )
                 AND (taken_until IS NULL OR taken_until NOT BETWEEN now() AND now() + CAST(:longest_claim AS interval))
             ORDER BY planned_at LIMIT :most
             FOR UPDATE SKIP LOCKED
         ), refused AS (
             SELECT registration_id FROM intentions
-            WHERE state = 'open' AND refused_for <> ''
+            WHERE state = 'open' AND refused_for <> '' AND (kind = 'change') = :of_changes
                 AND (taken_until IS NULL OR taken_until NOT BETWEEN now() AND now() + CAST(:longest_claim AS interval))
                 AND (due_at IS NULL OR due_at NOT BETWEEN now() AND now() + make_interval(secs => :longest_wait))
                 AND (SELECT count(*) FROM fresh) < :most
@@ -157,13 +180,16 @@ _CLAIM = Statement(
             UNION ALL
             SELECT registration_id FROM refused WHERE NOT EXISTS (SELECT FROM fresh)
         )
-        UPDATE intentions SET taken_until = now() + CAST(:duration AS interval)
+        UPDATE intentions
+        SET taken_until = now() + CAST(:duration AS interval),
+            run_began_at = coalesce(CAST(:began_at AS timestamptz), {STATEMENT_TIME})
         FROM chosen, card_states AS card
         LEFT JOIN bidder_states AS bidder ON bidder.bidder_id = card.bidder_id AND bidder.category = card.category
         WHERE intentions.registration_id = chosen.registration_id
             AND card.certificate_sha256 = intentions.certificate_sha256 AND card.category = intentions.category
         RETURNING intentions.registration_id, intentions.agency, intentions.category, intentions.epoch,
-            intentions.kind, intentions.refused_for, (
+            intentions.kind, intentions.refused_for, intentions.agencies, {STATEMENT_TIME} AS claimed_at,
+            card.is_live, card.is_suspended, (
                 SELECT json_build_object(
                     'version', ARRAY[version_epoch, version_number], 'registrations', registrations
                 )
@@ -175,7 +201,7 @@ _CLAIM = Statement(
             card.proven_company, card.proven_holder, card.registrations, card.certificate_sha256, {STATE_COLUMNS},
             EXISTS (SELECT FROM refused) AS has_refused
         """  # noqa: S608  # constants
-    ).bindparams(longest_wait=LONGEST_WAIT.total_seconds())
+    ).bindparams(longest_wait=LONGEST_WAIT.total_seconds(), longest_plan=LONGEST_PLAN.total_seconds())
 )
 
 _COUNT_REFUSED = Statement(
@@ -187,20 +213,6 @@ _CLOSE = Statement(
         "UPDATE intentions SET state = 'done', done_at = :now, taken_until = NULL, due_at = NULL, refused_for = '' "
         "FROM unnest(CAST(:registration_ids AS uuid[]), CAST(:epochs AS bigint[])) AS finished (id, epoch) "
         "WHERE registration_id = finished.id AND intentions.epoch = finished.epoch AND state = 'open'"
-    )
-)
-
-_FIND = Statement(
-    text(
-        """
-        SELECT intentions.agency, intentions.category, intentions.kind, intentions.state, intentions.planned_at,
-            intentions.refused_for, old.registrations AS of_predecessor
-        FROM intentions
-        JOIN card_states AS card USING (certificate_sha256, category)
-        LEFT JOIN card_states AS old ON old.category = card.category
-            AND old.certificate_sha256 = decode(card.registrations -> intentions.agency ->> 'predecessor', 'hex')
-        WHERE intentions.registration_id = :registration_id AND intentions.agency = :agency
-        """
     )
 )
 
@@ -220,6 +232,7 @@ async def lock_by_card(connection: Connection, keys: Collection[CardKey]) -> Seq
             row.epoch,
             IntentionState(row.state),
             IntentionKind(row.kind),
+            frozenset(row.agencies or ()),
         )
         for row in rows
     ]
@@ -230,12 +243,18 @@ async def lock_claimed(connection: Connection, claimed: Sequence[Intention]) -> 
     await connection.change(_LOCK_CLAIMED, registration_ids=[intention.registration_id for intention in claimed])
 
 
-async def open_intentions(connection: Connection, opened: Sequence[KeptIntention], *, now: datetime) -> None:
-    """Writes new intentions, and opens those anew that are kept already, all in one statement."""
+async def open_intentions(
+    connection: Connection, opened: Sequence[KeptIntention], *, now: datetime, planned_at: datetime
+) -> None:
+    """Writes new intentions, to be carried out at `planned_at`, all in one statement.
+
+    Those that are kept already are opened anew, and stay due when they were.
+    """
     if opened:
         await connection.change(
             _OPEN,
             now=now,
+            planned_at=planned_at,
             registration_ids=[intention.registration_id for intention in opened],
             certificates=[intention.card[0] for intention in opened],
             categories=[intention.card[1] for intention in opened],
@@ -258,13 +277,33 @@ async def change_states(connection: Connection, changed: Sequence[KeptIntention]
         )
 
 
-async def claim_open(connection: Connection, *, limit: int, duration: timedelta) -> tuple[Sequence[Intention], bool]:
-    """Claims the oldest open intentions, at most `limit`, for `duration`; until then other workers skip them.
+async def claim_open(
+    connection: Connection,
+    *,
+    limit: int,
+    duration: timedelta,
+    of_changes: bool = False,
+    at_once: bool = True,
+    now: datetime | None = None,
+    began_at: datetime | None = None,
+) -> ClaimedBatch:
+    """Claims the oldest open intentions that are due, at most `limit`, for `duration`; other workers skip them then.
 
-    Where all of these are claimed, one that a registry refused alone, if it is due. Also returns whether there may be
-    more to claim. A claim that ends later than any could is wrong, and holds nobody up.
+    Of changes, or of all others; with `at_once` those planned for later are due, too. `now` is None where the
+    database's clock says it, `began_at` the beginning of the run, None at its first batch.
+    Where all of these are claimed, one that a registry refused alone, if it is due. A claim that ends later than any
+    could is wrong, and holds nobody up.
     """
-    rows = await connection.fetch_rows(_CLAIM, duration=duration, longest_claim=duration + LEEWAY, most=limit)
+    rows = await connection.fetch_rows(
+        _CLAIM,
+        duration=duration,
+        longest_claim=duration + LEEWAY,
+        most=limit,
+        of_changes=of_changes,
+        at_once=at_once,
+        now=now,
+        began_at=began_at,
+    )
     claimed = [
         Intention(
             registration_id=row.registration_id,
@@ -280,10 +319,14 @@ async def claim_open(connection: Connection, *, limit: int, duration: timedelta)
             bidder=read_kept_state(row.bidder_id, row.category, row),
             was_refused=row.refused_for != "",
             predecessor=_read_predecessor(row.predecessor),
+            is_card_live=row.is_live,
+            is_card_suspended=row.is_suspended,
+            agencies=frozenset(row.agencies or ()),
         )
         for row in rows
     ]
-    return claimed, len(rows) == limit or any(row.has_refused for row in rows)
+    may_have_more = len(rows) == limit or any(row.has_refused for row in rows)
+    return ClaimedBatch(claimed, may_have_more, rows[0].claimed_at if rows else None)
 
 
 async def renew(connection: Connection, claimed: Sequence[Intention], *, duration: timedelta) -> None:
@@ -336,29 +379,14 @@ async def wait(connection: Connection, stopped: Sequence[Intention]) -> None:
         )
 
 
-async def find_intention(connection: Connection, registration_id: UUID, agency: str) -> ListedIntention | None:
-    """Returns the intention of a registration at this agency; None where there is none."""
-    row = await connection.fetch_row(_FIND, registration_id=registration_id, agency=agency)
-    if row is None:
-        return None
-    return ListedIntention(
-        agency=row.agency,
-        category=row.category,
-        kind=IntentionKind(row.kind),
-        state=IntentionState(row.state),
-        planned_at=row.planned_at,
-        refused_for=row.refused_for,
-        followed=_find_good_agencies(row.of_predecessor or {}),
-    )
-
-
 def _read_predecessor(column: Mapping[str, Any] | None) -> Predecessor | None:
     if column is None:
         return None
-    return Predecessor(Version(*column["version"]), _find_good_agencies(column["registrations"]))
+    return Predecessor(Version(*column["version"]), find_good_agencies(column["registrations"]))
 
 
-def _find_good_agencies(registrations: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+def find_good_agencies(registrations: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Returns the agencies at which a card is good, from the value of the column of its registrations."""
     return frozenset(
         agency
         for agency, registration in read_registrations(registrations).items()

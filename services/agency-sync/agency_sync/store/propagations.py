@@ -36,12 +36,13 @@ _FORGET = Statement(
 
 _LIST = Statement(
     select(
+        propagations.c.registration_id,
         propagations.c.agency,
         propagations.c.state,
         propagations.c.reason,
         propagations.c.target_id,
         propagations.c.updated_at,
-    ).where(propagations.c.registration_id == bindparam("registration_id"))
+    ).where(propagations.c.registration_id == any_(bindparam("registration_ids", type_=ARRAY(Uuid))))
 )
 
 
@@ -65,11 +66,11 @@ async def forget_propagations(connection: Connection, registration_ids: Collecti
         await connection.change(_FORGET, registration_ids=list(registration_ids))
 
 
-async def list_propagations(connection: Connection, registration_id: UUID) -> Sequence[Propagation]:
-    """Returns the recorded states of a registration at further agencies, in no particular order."""
+async def list_propagations(connection: Connection, registration_ids: Collection[UUID]) -> Sequence[Propagation]:
+    """Returns the recorded states of registrations and changes at further agencies, in no particular order."""
     return [
         Propagation(registration_id, agency, PropagationState(state), reason, target_id, updated_at)
-        for agency, state, reason, target_id, updated_at in await connection.fetch_rows(
-            _LIST, registration_id=registration_id
+        for registration_id, agency, state, reason, target_id, updated_at in await connection.fetch_rows(
+            _LIST, registration_ids=list(registration_ids)
         )
     ]

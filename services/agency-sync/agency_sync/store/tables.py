@@ -25,7 +25,7 @@ card_states = Table(
     Column("registrations", JSONB, nullable=False),
 )
 
-# A bidder in a category; without a row it is suspended nowhere.
+# A bidder in a category; without a row nobody knows yet where it is qualified.
 bidder_states = Table(
     "bidder_states",
     metadata,
@@ -37,31 +37,42 @@ bidder_states = Table(
     Column("suspended_agencies", ARRAY(Text), nullable=False),
     # A list of objects with agency, certificate_sha256 (hexadecimal), company and holder.
     Column("approved_cards", JSONB, nullable=False),
+    Column("is_ended", Boolean, nullable=False),
+    # A list of objects with begins, ends (ISO 8601, or null) and agencies.
+    Column("qualified", JSONB, nullable=False),
+    # A list of objects with began_at (ISO 8601) and agencies.
+    Column("reviews", JSONB, nullable=False),
 )
 
-# One per contractor's registration or renewal: the intention to propagate it to the other agencies.
+# One per contractor's registration, renewal or planned change: the intention to propagate it to the other agencies.
 intentions = Table(
     "intentions",
     metadata,
+    # The registration's id, or the change's.
     Column("registration_id", Uuid, primary_key=True),
     Column("certificate_sha256", LargeBinary, nullable=False),
     Column("category", Text, nullable=False),
     # The agency of the registration.
     Column("agency", Text, nullable=False),
     Column("state", Text, nullable=False),
-    # The epoch of certificate-registry for which it was opened.
+    # The epoch for which it was opened: of certificate-registry, of a change that of contact-notification.
     Column("epoch", BigInteger, nullable=False),
     Column("planned_at", _INSTANT, nullable=False),
     # A worker has claimed it until then; if that worker dies, another one may claim it afterwards.
     Column("taken_until", _INSTANT),
     Column("done_at", _INSTANT),
     # How often it was refused when it was carried out alone, the last reason, and when it is tried again. The reason of
-    # one that waits for its bidder's suspension to end is BIDDER_SUSPENDED.
+    # one that waits for its bidder's suspension to end is BIDDER_SUSPENDED, for its first state `BIDDER_AWAITED`.
     Column("refusals", Integer, nullable=False),
     Column("refused_for", Text, nullable=False),
     Column("due_at", _INSTANT),
-    # Whether it goes to all other agencies, or to those where the card is good whose place its card took.
+    # Whether it goes to all other agencies, those where the card is good whose place its card took, or `agencies`.
     Column("kind", Text, nullable=False),
+    # Of a change: those at which earlier versions of the contacts count.
+    Column("agencies", ARRAY(Text)),
+    Column("made_at", _INSTANT, nullable=False),
+    # The beginning of the run that claimed it last.
+    Column("run_began_at", _INSTANT),
 )
 
 propagations = Table(

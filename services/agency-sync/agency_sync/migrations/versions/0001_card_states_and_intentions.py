@@ -43,6 +43,9 @@ def upgrade() -> None:
             is_suspended boolean NOT NULL,
             suspended_agencies text[] NOT NULL,
             approved_cards jsonb NOT NULL,
+            is_ended boolean NOT NULL,
+            qualified jsonb NOT NULL,
+            reviews jsonb NOT NULL,
             PRIMARY KEY (bidder_id, category)
         )
         """
@@ -62,14 +65,19 @@ def upgrade() -> None:
             refusals integer NOT NULL DEFAULT 0,
             refused_for text NOT NULL DEFAULT '',
             due_at timestamptz,
-            kind text NOT NULL DEFAULT 'registration' CHECK (kind IN ('registration', 'renewal')),
+            kind text NOT NULL DEFAULT 'registration' CHECK (kind IN ('registration', 'renewal', 'change')),
+            agencies text[],
+            made_at timestamptz NOT NULL DEFAULT now(),
+            run_began_at timestamptz,
             CHECK ((state = 'done') = (done_at IS NOT NULL)),
-            FOREIGN KEY (certificate_sha256, category) REFERENCES card_states
+            CHECK ((kind = 'change') = (agencies IS NOT NULL))
         )
         """
     )
     op.execute("CREATE INDEX intentions_card ON intentions (certificate_sha256, category)")
     op.execute("CREATE INDEX intentions_open ON intentions (planned_at) WHERE state = 'open'")
+    # What an agency's officers see of the last day; what is not done is first.
+    op.execute("CREATE INDEX intentions_agency ON intentions (agency, done_at DESC)")
     # Rows come by the million, so this table has its key and nothing else.
     op.execute(
         """
