@@ -100,6 +100,7 @@ _BIDDERS: Mapping[str, Callable[[Records], Message]] = {
     "SuspendBidder": _of_bidder(bidders_pb2.SuspendBidderRequest, reason=REASON),
     "ConfirmBidderSuspension": _of_bidder(bidders_pb2.ConfirmBidderSuspensionRequest),
     "ResumeBidder": _of_bidder(bidders_pb2.ResumeBidderRequest, reason=REASON),
+    "EndReview": _of_bidder(bidders_pb2.EndReviewRequest, reason=REASON),
     "LinkBidders": _of_bidder(
         bidders_pb2.LinkBiddersRequest,
         predecessor="1000000009",

@@ -350,7 +350,8 @@ YEARS = (
         | {"officer_challenge": CHALLENGE_DAYS, "officer_outcome": OUTCOME_DAYS},
         kept={
             *("registry_state", "rosters", "roster_terms", "grade_kinds", "bidders", "assigned_numbers", "passwords"),
-            *("bidder_states", "bidder_suspensions", "predecessors", "officer", "officer_certificate", "proposal"),
+            *("bidder_states", "bidder_suspensions", "company_reviews", "predecessors"),
+            *("officer", "officer_certificate", "proposal"),
             *HISTORY,
         },
     ),

@@ -60,6 +60,30 @@ class Predecessor(Part):
         return self
 
 
+class Review(Part):
+    """How rows say that changed company data are under review (QUA-08).
+
+    A row under review has the new data. Until a later file, or an officer, says that the review is done, bidders and
+    agencies see the company as it was before.
+    """
+
+    column: str
+    """The column that says it, for example 審査状況. In an empty cell, nothing is under review."""
+    under_review: tuple[str, ...] = Field(min_length=1)
+    """What stands there while the review lasts, for example 審査中."""
+    done: tuple[str, ...] = ()
+    """What stands there when it is done, for example 審査済, or where there is none. Any other word is an error."""
+
+    @model_validator(mode="after")
+    def check_words(self) -> Self:
+        """Checks that no word says both."""
+        if both := [word for word in self.under_review if word in self.done]:
+            raise ValueError(f"{both[0]} is in under_review and in done")
+        if not all(map(str.strip, self.under_review)):
+            raise ValueError("under_review: an empty cell says that nothing is under review")
+        return self
+
+
 class CountingRows(Part):
     """Which of a bidder's rows count, where some are of other branches."""
 
@@ -178,6 +202,8 @@ class RosterMapping(Part):
     """The column with the last day of the qualification, in the same forms."""
     predecessor: Predecessor | None = None
     """The columns that name the bidder whose place a bidder took. Only with bidder_id."""
+    review: Review | None = None
+    """The column that says whether changed company data are under review. Without it, a file's data count at once."""
     joined_rows: JoinedRows | None = None
     """How several rows of one bidder are read as one. Without it, each row is another bidder."""
     digits: dict[PaddedField, Annotated[int, Field(ge=1, le=40)]] = Field(default_factory=dict)
@@ -248,6 +274,7 @@ class RosterMapping(Part):
             self.valid_from,
             self.valid_until,
             *((self.predecessor.bidder_id, self.predecessor.kind_column) if self.predecessor else ()),
+            self.review.column if self.review else None,
             joined.kind,
             joined.grade,
             joined.counting.column if joined.counting else None,

@@ -44,6 +44,7 @@ class Settings(ServiceSettings):
     qualification_registry_endpoint: str
     certificate_registry_endpoint: str
     contact_notification_endpoint: str
+    agency_sync_endpoint: str
 
     def public_files(self) -> CertificateFiles:
         """Returns the certificate files of the public listener, which asks its callers for no certificate."""
@@ -82,4 +83,5 @@ class Settings(ServiceSettings):
             "qualification-registry": self.qualification_registry_endpoint,
             "certificate-registry": self.certificate_registry_endpoint,
             "contact-notification": self.contact_notification_endpoint,
+            "agency-sync": self.agency_sync_endpoint,
         }

@@ -12,7 +12,7 @@ from operator_command.officer.approvals.command import approvals
 from operator_command.officer.command import roster
 from operator_command.officer.proposals.command import approve, propose, reject
 from operator_command.officer.successions.command import link_card, list_named, propose_bidder_link, propose_reopening
-from operator_command.officer.suspensions.command import binding, cards, resume, suspend
+from operator_command.officer.suspensions.command import bidders, binding, cards, resume, suspend
 
 application = typer.Typer(
     name="toroku", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -34,6 +34,7 @@ application.add_typer(binding, name="binding")
 cards.command("link")(link_card)
 cards.command("named")(list_named)
 application.add_typer(cards, name="cards")
+application.add_typer(bidders, name="bidders")
 application.add_typer(approvals, name="approvals")
 application.add_typer(history, name="history")
 application.command()(call)

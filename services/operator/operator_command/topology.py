@@ -91,14 +91,14 @@ SERVICES = (
         "agency-sync",
         "agency_sync",
         ("internal", "agency"),
-        ("qualification-registry", "certificate-registry"),
+        ("certificate-registry", "contact-notification"),
         signs_snapshots=True,
     ),
     Service(
         "front-door",
         "front_door",
         ("public",),
-        ("qualification-registry", "certificate-registry", "contact-notification"),
+        ("qualification-registry", "certificate-registry", "contact-notification", "agency-sync"),
         keeps_database=False,
     ),
 )

@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from qualification_registry.operations.bidder_events import QUEUES, SEND_STATES, STOP_QUEUES, BidderEvents, read_keys
+from qualification_registry.operations.bidder_events import (
+    BULK_QUEUES,
+    QUEUES,
+    SEND_STATES,
+    STOP_QUEUES,
+    BidderEvents,
+    read_keys,
+)
 from qualification_registry.operations.bidder_notices import NOTICES_QUEUE, SEND_NOTICE, BidderNotices
 from qualification_registry.operations.card_approval_decision import ANSWERS_QUEUE, SEND_ANSWER, CardAnswers
 from qualification_registry.operations.expiry import EXPIRY_QUEUE, Expiry
@@ -20,13 +27,13 @@ def build_work(
 ) -> Work:
     """Returns the tasks of the worker."""
     work = Work()
-    first, *further = (*STOP_QUEUES.values(), *QUEUES.values())
+    first, *further = (*STOP_QUEUES.values(), *QUEUES.values(), *BULK_QUEUES.values())
 
     @work.task(SEND_STATES, queue=first, further_queues=further, timeout=60)
     async def send_bidder_states(arguments: dict[str, Any]) -> Replacements:
         return await bidder_events.send(arguments["consumer"], read_keys(arguments["bidders"]))
 
-    for queues in (STOP_QUEUES, QUEUES):
+    for queues in (STOP_QUEUES, QUEUES, BULK_QUEUES):
         for consumer, queue in queues.items():
             work.wait_for(consumer, queue=queue)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from refusals import Refusal
+from servicekit.messages import write_timestamp
 from tests.support.example_profile import (
     BIDDER,
     CITY,
@@ -21,11 +22,12 @@ from tests.support.example_profile import (
     VILLAGE,
     example_profile,
 )
-from tests.support.services.agency_sync import RunningAgencySync, bidder_state, card_state, running_agency_sync
+from tests.support.services.agency_sync import MORNING, RunningAgencySync, bidder_state, card_state, running_agency_sync
 from tests.support.statements import counted_statements
 from toroku.certificate.v1 import card_state_pb2
 from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2
 
+NOW = write_timestamp(MORNING)
 SUSPENDED = bidder_state_pb2.BIDDER_STATUS_SUSPENDED
 UNREADABLE = bidder_pb2.COMPANY_COMPARISON_UNREADABLE
 DONE = ("DONE", "")
@@ -283,6 +285,10 @@ async def test_list_of_five_hundred_states_takes_as_many_statements_as_one(sync:
         ({"approved_cards": [bidder_state_pb2.ApprovedCard(agency=CITY)]}, "approved_cards"),
         ({"approved_cards": [approved(UUID(int=1), "")]}, "approved_cards"),
         ({"approved_cards": [approved(UUID(int=1), CITY)] * 501}, "approved_cards"),
+        ({"qualified_at": ["two codes"]}, "qualified"),
+        ({"qualified": [bidder_state_pb2.QualifiedPeriod(agencies=[""])]}, "qualified"),
+        ({"reviews": [bidder_state_pb2.CompanyReview(agencies=[CITY])]}, "reviews"),
+        ({"reviews": [bidder_state_pb2.CompanyReview(began_at=NOW, agencies=["a\0"])]}, "reviews"),
     ],
 )
 async def test_state_that_can_not_be_read_is_refused_and_nothing_is_recorded(
@@ -296,3 +302,64 @@ async def test_state_that_can_not_be_read_is_refused_and_nothing_is_recorded(
     with pytest.raises(Refusal, match="BIDDER_STATE_INVALID"):
         await sync.record_bidders(unversioned)
     assert await sync.rows("SELECT count(*) FROM bidder_states WHERE version_epoch > 0") == [(0,)]
+
+
+async def test_registration_of_a_bidder_that_is_not_known_yet_waits_for_its_first_state(
+    sync: RunningAgencySync,
+) -> None:
+    registration_id = await sync.record(card_state(bidder_id="3000000001"))
+    await sync.propagate()
+    assert await sync.propagations(registration_id) == dict.fromkeys((CITY, TOWN, VILLAGE), ("PLANNED", ""))
+    assert sync.certificate_registry.propagation_requests == []
+    # The first state may suspend it: then it waits for that.
+    await sync.record_bidders(bidder_state(1, bidder_id="3000000001", status=SUSPENDED))
+    await sync.propagate()
+    assert await sync.propagations(registration_id) == dict.fromkeys((CITY, TOWN, VILLAGE), WAITS)
+    await sync.record_bidders(bidder_state(2, bidder_id="3000000001"))
+    await sync.propagate()
+    assert await sync.propagations(registration_id) == EVERYWHERE
+
+
+async def test_first_state_that_comes_while_its_bidder_is_found_unknown_is_not_missed(
+    sync: RunningAgencySync,
+) -> None:
+    await sync.record(card_state())
+    registration_id = await sync.record(card_state(bidder_id="3000000001"))
+
+    async def tell() -> None:
+        sync.certificate_registry.before_answer = None
+        await sync.record_bidders(bidder_state(1, bidder_id="3000000001"))
+
+    sync.certificate_registry.before_answer = tell
+    await sync.propagate()
+    assert await sync.propagations(registration_id) == EVERYWHERE
+
+
+@pytest.mark.requirement("SYN-01")
+@pytest.mark.parametrize(
+    "state",
+    [bidder_state(1, qualified_at=[]), bidder_state(1, status=bidder_state_pb2.BIDDER_STATUS_ENDED)],
+    ids=["left all rosters", "ended"],
+)
+async def test_bidder_that_is_on_no_roster_is_refused_everywhere(
+    sync: RunningAgencySync, state: bidder_state_pb2.BidderState
+) -> None:
+    await sync.record_bidders(state)
+    registration_id = await sync.record(card_state())
+    await sync.propagate()
+    refused = ("REFUSED", "BIDDER_NOT_QUALIFIED")
+    assert await sync.propagations(registration_id) == dict.fromkeys((CITY, TOWN, VILLAGE), refused)
+    assert sync.certificate_registry.propagation_requests == []
+
+
+@pytest.mark.requirement("SYN-03")
+async def test_refusal_of_a_bidder_that_was_not_qualified_is_not_forgotten_by_a_later_qualification(
+    sync: RunningAgencySync,
+) -> None:
+    await sync.record_bidders(bidder_state(1, qualified_at=[PREFECTURE, TOWN]))
+    registration_id = await sync.record(card_state())
+    await sync.propagate()
+    await sync.record_bidders(bidder_state(2))
+    await sync.propagate()
+    refused = ("REFUSED", "BIDDER_NOT_QUALIFIED")
+    assert await sync.propagations(registration_id) == {CITY: refused, TOWN: DONE, VILLAGE: refused}

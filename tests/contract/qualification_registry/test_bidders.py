@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from instance_profile.japan_time import JAPAN
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.operations.bidder_events import enqueue_states
 from refusals import Refusal
+from servicekit.messages import write_timestamp
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, TOWN, WORKS
 from tests.support.rosters import corporate_number
 from tests.support.services.example_rosters import OTHER_WITHOUT_IDS, WITHOUT_IDS, mapping, roster, roster_profile, row
@@ -35,23 +38,27 @@ async def registry(
 
 
 def event(
-    bidder_id: str, status: bidder_state_pb2.BidderStatus.ValueType, number: int, suspended_agencies: Sequence[str] = ()
+    bidder_id: str,
+    status: bidder_state_pb2.BidderStatus.ValueType,
+    number: int,
+    suspended_agencies: Sequence[str] = (),
+    *,
+    agencies: Sequence[str] = (CITY, PREFECTURE),
 ) -> bidder_state_pb2.BidderState:
-    """Returns the state of a bidder as an event carries it."""
+    """Returns the state of a bidder, which is qualified at these agencies, as an event carries it."""
+    listed = bidder_state_pb2.QualifiedPeriod(
+        qualified_from=write_timestamp(datetime(2025, 4, 1, tzinfo=JAPAN)),
+        qualified_until=write_timestamp(datetime(2027, 4, 1, tzinfo=JAPAN)),
+        agencies=agencies,
+    )
     return bidder_state_pb2.BidderState(
         bidder_id=bidder_id,
         category=WORKS,
         status=status,
         version=Version(epoch=1, number=number),
         suspended_agencies=suspended_agencies,
+        qualified=[listed] if agencies else [],
     )
-
-
-async def test_import_tells_nobody_of_its_bidders(registry: RunningQualificationRegistry) -> None:
-    """Whoever has no state is active, so that thirty thousand new bidders cost nothing here."""
-    await registry.officer.import_roster(roster(row(BIDDER), row(OTHER)))
-    assert await registry.query(QUEUES) == []
-    assert await registry.query("SELECT * FROM bidder_states") == []
 
 
 @pytest.mark.every_postgresql
@@ -63,7 +70,7 @@ async def test_states_are_sent_to_each_consumer_in_lists_of_500(registry: Runnin
         f"states_to_{consumer}" for _ in range(3) for consumer in CONSUMERS.values()
     ]
     await registry.send_events()
-    expected = [event(bidder_id, ACTIVE, 1) for bidder_id in ids]
+    expected = [event(bidder_id, ACTIVE, 1, agencies=()) for bidder_id in ids]
     for peer in (registry.certificate_registry, registry.peer_agency_sync):
         assert peer.calls["RecordBidderStates"] == 3
         assert peer.recorded_bidders == expected
@@ -84,6 +91,9 @@ async def test_bidder_that_is_refused_comes_to_stand_alone(registry: RunningQual
 
 async def test_stop_has_queues_of_its_own_and_the_next_version(registry: RunningQualificationRegistry) -> None:
     await registry.officer.import_roster(roster(row(BIDDER), row(OTHER)))
+    await registry.send_events()
+    for peer in (registry.certificate_registry, registry.peer_agency_sync):
+        peer.recorded_bidders.clear()
     mika, taro = await registry.appoint(f"{PREFECTURE}/mika"), await registry.appoint(f"{PREFECTURE}/taro")
     await mika.suspend(BIDDER)
     assert await registry.query(QUEUES) == [
@@ -97,7 +107,7 @@ async def test_stop_has_queues_of_its_own_and_the_next_version(registry: Running
     ]
     await registry.send_events()
     # Each is sent twice: right after the commit, and by its job.
-    told = [event(BIDDER, ACTIVE, 1, [PREFECTURE])] * 2 + [event(BIDDER, ACTIVE, 2)] * 2
+    told = [event(BIDDER, ACTIVE, 2, [PREFECTURE])] * 2 + [event(BIDDER, ACTIVE, 3)] * 2
     assert registry.certificate_registry.recorded_bidders == told
     assert registry.peer_agency_sync.recorded_bidders == told
 
@@ -107,7 +117,7 @@ async def test_late_event_carries_the_current_state(registry: RunningQualificati
     await registry.change_status(BIDDER, BidderStatus.SUSPENDED)
     await registry.change_status(BIDDER, BidderStatus.ENDED)
     await registry.send_events()
-    assert registry.certificate_registry.recorded_bidders == [event(BIDDER, ENDED, 2)] * 2
+    assert registry.certificate_registry.recorded_bidders == [event(BIDDER, ENDED, 3)] * 3
 
 
 async def test_concurrent_changes_of_one_bidder_are_numbered_one_by_one(registry: RunningQualificationRegistry) -> None:
@@ -116,7 +126,7 @@ async def test_concurrent_changes_of_one_bidder_are_numbered_one_by_one(registry
     await asyncio.gather(*(officer.suspend(BIDDER) for officer in officers))
     await registry.send_events()
     newest = max(registry.peer_agency_sync.recorded_bidders, key=lambda state: state.version.number)
-    assert newest == event(BIDDER, SUSPENDED, 4, [CITY, PREFECTURE, TOWN])
+    assert newest == event(BIDDER, SUSPENDED, 5, [CITY, PREFECTURE, TOWN])
 
 
 async def test_bidder_of_sixty_agencies_is_one_state(migrated_database: Callable[[str], str], tmp_path: Path) -> None:
@@ -128,10 +138,12 @@ async def test_bidder_of_sixty_agencies_is_one_state(migrated_database: Callable
     async with running_qualification_registry(
         migrated_database("qualification_registry"), tmp_path, roster_profile(agencies=agencies)
     ) as registry:
-        await registry.officer.import_roster(roster(row(BIDDER)))
+        offering = [agency["code"] for agency in agencies if WORKS in agency["categories"]]
+        await registry.officer.import_roster(roster(row(BIDDER, agencies="、".join(offering))))
         for code in codes:
             await (await registry.appoint(f"{code}/{code}")).suspend(BIDDER)
-        assert registry.peer_agency_sync.recorded_bidders[-1] == event(BIDDER, ACTIVE, 60, sorted(codes))
+        expected = event(BIDDER, ACTIVE, 61, sorted(codes), agencies=sorted(offering))
+        assert registry.peer_agency_sync.recorded_bidders[-1] == expected
 
 
 @pytest.mark.every_postgresql

@@ -184,8 +184,8 @@ async def test_metrics_and_logs_contain_no_personal_data(
     assert {record["service"] for record in server.log + worker.log} == {NAME}
     refused, *_ = [record["message"] for record in worker.log if record["level"] == "WARNING"]
     assert re.match(
-        r"job \d \(send_bidder_states, queue states_to_(certificate_registry|agency_sync)\) was refused after 1 failed "
-        "tries; it will be ",
+        r"job \d \(send_bidder_states, queue (states|bulk)_to_(certificate_registry|agency_sync)\) was refused after "
+        "1 failed tries; it will be ",
         refused,
     )
     assert set(of_server.labels()) == {

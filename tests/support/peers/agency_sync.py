@@ -1,13 +1,15 @@
-"""agency-sync as the registries see it."""
+"""agency-sync as the registries and the front door see it."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from typing_extensions import override
 
 from refusals import Code, Refusal
 from servicekit.context import Context
+from servicekit.messages import write_timestamp
 from tests.support.peers.bidder_states import RecordedBidders
-from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
+from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc, propagation_pb2
 from toroku.certificate.v1 import card_state_pb2
 from toroku.contact.v1 import contact_owner_pb2
 
@@ -23,6 +25,8 @@ class AgencySyncPeer(RecordedBidders, agency_sync_pb2_grpc.AgencySyncServicer):
     card_states: list[list[card_state_pb2.CardState]] = field(default_factory=list)
     # Cards whose states it does not take, by the hash of the certificate.
     refused_cards: set[bytes] = field(default_factory=set)
+    # What ListPropagationsOfCard returns of a card, in a category, at an agency.
+    propagations: dict[tuple[bytes, str, str], list[propagation_pb2.Propagation]] = field(default_factory=dict)
 
     # The states of owners of each call.
     contact_owners: list[list[contact_owner_pb2.ContactOwnerState]] = field(default_factory=list)
@@ -68,3 +72,13 @@ class AgencySyncPeer(RecordedBidders, agency_sync_pb2_grpc.AgencySyncServicer):
         assert request.service == request.head.service
         self.history_heads.append(request.head)
         return agency_sync_pb2.RecordHistoryHeadResponse()
+
+    @override
+    async def ListPropagationsOfCard(
+        self, request: agency_sync_pb2.ListPropagationsOfCardRequest, context: Context
+    ) -> agency_sync_pb2.ListPropagationsOfCardResponse:
+        self.receive("ListPropagationsOfCard")
+        key = (request.certificate_sha256, request.category, request.agency)
+        return agency_sync_pb2.ListPropagationsOfCardResponse(
+            propagations=self.propagations.get(key, ()), as_of=write_timestamp(datetime(2026, 11, 27, 1, tzinfo=UTC))
+        )

@@ -59,6 +59,16 @@ class BidderOfficer:
         )
         return response.proposal
 
+    async def end_review(
+        self, bidder_id: str = BIDDER, *, request_id: str = "", **changes: Any
+    ) -> bidders_pb2.EndReviewResponse:
+        """Ends the review of a bidder at the officer's agency."""
+        request = bidders_pb2.EndReviewRequest(**self._describe(bidder_id, {"reason": REASON} | changes))
+        response: bidders_pb2.EndReviewResponse = await sign_and_call(
+            self._bidders.EndReview, request, self.person, request_id=request_id
+        )
+        return response
+
     async def propose_link(self, bidder_id: str, predecessor: str, **changes: Any) -> proposals_pb2.ProposalRecord:
         """Proposes that a bidder took the place of another one, by a transfer unless `changes` say otherwise."""
         kind = bidders_pb2.SUCCESSION_KIND_TRANSFER

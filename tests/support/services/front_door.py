@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from front_door.adapters.agency_sync import AgencySync
 from front_door.adapters.card_renewals import CardRenewals
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
@@ -22,12 +23,14 @@ from front_door.operations.advice import AdviceOperation
 from front_door.operations.card_sessions import CardSessions
 from front_door.operations.change import ChangeOperation
 from front_door.operations.entry import EntryOperation
+from front_door.operations.propagations import PropagationsOperation
 from front_door.operations.registration import RegistrationOperation
 from front_door.operations.renewal import RenewalOperation
 from front_door.servicer.advice import AdviceServicer
 from front_door.servicer.change import ChangeServicer
 from front_door.servicer.entry import EntryServicer
 from front_door.servicer.input_limits import compute_sizes
+from front_door.servicer.propagations import PropagationsServicer
 from front_door.servicer.registration import RegistrationServicer
 from front_door.servicer.renewal import RenewalServicer
 from instance_profile.japan_time import JAPAN
@@ -49,10 +52,13 @@ from tests.support.changing_contractor import ChangingContractor
 from tests.support.contractor import Contractor
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.in_process import Authority, Services, calling, serving
+from tests.support.peers.agency_sync import AgencySyncPeer
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
 from tests.support.peers.qualification_registry.card_approvals import CardApprovalsPeer
+from toroku.agencysync.v1 import agency_sync_pb2
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub, add_AgencySyncServicer_to_server
 from toroku.certificate.v1 import certificate_registry_pb2
 from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
@@ -63,10 +69,11 @@ from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
 )
-from toroku.frontdoor.v1 import advice_pb2, change_pb2, entry_pb2, registration_pb2, renewal_pb2
+from toroku.frontdoor.v1 import advice_pb2, change_pb2, entry_pb2, propagation_pb2, registration_pb2, renewal_pb2
 from toroku.frontdoor.v1.advice_pb2_grpc import add_AdviceServicer_to_server
 from toroku.frontdoor.v1.change_pb2_grpc import add_ChangeServicer_to_server
 from toroku.frontdoor.v1.entry_pb2_grpc import add_EntryServicer_to_server
+from toroku.frontdoor.v1.propagation_pb2_grpc import add_PropagationsServicer_to_server
 from toroku.frontdoor.v1.registration_pb2_grpc import add_RegistrationServicer_to_server
 from toroku.frontdoor.v1.renewal_pb2_grpc import add_RenewalServicer_to_server
 from toroku.qualification.v1 import card_approvals_pb2, qualification_registry_pb2
@@ -79,6 +86,7 @@ from toroku.qualification.v1.qualification_registry_pb2_grpc import (
 _CARDS = certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]
 _BIDDERS = qualification_registry_pb2.DESCRIPTOR.services_by_name["QualificationRegistry"]
 _APPROVALS = card_approvals_pb2.DESCRIPTOR.services_by_name["CardApprovals"]
+_PROPAGATIONS = agency_sync_pb2.DESCRIPTOR.services_by_name["AgencySync"]
 _CONTACTS = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotification"]
 # A Friday, 10 o'clock in Japan; the example instance is open from 8:30 to 20:00.
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
@@ -115,6 +123,7 @@ class RunningFrontDoor:
     bidders: QualificationRegistryPeer
     approvals: CardApprovalsPeer
     contacts: ContactNotificationPeer
+    propagations: AgencySyncPeer
     spans: InMemorySpanExporter
     ca: CertificateAuthority
 
@@ -163,6 +172,7 @@ async def running_front_door(
     bidders = QualificationRegistryPeer(clock=clock)  # type: ignore[abstract]  # the other methods are never called
     approvals = CardApprovalsPeer(bidders)  # type: ignore[abstract]  # the other methods are never called
     contacts = ContactNotificationPeer(profile=profile)  # type: ignore[abstract]  # the other methods are never called
+    propagations = AgencySyncPeer()  # type: ignore[abstract]  # the other methods are never called
     bidders.add(BIDDER, COMPANY, PASSWORD)
     exporter = InMemorySpanExporter()
     async with AsyncExitStack() as stack:
@@ -180,6 +190,7 @@ async def running_front_door(
                     },
                 ),
                 ("contact_notification", {_CONTACTS: partial(add_ContactNotificationServicer_to_server, contacts)}),
+                ("agency_sync", {_PROPAGATIONS: partial(add_AgencySyncServicer_to_server, propagations)}),
             )
         }
         peers = await stack.enter_async_context(calling(authority.service("front-door"), **addresses))
@@ -197,6 +208,7 @@ async def running_front_door(
             bidders,
             approvals,
             contacts,
+            propagations,
             exporter,
             CertificateAuthority.create(key=new_ec_key()),
         )
@@ -239,7 +251,13 @@ def _servicers(profile: Profile, peers: Peers, clock: Clock, log_ins: TokenBucke
     advice = AdviceServicer(
         AdviceOperation(profile=profile, clock=clock, sessions=sessions, qualification_registry=bidders)
     )
+    propagations = PropagationsServicer(
+        PropagationsOperation(sessions=sessions, agency_sync=AgencySync(peers.stub("agency-sync", AgencySyncStub)))
+    )
     return {
+        propagation_pb2.DESCRIPTOR.services_by_name["Propagations"]: partial(
+            add_PropagationsServicer_to_server, propagations
+        ),
         entry_pb2.DESCRIPTOR.services_by_name["Entry"]: partial(add_EntryServicer_to_server, entry),
         registration_pb2.DESCRIPTOR.services_by_name["Registration"]: partial(
             add_RegistrationServicer_to_server, registration

@@ -46,6 +46,7 @@ from qualification_registry.operations.expiry import Expiry
 from qualification_registry.operations.password_issue import PasswordIssue
 from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
+from qualification_registry.operations.review_end import ReviewEnds
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
 from qualification_registry.operations.roster_versions import RosterVersions
@@ -325,6 +326,7 @@ async def running_qualification_registry(
                 ),
                 AGENCY_SYNC: AgencySync(peers.stub(AGENCY_SYNC, agency_sync_pb2_grpc.AgencySyncStub)),
             },
+            clock=read_time,
             patience=0.5,
         )
         contact_notification = ContactNotification(
@@ -364,7 +366,14 @@ async def running_qualification_registry(
         services: dict[ServiceDescriptor, Callable[[grpc.aio.Server], None]] = {
             SERVICE: partial(add_QualificationRegistryServicer_to_server, servicer),
             BIDDERS: partial(
-                add_BiddersServicer_to_server, BiddersServicer(suspensions=suspensions, officers=of_service)
+                add_BiddersServicer_to_server,
+                BiddersServicer(
+                    suspensions=suspensions,
+                    review_ends=ReviewEnds(
+                        database=database, profile=profile, chain=own_chain, events=events, clock=read_time
+                    ),
+                    officers=of_service,
+                ),
             ),
             CARD_APPROVALS: partial(
                 add_CardApprovalsServicer_to_server,

@@ -159,7 +159,7 @@ def test_new_and_gone_bidders_are_shown_with_their_address() -> None:
 
 def test_every_field_of_a_line_has_a_name() -> None:
     named = {field.name for field in CompanyProfile.DESCRIPTOR.fields} - {"bidder_id", "grades"}
-    further = {"grade", "agencies", "valid_from", "valid_until", "predecessor", "predecessor_kind"}
+    further = {"grade", "agencies", "valid_from", "valid_until", "predecessor", "predecessor_kind", "review"}
     assert FIELDS.keys() == named | further
     assert set(KINDS) == set(LineKind.values()) - {0}
 

@@ -4,6 +4,7 @@
 `card_renewals`           certificate-registry's renewals
 `qualification_registry`  bidders and company profiles
 `contact_notification`    contacts
+`agency_sync`             propagations
 """
 
 from collections.abc import Callable

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from front_door.adapters.agency_sync import AgencySync
 from front_door.adapters.card_renewals import CardRenewals
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
@@ -11,12 +12,14 @@ from front_door.operations.advice import AdviceOperation
 from front_door.operations.card_sessions import CardSessions
 from front_door.operations.change import ChangeOperation
 from front_door.operations.entry import EntryOperation
+from front_door.operations.propagations import PropagationsOperation
 from front_door.operations.registration import RegistrationOperation
 from front_door.operations.renewal import RenewalOperation
 from front_door.servicer.advice import AdviceServicer
 from front_door.servicer.change import ChangeServicer
 from front_door.servicer.entry import EntryServicer
 from front_door.servicer.input_limits import compute_sizes
+from front_door.servicer.propagations import PropagationsServicer
 from front_door.servicer.registration import RegistrationServicer
 from front_door.servicer.renewal import RenewalServicer
 from front_door.settings import SERVICE, Settings
@@ -28,6 +31,7 @@ from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
+from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
 from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 from toroku.frontdoor.v1 import (
@@ -37,6 +41,8 @@ from toroku.frontdoor.v1 import (
     change_pb2_grpc,
     entry_pb2,
     entry_pb2_grpc,
+    propagation_pb2,
+    propagation_pb2_grpc,
     registration_pb2,
     registration_pb2_grpc,
     renewal_pb2,
@@ -52,6 +58,8 @@ REGISTRATION = registration_pb2.DESCRIPTOR.services_by_name["Registration"]
 CHANGE = change_pb2.DESCRIPTOR.services_by_name["Change"]
 
 RENEWAL = renewal_pb2.DESCRIPTOR.services_by_name["Renewal"]
+
+PROPAGATIONS = propagation_pb2.DESCRIPTOR.services_by_name["Propagations"]
 
 ADVICE = advice_pb2.DESCRIPTOR.services_by_name["Advice"]
 
@@ -104,6 +112,10 @@ async def run() -> None:
         )
     )
 
+    propagations = PropagationsServicer(
+        PropagationsOperation(sessions=sessions, agency_sync=AgencySync(peers.stub("agency-sync", AgencySyncStub)))
+    )
+
     advice = AdviceServicer(
         AdviceOperation(profile=profile, clock=now, sessions=sessions, qualification_registry=qualification_registry)
     )
@@ -125,9 +137,10 @@ async def run() -> None:
                 REGISTRATION: partial(registration_pb2_grpc.add_RegistrationServicer_to_server, registration),
                 CHANGE: partial(change_pb2_grpc.add_ChangeServicer_to_server, change),
                 RENEWAL: partial(renewal_pb2_grpc.add_RenewalServicer_to_server, renewal),
+                PROPAGATIONS: partial(propagation_pb2_grpc.add_PropagationsServicer_to_server, propagations),
                 ADVICE: partial(advice_pb2_grpc.add_AdviceServicer_to_server, advice),
             },
-            request_sizes=compute_sizes([ENTRY, REGISTRATION, CHANGE, RENEWAL, ADVICE]),
+            request_sizes=compute_sizes([ENTRY, REGISTRATION, CHANGE, RENEWAL, PROPAGATIONS, ADVICE]),
             settings=settings,
             telemetry=telemetry,
             metrics=metrics,

@@ -5,5 +5,6 @@
 `registration`   登録
 `change`         変更
 `renewal`        ICカード更新
+`propagations`   自動反映: what became of it at the other agencies
 `advice`         which operation is right for a card
 """

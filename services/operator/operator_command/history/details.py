@@ -67,6 +67,7 @@ _STATES: Mapping[str, Phrase] = {
     "accepts_suggestions": Phrase("候補を受け入れたか", "accepts suggestions"),
     "bidders": Phrase("業者の件数", "bidders"),
     "document": Phrase("申請書", "document"),
+    "under_review": Phrase("企業情報が審査中", "company data under review"),
     "has_password": Phrase("パスワードの発行済み", "has a password"),
     "registration_id": Phrase("利用者登録の番号", "registration"),
     "registered_at": Phrase("利用者登録の日時", "registered at"),

@@ -60,6 +60,7 @@ ACTS: Mapping[str, Phrase] = {
     ),
     "bidder resumed": Phrase("業者の利用の再開", "bidder resumed"),
     "bidder linked": Phrase("業者の関連付け（旧番号・新しい番号）", "bidder linked to its predecessor or successor"),
+    "company review ended": Phrase("企業情報の審査の終了（審査済）", "review of company data ended"),
     "contacts registered": Phrase("連絡先の登録", "contacts registered"),
     "contacts gave way": Phrase(
         "連絡先の不採用（ほかの登録を優先）", "contacts gave way to those of another registration"

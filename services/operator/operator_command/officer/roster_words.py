@@ -38,12 +38,16 @@ FIELDS = {
     "valid_until": Phrase("有効期間の終了日", "valid until"),
     "predecessor": Phrase("旧番号の業者", "predecessor"),
     "predecessor_kind": Phrase("新しい番号になった事由", "why it took the predecessor's place"),
+    "review": Phrase("企業情報の審査", "review of company data"),
 }
 _SUCCESSIONS = {
     "reapplication": Phrase("失効後の再申請", "re-application"),
     "transfer": Phrase("契約権限の移譲", "transfer of the authority to contract"),
     "merger": Phrase("会社の合併", "merger"),
 }
+UNDER_REVIEW = "under_review"
+# The fields whose values are words.
+_WORDS = {"predecessor_kind": _SUCCESSIONS, "review": {UNDER_REVIEW: Phrase("審査中", "under review")}}
 # What an officer has to confirm about a file as a whole, by the reason of the question.
 QUESTIONS = {
     "ROSTER_MANY_GONE": Phrase("多くの業者が名簿から外れること", "many bidders leave the roster"),
@@ -78,10 +82,9 @@ def describe_values(change: FieldChange, speech: Speech) -> tuple[str, str]:
     """Returns the values before and after a change, agencies and kinds by name; empty where there is none."""
     if change.field == "agencies":
         return speech.name_agencies(change.before), speech.name_agencies(change.after)
-    if change.field == "predecessor_kind":
+    if phrases := _WORDS.get(change.field):
         before, after = (
-            speech.say(_SUCCESSIONS[value]) if value in _SUCCESSIONS else value
-            for value in (change.before, change.after)
+            speech.say(phrases[value]) if value in phrases else value for value in (change.before, change.after)
         )
         return before, after
     return change.before, change.after

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from operator_command.officer.roster_words import BIDDER, FIELDS, ROW, describe_values
+from operator_command.officer.roster_words import BIDDER, FIELDS, ROW, UNDER_REVIEW, describe_values
 from operator_command.officer.spreadsheet import write_table
 from operator_command.speech import Phrase, Speech
 from toroku.qualification.v1.bidder_pb2 import (
@@ -108,6 +108,7 @@ def _read_values(line: RosterLine | None) -> Mapping[tuple[str, str], str]:
         "valid_until": line.valid_until,
         "predecessor": line.predecessor,
         "predecessor_kind": line.predecessor_kind,
+        "review": UNDER_REVIEW if line.under_review else "",
     }
     values = {(field, ""): own[field] if field in own else str(getattr(line.company, field)) for field in _FIELDS}
     return values | {("grade", grade.kind): grade.grade for grade in line.company.grades}

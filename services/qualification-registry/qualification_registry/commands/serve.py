@@ -23,6 +23,7 @@ from qualification_registry.operations.card_approval_queue import CardApprovalQu
 from qualification_registry.operations.password_issue import PasswordIssue
 from qualification_registry.operations.preview_list import PreviewList
 from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
+from qualification_registry.operations.review_end import ReviewEnds
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
 from qualification_registry.operations.roster_versions import RosterVersions
@@ -96,6 +97,7 @@ async def run() -> None:
                 CERTIFICATE_REGISTRY: CertificateRegistry(peers.stub(CERTIFICATE_REGISTRY, CertificateRegistryStub)),
                 AGENCY_SYNC: AgencySync(peers.stub(AGENCY_SYNC, AgencySyncStub)),
             },
+            clock=read_time,
         )
         suspensions = BidderSuspensions(database=database, profile=profile, chain=chain, events=events, clock=read_time)
         officers = Officers(
@@ -147,7 +149,13 @@ async def run() -> None:
                 ),
                 BIDDERS: partial(
                     bidders_pb2_grpc.add_BiddersServicer_to_server,
-                    BiddersServicer(suspensions=suspensions, officers=officers),
+                    BiddersServicer(
+                        suspensions=suspensions,
+                        review_ends=ReviewEnds(
+                            database=database, profile=profile, chain=chain, events=events, clock=read_time
+                        ),
+                        officers=officers,
+                    ),
                 ),
                 CARD_APPROVALS: partial(card_approvals_pb2_grpc.add_CardApprovalsServicer_to_server, approvals),
                 **offer_history(database),

@@ -12,6 +12,7 @@ from qualification_registry.jobs import build_work
 from qualification_registry.metrics import RosterMetrics
 from qualification_registry.operations.bidder_events import (
     AGENCY_SYNC,
+    BULK_QUEUES,
     CERTIFICATE_REGISTRY,
     QUEUES,
     STOP_QUEUES,
@@ -37,6 +38,7 @@ from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationS
 CONCURRENCY = {
     **dict.fromkeys(STOP_QUEUES.values(), 2),
     **dict.fromkeys(QUEUES.values(), 2),
+    **dict.fromkeys(BULK_QUEUES.values(), 1),
     NOTICES_QUEUE: 2,
     ANSWERS_QUEUE: 2,
     EXPIRY_QUEUE: 1,
@@ -66,6 +68,7 @@ async def run() -> None:
                 CERTIFICATE_REGISTRY: CertificateRegistry(peers.stub(CERTIFICATE_REGISTRY, CertificateRegistryStub)),
                 AGENCY_SYNC: agency_sync,
             },
+            clock=read_time,
         )
         work = build_work(
             bidder_events=events,

@@ -1,10 +1,18 @@
 """The states of bidders, and what officers decide about them."""
 
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from instance_profile.japan_time import JAPAN
 from instance_profile.roster_mapping import SuccessionKind
 from qualification_registry.domain.bidder_notice import BidderNotice, BidderNoticeKind
 from qualification_registry.domain.bidder_state import BidderState
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.domain.predecessor import Link, LinkRequest
+from qualification_registry.domain.qualified_periods import QualifiedPeriod
+from qualification_registry.domain.review import ReviewEnd
 from qualification_registry.domain.suspension import Suspension, SuspensionQuery, SuspensionRequest
 from refusals import Code, Refusal
 from servicekit.messages import write_timestamp
@@ -45,7 +53,28 @@ def write_bidder_state(state: BidderState) -> bidder_state_pb2.BidderState:
             )
             for card in state.approved_cards
         ],
+        qualified=map(_write_period, state.qualified),
+        reviews=[
+            bidder_state_pb2.CompanyReview(began_at=write_timestamp(review.began_at), agencies=review.agencies)
+            for review in state.reviews
+        ],
     )
+
+
+def _write_period(period: QualifiedPeriod) -> bidder_state_pb2.QualifiedPeriod:
+    day_after = None if period.last_day is None else period.last_day + timedelta(days=1)
+    return bidder_state_pb2.QualifiedPeriod(
+        qualified_from=_write_midnight(period.first_day),
+        qualified_until=_write_midnight(day_after),
+        agencies=period.agencies,
+    )
+
+
+# The periods of a roster's bidders begin and end on a few days.
+@lru_cache(maxsize=1024)
+def _write_midnight(day: date | None) -> Timestamp | None:
+    """Returns the first instant of a day in Japan."""
+    return None if day is None else write_timestamp(datetime.combine(day, time(), JAPAN))
 
 
 def read_suspension_request(
@@ -59,6 +88,13 @@ def read_suspension_request(
         category=request.category,
         agency=request.agency,
         reason="" if isinstance(request, bidders_pb2.ConfirmBidderSuspensionRequest) else request.reason,
+    )
+
+
+def read_review_end(request: bidders_pb2.EndReviewRequest) -> ReviewEnd:
+    """Returns which review an officer ends."""
+    return ReviewEnd(
+        bidder_id=request.bidder_id, category=request.category, agency=request.agency, reason=request.reason
     )
 
 

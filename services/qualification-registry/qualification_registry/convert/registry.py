@@ -431,6 +431,7 @@ def _line_message(line: RosterLine) -> bidder_pb2.RosterLine:
         row=line.row,
         predecessor=line.predecessor or "",
         predecessor_kind=line.predecessor_kind or "",
+        under_review=line.is_under_review,
     )
 
 

@@ -12,6 +12,8 @@
 - `passwords`: generated passwords, their hashes, and the letters that carry them.
 - `predecessor`: whose place a bidder took, and why.
 - `proof`: the signed statement that a search found a bidder.
+- `qualified_periods`: when a bidder is qualified where, and where it is under review.
+- `review`: the review of changed company data.
 - `roster_cells`: what one column of a roster may contain.
 - `roster_changes`: what becomes of a line, and which of its fields differ.
 - `roster_comparison`: what an import would do to the current version of a roster.
@@ -30,6 +32,7 @@
 - `roster_predecessors`: what a roster says of predecessors, and whether it can be so.
 - `roster_reader`: a file's lines, read ahead of those who store them.
 - `roster_records`: the records of a CSV text, by column.
+- `roster_review`: what a roster says of the review of company data.
 - `roster_source`: opens a roster file of any kind.
 - `roster_text`: a CSV file's bytes as text.
 - `roster_versions`: what each import made of a roster, and whether it counts.

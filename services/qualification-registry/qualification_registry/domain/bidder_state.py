@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.domain.card_approval import ApprovedCard
+from qualification_registry.domain.qualified_periods import CompanyReview, QualifiedPeriod
 from servicekit.versions import Version
 
 
@@ -26,3 +27,7 @@ class BidderState:
     suspended_agencies: Sequence[str]
     # Cards that officers approved, each at one agency.
     approved_cards: Sequence[ApprovedCard]
+    # In this term and the next; empty after it left all rosters of the category.
+    qualified: Sequence[QualifiedPeriod]
+    # Where changed company data is under review.
+    reviews: Sequence[CompanyReview]

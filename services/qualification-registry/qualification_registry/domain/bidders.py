@@ -60,12 +60,21 @@ class ListedBidder:
 
 @dataclass(frozen=True, slots=True)
 class Qualification:
-    """A current roster line: a company, and where and when it is qualified. A day that is None sets no limit."""
+    """A current roster line: a company, and where and when it is qualified. A day that is None sets no limit.
+
+    While changed data are under review, `company` has those of before and `company_under_review` the new ones (QUA-08).
+    """
 
     company: Company
     agencies: frozenset[str]
     valid_from: date | None
     valid_until: date | None
+    company_under_review: Company | None = None
+
+    @property
+    def companies(self) -> Sequence[Company]:
+        """The company as it is shown and, while changed data are under review, as it will be."""
+        return [self.company] if self.company_under_review is None else [self.company, self.company_under_review]
 
     def is_valid(self, agency: str, today: date) -> bool:
         """Returns whether it is valid at an agency on a day of Japan's calendar, first and last day included."""

@@ -15,7 +15,7 @@ _LAST_LATIN = 0x24F
 
 
 class CompanyComparison(StrEnum):
-    """The company of a certificate, held against the roster's."""
+    """The company of a certificate, held against the roster's; the closest first."""
 
     SAME = "same"
     UNREADABLE = "unreadable"
@@ -23,7 +23,7 @@ class CompanyComparison(StrEnum):
 
 
 class HolderComparison(StrEnum):
-    """The holder of a certificate, held against the roster's persons."""
+    """The holder of a certificate, held against the roster's persons; the closest first."""
 
     CONTRACT_PARTY = "contract party"
     REPRESENTATIVE = "representative"
@@ -40,16 +40,23 @@ class CertificateNames:
 
 
 def compare_company(
-    certificate_name: str | None, roster_name: str, names_of_others: Collection[str] = ()
+    certificate_name: str | None, roster_names: Collection[str], names_of_others: Collection[str] = ()
 ) -> CompanyComparison:
-    """Returns how the company in a certificate compares with the roster's.
+    """Returns how the company in a certificate compares with the roster's: with the name that comes closest.
+
+    `roster_names` are the name and, while changed company data are under review, the new one: the card was issued for
+    the change, and the manual has the bidder register it before the review is done (QUA-08).
 
     Unreadable, so that an officer looks at it, is a certificate without a company or without letters in it; one whose
     name has no other letters than Latin ones, such as romaji, where the roster's name has others; one whose name is the
     roster's perhaps; and one whose name is the roster's in a variant form that another bidder has, of whose names
     `names_of_others` are those in question.
     """
-    name = certificate_name or ""
+    found = {_compare_company(certificate_name or "", roster_name, names_of_others) for roster_name in roster_names}
+    return next(comparison for comparison in CompanyComparison if comparison in found)
+
+
+def _compare_company(name: str, roster_name: str, names_of_others: Collection[str]) -> CompanyComparison:
     verdict = judge_names(name, roster_name)
     if verdict is NameVerdict.SAME:
         is_another = belongs_to_another(name, roster_name, names_of_others)
@@ -64,13 +71,20 @@ def find_contract_party(company: Company) -> str | None:
     return company.contract_party_name or company.representative_name
 
 
-def compare_holder(certificate_name: str | None, company: Company) -> HolderComparison:
+def compare_holder(certificate_name: str | None, companies: Collection[Company]) -> HolderComparison:
     """Returns how the holder of a certificate compares with the roster's persons, by the rules of companies' names.
+
+    `companies` are the roster's and, while changed company data are under review, the new one: the closest counts, as
+    of `compare_company`.
 
     Unreadable, so that an officer looks at it, is what `compare_company` says of a name, for one of the persons; and
     every name where the roster has no person's.
     """
-    name = certificate_name or ""
+    found = {_compare_holder(certificate_name or "", company) for company in companies}
+    return next(comparison for comparison in HolderComparison if comparison in found)
+
+
+def _compare_holder(name: str, company: Company) -> HolderComparison:
     contract_party = find_contract_party(company)
     persons = [person for person in (contract_party, company.representative_name) if person]
     verdicts = {person: judge_names(name, person) for person in persons}

@@ -20,6 +20,7 @@ from qualification_registry.domain.card_approval import (
 )
 from qualification_registry.domain.passwords import IssueOrder
 from qualification_registry.domain.predecessor import Link
+from qualification_registry.domain.review import ReviewEnd
 from qualification_registry.domain.roster_decisions import Answers
 from qualification_registry.domain.roster_import import ImportCounts, RosterImport
 from qualification_registry.domain.roster_term import format_term
@@ -42,6 +43,7 @@ class HistoryAction(StrEnum):
     SUSPENSION_LAPSED = "bidder suspension lapsed"
     BIDDER_RESUMED = "bidder resumed"
     BIDDER_LINKED = "bidder linked"
+    REVIEW_ENDED = "company review ended"
     CARD_ASKED = "card approval asked"
     CARD_APPROVED = "card approved"
     CARD_REFUSED = "card approval refused"
@@ -182,6 +184,23 @@ def _describe_state(suspension: Suspension | None) -> dict[str, Any]:
     lapses_at = suspension.lapses_at
     shown = suspension.confirmed_by if lapses_at is None else lapses_at.astimezone(UTC).isoformat()
     return {"suspension": {suspension.agency: shown}}
+
+
+def describe_review_end(circumstances: Circumstances, end: ReviewEnd, reason: str) -> Entry:
+    """Returns the entry of a review that an officer ended, at an agency or under the operator's code everywhere."""
+    return Entry(
+        happened_at=circumstances.happened_at,
+        who=circumstances.who,
+        what=HistoryAction.REVIEW_ENDED,
+        request_id=circumstances.request_id,
+        trace_id=circumstances.trace_id,
+        category=end.category,
+        agencies=(end.agency,),
+        bidder_id=end.bidder_id,
+        before={"under_review": True},
+        after={"under_review": False, "reason": reason},
+        act=circumstances.signed_act,
+    )
 
 
 def describe_link(

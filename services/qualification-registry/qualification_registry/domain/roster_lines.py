@@ -33,6 +33,7 @@ from qualification_registry.domain.roster_errors import RosterErrors
 from qualification_registry.domain.roster_file import Block
 from qualification_registry.domain.roster_numbers import Preparation
 from qualification_registry.domain.roster_predecessors import Succession, convert_kinds, find_kind_error
+from qualification_registry.domain.roster_review import convert_reviews, find_review_error
 
 # The order of the values of a line; also of the columns of the table. Changing it makes every line a changed one.
 LINE_FIELDS = (
@@ -56,6 +57,7 @@ LINE_FIELDS = (
     "valid_until",
     "predecessor",
     "predecessor_kind",
+    "review",
 )
 _MOST_BIDDER_ID_CHARACTERS = 40
 _MOST_WORD_CHARACTERS = 40
@@ -142,6 +144,7 @@ class LineReader:
             rule = replace(rule, private_use=False, pattern=re.compile(bidder_id.pattern))
             self._texts["predecessor"] = rule
             self._rules.append(rule)
+        self._review = mapping.review
         self._grade_rules = [build_grade_rule(grades.kind, grades.column) for grades in mapping.list_grades()]
         self._grades = Grades(self._grade_rules)
         self._agencies_column = mapping.agencies_column
@@ -168,6 +171,7 @@ class LineReader:
         columns = [rule.column for rule in (*self._rules, *self._grade_rules)]
         columns += [*self._day_columns.values(), self._agencies_column or "", self._corporate_number_column or ""]
         columns.append((self._predecessor.kind_column if self._predecessor else None) or "")
+        columns.append(self._review.column if self._review else "")
         sources = self._preparation.list_source_columns([column for column in columns if column])
         # Where the columns are in the file.
         self._places = {column: list(header).index(column) for column in sources}
@@ -247,6 +251,8 @@ class LineReader:
             values["corporate_number"] = _convert_numbers(columns[self._corporate_number_column])
         if self._predecessor is not None:
             values["predecessor_kind"] = list(convert_kinds(self._predecessor, columns))
+        if self._review is not None:
+            values["review"] = list(convert_reviews(self._review, columns[self._review.column]))
         return values
 
     def _find_errors(
@@ -288,6 +294,9 @@ class LineReader:
         if self._predecessor is not None and (kind_column := self._predecessor.kind_column):
             for index in _find_empty(values["predecessor_kind"]):
                 add(index, kind_column, *find_kind_error(columns[kind_column][index]))
+        if self._review is not None:
+            for index in _find_empty(values["review"]):
+                add(index, self._review.column, *find_review_error(columns[self._review.column][index]))
         if len(self._day_columns) == 2 and any(map(gt, values["valid_from"], values["valid_until"])):
             for index, (first, last) in enumerate(zip(values["valid_from"], values["valid_until"], strict=True)):
                 if first and last and NULL not in (first, last) and first > last:

@@ -68,6 +68,7 @@ class RosterLine:
     valid_until: date | None
     predecessor: str | None
     predecessor_kind: str | None
+    is_under_review: bool
     since_version: int
     row: int
 

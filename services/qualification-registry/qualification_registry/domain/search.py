@@ -110,26 +110,28 @@ def find_qualification(search: Search, qualifications: Sequence[Qualification], 
     """Returns the qualification at the search's agency that is valid today and has the entered name, or None.
 
     The category's strictness applies to the name (QUA-05). `qualifications` are sorted newest first. A name that is the
-    roster's in a variant form only is in question still (`name_variants.write_patterns_in_question`).
+    roster's in a variant form only is in question still (`name_variants.write_patterns_in_question`). While a changed
+    name is under review, a bidder is found by the one of before and by the new one, which its card has (QUA-08).
     """
     entered = name_key(search.name, search.offer.category.name_strictness)
     for qualification in qualifications:
         if qualification.is_valid(search.offer.agency.code, today):
             # The key of a name without any letter is empty, and matches nothing.
-            return qualification if entered and name_key(qualification.company.name) == entered else None
+            is_meant = entered and any(name_key(company.name) == entered for company in qualification.companies)
+            return qualification if is_meant else None
     return None
 
 
-def require_qualified(bidder: SearchedBidder | None, agency: str, today: date) -> tuple[SearchedBidder, Company]:
-    """Returns a bidder, and its company in the newest roster by which it is qualified at an agency today.
+def require_qualified(bidder: SearchedBidder | None, agency: str, today: date) -> tuple[SearchedBidder, Qualification]:
+    """Returns a bidder, and its qualification in the newest roster by which it is qualified at an agency today.
 
     Raises BIDDER_NOT_QUALIFIED, also where there is no such bidder.
     """
     known = bidder.qualifications if bidder is not None else ()
-    company = next((each.company for each in known if each.is_valid(agency, today)), None)
-    if bidder is None or company is None:
+    qualification = next((each for each in known if each.is_valid(agency, today)), None)
+    if bidder is None or qualification is None:
         raise refuse_unqualified()
-    return bidder, company
+    return bidder, qualification
 
 
 def refuse_unqualified() -> Refusal:
@@ -145,6 +147,16 @@ def check_compared_name(name: str) -> list[Violation]:
         metadata = {"most": str(_MOST_COMPARED_CHARACTERS), "actual": str(len(name))}
         return [Violation("name", "FIELD_TOO_LONG", metadata)]
     return []
+
+
+def find_compared_name(name: str, qualification: Qualification) -> str:
+    """Returns the name in the roster that an officer's is compared with: the shown one.
+
+    While a changed name is under review, it is that one if only its key is the other name's.
+    """
+    shown, *under_review = (company.name for company in qualification.companies)
+    key = name_key(name)
+    return next((new for new in under_review if name_key(new) == key != name_key(shown)), shown)
 
 
 def refuse_search() -> Refusal:

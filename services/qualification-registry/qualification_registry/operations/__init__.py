@@ -13,6 +13,7 @@
 - `preview_list`: lists what a preview would do, line by line.
 - `roster_commit`: makes a preview the current version of its roster.
 - `roster_versions`: shows the versions of a roster with their lines and files.
+- `review_end`: ends the review of changed company data.
 - `password_issue`: issues passwords as letters.
 - `succession`: makes a bidder the successor of another one.
 - `suspension`: suspends and resumes bidders.

@@ -5,11 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from instance_profile.japan_time import find_japan_day
 from qualification_registry.domain.bidder_state import BidderKey, BidderState
 from qualification_registry.store import bidder_states
 from refusals import Refusal
 from servicekit import jobs
 from servicekit.database import Database
+from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
 
 # The task that sends states. Its arguments are `consumer`, and `bidders`: lists of bidder id and category.
@@ -20,6 +22,8 @@ AGENCY_SYNC = "agency-sync"
 QUEUES = {CERTIFICATE_REGISTRY: "states_to_certificate_registry", AGENCY_SYNC: "states_to_agency_sync"}
 # Of states by which a bidder is stopped, for which nothing else waits.
 STOP_QUEUES = {CERTIFICATE_REGISTRY: "stop_to_certificate_registry", AGENCY_SYNC: "stop_to_agency_sync"}
+# Of the states that an import changed, thousands at once.
+BULK_QUEUES = {CERTIFICATE_REGISTRY: "bulk_to_certificate_registry", AGENCY_SYNC: "bulk_to_agency_sync"}
 # States of one message.
 MOST_STATES = 500
 # Seconds that an officer waits for the consumers after a stop, at most; then the jobs alone go on.
@@ -41,6 +45,11 @@ async def enqueue_states(connection: Connection, category: str, bidder_ids: Coll
 async def enqueue_stop(connection: Connection, key: BidderKey) -> None:
     """Does the same for a state by which a bidder is stopped."""
     await _enqueue(connection, [key], STOP_QUEUES)
+
+
+async def enqueue_imported(connection: Connection, keys: Sequence[BidderKey]) -> None:
+    """Does the same for the states that an import changed, for which nothing else waits."""
+    await _enqueue(connection, keys, BULK_QUEUES)
 
 
 async def _enqueue(connection: Connection, keys: Sequence[BidderKey], queues: Mapping[str, str]) -> None:
@@ -71,6 +80,7 @@ class BidderEvents:
 
     database: Database
     consumers: Mapping[str, Consumer]
+    clock: DatabaseClock
     patience: float = PATIENCE
 
     async def send(self, consumer: str, keys: Sequence[BidderKey]) -> jobs.Replacements:
@@ -80,7 +90,7 @@ class BidderEvents:
         is refused comes to stand alone; raises the refusal of a message with one state.
         """
         async with self.database.read() as connection:
-            states = await bidder_states.list_states(connection, keys)
+            states = await self._list_states(connection, keys)
         try:
             await self.consumers[consumer].record_bidder_states(states)
         except Refusal as refusal:
@@ -94,9 +104,12 @@ class BidderEvents:
         Returns the names of those that did not take it in time.
         """
         async with self.database.read() as connection:
-            states = await bidder_states.list_states(connection, [key])
+            states = await self._list_states(connection, [key])
         told = await asyncio.gather(*(self._tell(consumer, states) for consumer in self.consumers.values()))
         return sorted(name for name, is_told in zip(self.consumers, told, strict=True) if not is_told)
+
+    async def _list_states(self, connection: Connection, keys: Sequence[BidderKey]) -> Sequence[BidderState]:
+        return await bidder_states.list_states(connection, keys, find_japan_day(await self.clock(connection)))
 
     async def _tell(self, consumer: Consumer, states: Sequence[BidderState]) -> bool:
         try:

@@ -11,7 +11,7 @@ from instance_profile.name_comparison import compare_names
 from instance_profile.offers import require_offer
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
 from qualification_registry.domain.name_variants import belongs_to_another, write_patterns_in_question
-from qualification_registry.domain.search import ComparedName, check_compared_name
+from qualification_registry.domain.search import ComparedName, check_compared_name, find_compared_name
 from qualification_registry.store import bidders
 from servicekit.database import Database
 
@@ -27,6 +27,8 @@ class BidderNames:
     async def compare(self, agency_code: str, category_code: str, bidder_id: str, name: str) -> ComparedName:
         """Returns the bidder's name in the agency's newest roster, and how a search compares the other name with it.
 
+        While a changed name is under review, either of the two may be the roster's: see `find_compared_name`.
+
         Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, CATEGORY_NOT_OFFERED, FIELDS_INVALID and BIDDER_UNKNOWN.
         """
         offer = require_offer(self.profile, agency_code, category_code)
@@ -35,16 +37,18 @@ class BidderNames:
             raise refuse_unknown_bidder(bidder_id)
         agency, category, today = offer.agency.code, offer.category, find_japan_day(self.clock())
         async with self.database.read() as connection:
-            companies = await bidders.list_companies(connection, [bidder_id], category.code, agency=agency, today=today)
-            if bidder_id not in companies:
+            qualifications = await bidders.list_qualifications(
+                connection, [bidder_id], category.code, agency=agency, today=today
+            )
+            if bidder_id not in qualifications:
                 raise refuse_unknown_bidder(bidder_id)
-            roster_name = companies[bidder_id].name
+            roster_name = find_compared_name(name, qualifications[bidder_id])
             names_of_others = await bidders.list_names_of_others(
                 connection,
                 bidder_id,
                 category.code,
                 agency=agency,
-                patterns=write_patterns_in_question([name], roster_name),
+                patterns=write_patterns_in_question([name], [roster_name]),
                 today=today,
             )
         is_another = belongs_to_another(name, roster_name, names_of_others)

@@ -58,11 +58,11 @@ class BidderProofs:
             today = find_japan_day(now)
             if statement.for_renewal:
                 require_no_successor(bidder.succession if bidder is not None else None)
-            bidder, company = require_qualified(bidder, statement.agency, today)
+            bidder, qualification = require_qualified(bidder, statement.agency, today)
             proven = await compare_card(
                 connection,
                 names,
-                company,
+                qualification,
                 agency=statement.agency,
                 category=statement.category,
                 today=today,
@@ -76,4 +76,4 @@ class BidderProofs:
         require_same_password(statement.password_issued_at, bidder.password)
         approval = require_approved(offer, questions, approvals)
         confirmed = replace(statement, issued_at=now, proven=proven, card_approval=approval)
-        return ConfirmedBidder(company, confirmed, self.sign(confirmed))
+        return ConfirmedBidder(qualification.company, confirmed, self.sign(confirmed))

@@ -6,7 +6,7 @@ from datetime import datetime
 from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from instance_profile.offers import Offer, require_offer
-from qualification_registry.domain.bidders import Company, can_be_bidder_id
+from qualification_registry.domain.bidders import Company, Qualification, can_be_bidder_id
 from qualification_registry.domain.card_approval import (
     CardAtAgency,
     find_questions,
@@ -59,8 +59,8 @@ class BidderRenewal:
         """
         offer = require_offer(self.profile, agency, category)
         async with self.database.read() as connection:
-            company, _ = await self._find_company(connection, offer, bidder_id, for_renewal=False)
-        return company
+            qualification, _ = await self._find_qualification(connection, offer, bidder_id, for_renewal=False)
+        return qualification.company
 
     async def prove(self, new_card: NewCard) -> FoundBidder:
         """Returns the company of a bidder that may have a new card, and the proof of it, which states no password.
@@ -95,23 +95,23 @@ class BidderRenewal:
         """
         offer = require_offer(self.profile, new_card.agency, new_card.category)
         async with self.database.read() as connection:
-            company, now = await self._find_company(connection, offer, new_card.bidder_id, for_renewal=True)
+            qualification, now = await self._find_qualification(connection, offer, new_card.bidder_id, for_renewal=True)
             proven = await compare_card(
                 connection,
                 new_card.names,
-                company,
+                qualification,
                 agency=new_card.agency,
                 category=new_card.category,
                 today=find_japan_day(now),
                 password=False,
             )
         require_company(offer, proven)
-        return JudgedCard(new_card=new_card, offer=offer, company=company, proven=proven, at=now)
+        return JudgedCard(new_card=new_card, offer=offer, company=qualification.company, proven=proven, at=now)
 
-    async def _find_company(
+    async def _find_qualification(
         self, connection: Connection, offer: Offer, bidder_id: str, *, for_renewal: bool
-    ) -> tuple[Company, datetime]:
-        """Returns the company of an active bidder, and when that was."""
+    ) -> tuple[Qualification, datetime]:
+        """Returns the qualification of an active bidder, and when that was."""
         if not can_be_bidder_id(bidder_id):
             raise refuse_unqualified()
         agency, category = offer.agency.code, offer.category.code
@@ -119,6 +119,6 @@ class BidderRenewal:
         if for_renewal:
             # First: such a bidder has often left the roster, and that says less.
             require_no_successor(searched.succession if searched is not None else None)
-        bidder, company = require_qualified(searched, agency, find_japan_day(now))
+        bidder, qualification = require_qualified(searched, agency, find_japan_day(now))
         require_active(bidder_id, bidder.status)
-        return company, now
+        return qualification, now

@@ -102,16 +102,14 @@ class BidderSearch:
                 connection, search.bidder_id, search.offer.category.code, search.offer.agency.code, now
             )
             qualification = find_qualification(search, bidder.qualifications if bidder is not None else (), today)
+            roster_names = [company.name for company in qualification.companies] if qualification is not None else []
             # Asked in every search, of no names where none is in question.
             names_of_others = await bidders.list_names_of_others(
                 connection,
                 search.bidder_id,
                 search.offer.category.code,
                 agency=search.offer.agency.code,
-                patterns=write_patterns_in_question(
-                    (search.name, search.names.company),
-                    qualification.company.name if qualification is not None else None,
-                ),
+                patterns=write_patterns_in_question((search.name, search.names.company), roster_names),
                 today=today,
             )
         password = bidder.password if bidder is not None else None
@@ -120,7 +118,7 @@ class BidderSearch:
             is_right = await self.hashing.matches(encoded, search.password)
         # A wrong password is refused also where none is required.
         password_fails = not is_right and (search.requires_password or bool(search.password))
-        if qualification is not None and belongs_to_another(search.name, qualification.company.name, names_of_others):
+        if any(belongs_to_another(search.name, roster_name, names_of_others) for roster_name in roster_names):
             qualification = None
         if bidder is None or qualification is None or password_fails:
             await asyncio.sleep(max(0.0, answer_at - loop.time()))
@@ -131,8 +129,8 @@ class BidderSearch:
         company = qualification.company
         proven = Proven(
             is_right,
-            compare_company(search.names.company, company.name, names_of_others),
-            compare_holder(search.names.holder, company),
+            compare_company(search.names.company, roster_names, names_of_others),
+            compare_holder(search.names.holder, qualification.companies),
         )
         require_may_register(search.offer, company.bidder_id, proven, bidder.status, password, self.profile, now)
         return SearchedCompany(

@@ -12,7 +12,7 @@ from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from instance_profile.name_comparison import compare_names
 from instance_profile.offers import require_agency
-from qualification_registry.domain.bidders import Company
+from qualification_registry.domain.bidders import Qualification
 from qualification_registry.domain.card_approval import (
     ASKED_WITHIN,
     MOST_ASKED,
@@ -126,38 +126,39 @@ class CardApprovalQueue:
         async with self.database.read() as connection:
             now = await self.clock(connection)
             page = await card_approvals.list_page(connection, agency.code, states, after=after, most=most)
-            companies = await self._find_companies(connection, page, now)
+            known = await self._find_qualifications(connection, page, now)
             return [
-                await self._compare(connection, each, companies.get((each.card.category, each.card.bidder_id)), now)
+                await self._compare(connection, each, known.get((each.card.category, each.card.bidder_id)), now)
                 for each in page
             ]
 
-    async def _find_companies(
+    async def _find_qualifications(
         self, connection: Connection, page: Sequence[CardApproval], now: datetime
-    ) -> Mapping[tuple[str, str], Company]:
-        """Returns the companies of a page, by category and bidder, as the agency's newest roster has them."""
+    ) -> Mapping[tuple[str, str], Qualification]:
+        """Returns the qualifications of a page's bidders, by category and bidder, from the agency's newest roster."""
         bidder_ids: dict[str, set[str]] = defaultdict(set)
         for each in page:
             bidder_ids[each.card.category].add(each.card.bidder_id)
-        companies: dict[tuple[str, str], Company] = {}
+        qualifications: dict[tuple[str, str], Qualification] = {}
         for category, ids in bidder_ids.items():
-            found = await bidders.list_companies(
+            found = await bidders.list_qualifications(
                 connection, sorted(ids), category, agency=page[0].card.agency, today=find_japan_day(now)
             )
-            companies |= {(category, bidder_id): company for bidder_id, company in found.items()}
-        return companies
+            qualifications |= {(category, bidder_id): each for bidder_id, each in found.items()}
+        return qualifications
 
     async def _compare(
-        self, connection: Connection, approval: CardApproval, company: Company | None, now: datetime
+        self, connection: Connection, approval: CardApproval, qualification: Qualification | None, now: datetime
     ) -> ComparedCard:
         names, card = approval.names, approval.card
+        companies = qualification.companies if qualification is not None else ()
+        # While changed data are under review, the new ones: the card was issued for the change.
+        company = companies[-1] if companies else None
         contract_party = find_contract_party(company) if company is not None else None
         representative = company.representative_name if company is not None else None
         names_of_others: Sequence[str] = ()
-        if (
-            company is not None
-            and names is not None
-            and (patterns := write_patterns_in_question([names.company], company.name))
+        if names is not None and (
+            patterns := write_patterns_in_question([names.company], [each.name for each in companies])
         ):
             names_of_others = await bidders.list_names_of_others(
                 connection,
@@ -174,10 +175,10 @@ class CardApprovalQueue:
             proven=(
                 Proven(
                     password=False,
-                    company=compare_company(company_name, company.name, names_of_others),
-                    holder=compare_holder(holder, company),
+                    company=compare_company(company_name, [each.name for each in companies], names_of_others),
+                    holder=compare_holder(holder, companies),
                 )
-                if company is not None
+                if companies
                 # The bidder has left the agency's roster.
                 else Proven(password=False, company=CompanyComparison.UNREADABLE, holder=HolderComparison.UNREADABLE)
             ),

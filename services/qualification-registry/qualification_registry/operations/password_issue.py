@@ -151,14 +151,14 @@ class PasswordIssue:
                 # The letters are nowhere: a repetition only learns that they were sent.
                 await save_outcome(connection, act, {})
                 entries.append(describe_order(circumstances, agency, category, order, first_of))
-            companies = await bidders.list_companies(
+            qualifications = await bidders.list_qualifications(
                 connection, list(new_passwords), category, agency=agency, today=find_japan_day(now)
             )
             # A bidder that an import took from the agency meanwhile keeps the password it has.
             saved = await passwords.save_passwords(
                 connection,
                 category,
-                {bidder_id: new_passwords[bidder_id].encoded for bidder_id in companies},
+                {bidder_id: new_passwords[bidder_id].encoded for bidder_id in qualifications},
                 reissue=order.is_reissue,
                 issued_by=act.officer.name,
                 now=now,
@@ -167,7 +167,7 @@ class PasswordIssue:
             await write_history(connection, self.chain, entries)
         # A bidder that got a password from another officer meanwhile keeps that one, and gets no second letter.
         return [
-            PasswordLetter(companies[bidder_id], category, password.plain)
+            PasswordLetter(qualifications[bidder_id].company, category, password.plain)
             for bidder_id, password in new_passwords.items()
             if bidder_id in saved
         ]

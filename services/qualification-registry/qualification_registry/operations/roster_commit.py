@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from history.entries import Chain
@@ -11,6 +12,7 @@ from instance_profile.japan_time import find_japan_day
 from instance_profile.model import Profile
 from officers.act import OfficerAct
 from officers.acts import find_outcome, save_outcome, take_act
+from qualification_registry.domain.bidder_state import BidderKey
 from qualification_registry.domain.bidders import can_be_bidder_id, refuse_unknown_bidder
 from qualification_registry.domain.history import Circumstances, describe_import, describe_imported_links
 from qualification_registry.domain.roster_changes import LineKind, find_kind
@@ -28,8 +30,9 @@ from qualification_registry.domain.roster_import import (
 from qualification_registry.domain.roster_predecessors import find_faults
 from qualification_registry.domain.roster_question import ask_about_gone, require_confirmed
 from qualification_registry.domain.roster_term import check_term
+from qualification_registry.operations.bidder_events import enqueue_imported
 from qualification_registry.operations.circumstances import find_act_circumstances
-from qualification_registry.store import commits, lines, predecessors, previews, terms
+from qualification_registry.store import commits, lines, predecessors, previews, reviews, terms
 from servicekit.database import Database
 from servicekit.database_clock import DatabaseClock
 from servicekit.database_connection import Connection
@@ -64,10 +67,11 @@ class RosterCommit:
                 return _result(roster_import, roster_import.result_version, roster_import.counts)
             await take_act(connection, act, now)
             require_committable(roster_import, self.profile, now)
-            base_version = await commits.lock_roster(connection, roster_import.roster, roster_import.category)
+            base_version, category = await commits.lock_roster(connection, roster_import.roster, roster_import.category)
             if base_version != roster_import.base_version:
                 raise preview_outdated()
             version, counts, number = base_version, roster_import.counts, roster_import.number
+            changed: Sequence[BidderKey] = ()
             if roster_import.same_as_current:
                 # Nothing was asked about it.
                 answers = NO_ANSWERS
@@ -75,33 +79,53 @@ class RosterCommit:
                 version += 1
                 roster_terms = await terms.list_terms(connection, roster_import.roster)
                 check_term(roster_import.term, roster_terms, find_japan_day(now))
-                counts = await self._make_version(connection, roster_import, version, answers)
+                counts, changed = await self._make_version(
+                    connection, roster_import, version, answers, category_before=category, now=now
+                )
                 await self._link_predecessors(connection, roster_import, find_act_circumstances(act, now))
                 await previews.set_counts(connection, number, counts)
             await commits.set_committed(connection, number, officer=act.officer.name, now=now, result_version=version)
             entry = describe_import(find_act_circumstances(act, now), roster_import, version, counts, answers)
             await write_history(connection, self.chain, [entry])
             await save_outcome(connection, act, {"import_id": str(import_id)})
+            # Last, because an officer who suspends one of them waits for it.
+            if changed:
+                await enqueue_imported(connection, changed)
             return _result(roster_import, version, counts)
 
     async def _make_version(
-        self, connection: Connection, roster_import: RosterImport, version: int, answers: Answers
-    ) -> ImportCounts:
-        """Makes the lines of an import current; returns its counts with the undecided rows among them."""
-        number = roster_import.number
+        self,
+        connection: Connection,
+        roster_import: RosterImport,
+        version: int,
+        answers: Answers,
+        *,
+        category_before: str,
+        now: datetime,
+    ) -> tuple[ImportCounts, Sequence[BidderKey]]:
+        """Makes the lines of an import current.
+
+        Returns its counts with the undecided rows among them, and the bidders whose qualification or review differs.
+        """
+        number, roster = roster_import.number, roster_import.roster
         await commits.lock_all_imports(connection)
         counts, gone = await self._add_undecided_lines(connection, roster_import, answers)
         if roster_import.ids_are_assigned and await commits.has_conflicting_ids(connection, number):
             raise preview_outdated()
         await commits.add_bidders(connection, number, ids_are_assigned=roster_import.ids_are_assigned)
-        if roster_import.term_number is not None:
-            await commits.supersede_lines(connection, roster_import.term_number, number, gone=gone)
-        term = await terms.save_list(
-            connection, roster_import.roster, roster_import.term, number, number=roster_import.term_number
-        )
+        changed = await commits.supersede_lines(connection, roster_import.term_number, number, gone=gone)
+        last_days = await terms.list_last_days(connection, roster)
+        term = await terms.save_list(connection, roster, roster_import.term, number, number=roster_import.term_number)
         await commits.set_made(connection, number, version=version, term=term, confirmed=answers.confirmed)
-        await commits.set_version(connection, roster_import.roster, version, category=roster_import.category)
-        return counts
+        await commits.set_version(connection, roster, version, category=roster_import.category)
+        moved = await commits.list_moved_bidders(connection, last_days)
+        begun = await reviews.keep_of_import(connection, number, roster=roster, term=term, now=now)
+        if category_before == roster_import.category:
+            keys = [BidderKey(each, category_before) for each in {*changed, *moved, *begun}]
+        else:
+            everyone = await commits.list_bidders_of_roster(connection, roster, number)
+            keys = [BidderKey(each, of) for of in (category_before, roster_import.category) for each in everyone]
+        return counts, sorted(keys)
 
     async def _link_predecessors(
         self, connection: Connection, roster_import: RosterImport, circumstances: Circumstances

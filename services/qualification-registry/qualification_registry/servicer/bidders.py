@@ -3,7 +3,13 @@
 from typing_extensions import override
 
 from officers.servicer import Officers
-from qualification_registry.convert.bidders import read_suspension_query, read_suspension_request, write_suspension
+from qualification_registry.convert.bidders import (
+    read_review_end,
+    read_suspension_query,
+    read_suspension_request,
+    write_suspension,
+)
+from qualification_registry.operations.review_end import ReviewEnds
 from qualification_registry.operations.suspension import BidderSuspensions
 from servicekit.context import Context
 from servicekit.identity import caller
@@ -13,8 +19,9 @@ from toroku.qualification.v1 import bidders_pb2, bidders_pb2_grpc
 class BiddersServicer(bidders_pb2_grpc.BiddersServicer):
     """What officers decide about bidders."""
 
-    def __init__(self, *, suspensions: BidderSuspensions, officers: Officers) -> None:
+    def __init__(self, *, suspensions: BidderSuspensions, review_ends: ReviewEnds, officers: Officers) -> None:
         self._suspensions = suspensions
+        self._review_ends = review_ends
         self._officers = officers
 
     @override
@@ -39,6 +46,13 @@ class BiddersServicer(bidders_pb2_grpc.BiddersServicer):
     ) -> bidders_pb2.ResumeBidderResponse:
         proposal = await self._officers.proposals.propose(request, caller())
         return bidders_pb2.ResumeBidderResponse(proposal=proposal)
+
+    @override
+    async def EndReview(self, request: bidders_pb2.EndReviewRequest, context: Context) -> bidders_pb2.EndReviewResponse:
+        act = self._officers.methods.read(request, caller())
+        return bidders_pb2.EndReviewResponse(
+            not_yet_effective_at=await self._review_ends.end(read_review_end(request), act)
+        )
 
     @override
     async def LinkBidders(

@@ -9,6 +9,7 @@
 - `passwords`: password hashes.
 - `predecessors`: whose place bidders took.
 - `previews`: what a preview reads and stores.
+- `reviews`: the reviews of changed company data.
 - `search_counts`: tries of searches.
 - `sealed_entries`: entries of the history with the heads that seal them.
 - `suspensions`: suspensions of bidders that stand.

@@ -1,6 +1,7 @@
 """The states of bidders in their categories: their versions, and what they consist of."""
 
 from collections.abc import Collection, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -8,6 +9,7 @@ from sqlalchemy import text
 from qualification_registry.domain.bidder_state import BidderKey, BidderState
 from qualification_registry.domain.bidders import BidderStatus
 from qualification_registry.domain.card_approval import ApprovedCard, Questions
+from qualification_registry.domain.qualified_periods import QualifiedLine, find_periods, find_reviews
 from servicekit.database_connection import Connection
 from servicekit.identity import OPERATOR
 from servicekit.statements import Statement
@@ -51,7 +53,7 @@ _LIST = Statement(
                 WHEN '{OPERATOR}' = ANY (suspension.agencies) THEN '{BidderStatus.SUSPENDED}'
                 ELSE '{BidderStatus.ACTIVE}'
             END AS status,
-            array_remove(suspension.agencies, '{OPERATOR}') AS suspended_agencies, approval.cards
+            array_remove(suspension.agencies, '{OPERATOR}') AS suspended_agencies, approval.cards, roster.lines
         FROM bidder_states state
         CROSS JOIN LATERAL (
             SELECT coalesce(array_agg(agency ORDER BY agency), '{{}}') AS agencies FROM bidder_suspensions suspension
@@ -69,6 +71,24 @@ _LIST = Statement(
                 GROUP BY agency, certificate_sha256 ORDER BY agency, certificate_sha256
             ) AS card
         ) AS approval
+        CROSS JOIN LATERAL (
+            SELECT coalesce(
+                json_agg(
+                    json_build_array(
+                        line.agencies, greatest(line.valid_from, term.term_from),
+                        least(line.valid_until, term.holds_until), review.began_at, review.ended_agencies
+                    )
+                ),
+                '[]'
+            ) AS lines
+            FROM roster_lines line
+            JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
+            JOIN roster_terms term ON term.number = import.term
+            JOIN rosters roster ON roster.name = import.roster AND roster.category = state.category
+            LEFT JOIN company_reviews review ON review.bidder_id = line.bidder_id AND review.term = import.term
+            WHERE line.bidder_id = state.bidder_id AND line.superseded_by IS NULL
+                AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
+        ) AS roster
         WHERE (state.bidder_id, state.category) IN (
             SELECT * FROM unnest(CAST(:bidder_ids AS text[]), CAST(:categories AS text[]))
         )
@@ -92,9 +112,12 @@ async def raise_versions(connection: Connection, keys: Collection[BidderKey]) ->
     await connection.change(_RAISE_VERSIONS, **_write_keys(keys))
 
 
-async def list_states(connection: Connection, keys: Collection[BidderKey]) -> Sequence[BidderState]:
-    """Returns the current states of these bidders that have one, in the order of their keys."""
-    return [_read_state(row) for row in await connection.fetch_rows(_LIST, **_write_keys(keys))]
+async def list_states(connection: Connection, keys: Collection[BidderKey], today: date) -> Sequence[BidderState]:
+    """Returns the current states of these bidders that have one, in the order of their keys.
+
+    Without what ended before a day in Japan.
+    """
+    return [_read_state(row) for row in await connection.fetch_rows(_LIST, **_write_keys(keys), today=today)]
 
 
 def _write_keys(keys: Collection[BidderKey]) -> dict[str, list[str]]:
@@ -102,6 +125,7 @@ def _write_keys(keys: Collection[BidderKey]) -> dict[str, list[str]]:
 
 
 def _read_state(row: Any) -> BidderState:
+    lines = [_read_line(*line) for line in row.lines]
     return BidderState(
         key=BidderKey(row.bidder_id, row.category),
         version=Version(row.version_epoch, row.version_number),
@@ -111,4 +135,18 @@ def _read_state(row: Any) -> BidderState:
             ApprovedCard(agency, bytes.fromhex(certificate), Questions(company, holder))
             for agency, certificate, company, holder in row.cards
         ],
+        qualified=find_periods(lines),
+        reviews=find_reviews(lines),
+    )
+
+
+def _read_line(
+    agencies: str, first_day: str | None, last_day: str | None, began_at: str | None, ended_agencies: list[str] | None
+) -> QualifiedLine:
+    return QualifiedLine(
+        agencies.split(),
+        None if first_day is None else date.fromisoformat(first_day),
+        None if last_day is None else date.fromisoformat(last_day),
+        None if began_at is None else datetime.fromisoformat(began_at),
+        ended_agencies or (),
     )

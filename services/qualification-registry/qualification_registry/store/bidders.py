@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Date, DateTime, Text, and_, any_, bindparam, case, func, select, text
+from sqlalchemy import ARRAY, Boolean, Date, DateTime, Text, all_, and_, any_, bindparam, case, func, select, text
 
 from instance_profile.roster_mapping import SuccessionKind
 from qualification_registry.domain.bidders import (
@@ -16,11 +17,13 @@ from qualification_registry.domain.bidders import (
     Qualification,
 )
 from qualification_registry.domain.passwords import PasswordHash
+from qualification_registry.domain.review import COMPANY_FIELDS
 from qualification_registry.domain.search import SearchedBidder
 from qualification_registry.store.tables import (
     bidder_states,
     bidder_suspensions,
     bidders,
+    company_reviews,
     grade_kinds,
     passwords,
     predecessors,
@@ -38,14 +41,38 @@ _IS_CURRENT = (roster_imports.c.made_version.is_not(None), roster_lines.c.supers
 _VALID_FROM = func.greatest(roster_lines.c.valid_from, roster_terms.c.term_from)
 _VALID_UNTIL = func.least(roster_lines.c.valid_until, roster_terms.c.holds_until)
 
+# The line whose company data an agency is shown while the review of the newer ones lasts there (QUA-08).
+_SHOWN = roster_lines.alias("shown")
 # What `_read_qualification` reads, and in which order.
-_QUALIFICATION = (roster_lines, grade_kinds.c.kinds, _VALID_FROM.label("first_day"), _VALID_UNTIL.label("last_day"))
+_QUALIFICATION: tuple[Any, ...] = (
+    roster_lines,
+    grade_kinds.c.kinds,
+    _VALID_FROM.label("first_day"),
+    _VALID_UNTIL.label("last_day"),
+    _SHOWN.c.bidder_id.is_not(None).label("is_under_review"),
+    *(_SHOWN.c[field].label(f"shown_{field}") for field in COMPANY_FIELDS),
+)
 _NEWEST_FIRST = (roster_imports.c.committed_at.desc(), roster_lines.c.import_number.desc())
 _LINES = (
     roster_lines.join(grade_kinds, grade_kinds.c.number == roster_lines.c.grade_kinds)
     .join(roster_imports, roster_imports.c.number == roster_lines.c.import_number)
     .join(roster_terms, roster_terms.c.number == roster_imports.c.term)
     .join(rosters, rosters.c.name == roster_imports.c.roster)
+    .outerjoin(
+        company_reviews,
+        and_(
+            company_reviews.c.bidder_id == roster_lines.c.bidder_id,
+            company_reviews.c.term == roster_imports.c.term,
+            all_(company_reviews.c.ended_agencies) != bindparam("agency", type_=Text),
+            all_(company_reviews.c.ended_agencies) != OPERATOR,
+        ),
+    )
+    .outerjoin(
+        _SHOWN,
+        and_(
+            _SHOWN.c.bidder_id == company_reviews.c.bidder_id, _SHOWN.c.import_number == company_reviews.c.shown_import
+        ),
+    )
 )
 
 _LIST_QUALIFICATIONS = Statement(
@@ -170,7 +197,7 @@ _LIST_BIDDERS = Statement(
         """
         SELECT line.bidder_id,
                (array_agg(
-                   line.name
+                   coalesce(shown.name, line.name)
                    ORDER BY :agency = ANY(string_to_array(line.agencies, ' ')) DESC,
                        coalesce(term.term_from <= :today, true) DESC, line.import_number DESC
                ))[1] AS name,
@@ -182,6 +209,10 @@ _LIST_BIDDERS = Statement(
         JOIN rosters roster ON roster.name = import.roster
         LEFT JOIN bidder_states state ON state.bidder_id = line.bidder_id AND state.category = roster.category
         LEFT JOIN passwords password ON password.category = roster.category AND password.bidder_id = line.bidder_id
+        LEFT JOIN company_reviews review ON review.bidder_id = line.bidder_id AND review.term = import.term
+            AND NOT review.ended_agencies && ARRAY[:agency, :operator]
+        LEFT JOIN roster_lines shown
+            ON shown.bidder_id = line.bidder_id AND shown.import_number = review.shown_import
         CROSS JOIN LATERAL unnest(string_to_array(line.agencies, ' ')) agency
         WHERE line.bidder_id > :after AND line.superseded_by IS NULL AND roster.category = :category
           AND state.has_ended IS NOT TRUE
@@ -218,21 +249,21 @@ async def find_searched(
     return bidder, at
 
 
-async def list_companies(
+async def list_qualifications(
     connection: Connection, bidder_ids: Sequence[str], category: str, *, agency: str, today: date
-) -> Mapping[str, Company]:
-    """Returns the companies of bidders in the newest roster where they are qualified at the agency, or else will be.
+) -> Mapping[str, Qualification]:
+    """Returns bidders' qualifications in the newest roster where they are qualified at the agency, or else will be.
 
     Other bidders are left out.
     """
-    companies: dict[str, Company] = {}
-    for bidder_id, qualifications in (await _list_qualifications(connection, bidder_ids, category)).items():
+    newest: dict[str, Qualification] = {}
+    for bidder_id, qualifications in (await _list_qualifications(connection, bidder_ids, category, agency)).items():
         valid = [qualification for qualification in qualifications if qualification.is_or_will_be_valid(agency, today)]
         # The newest may be of a term that has not begun.
         valid.sort(key=lambda qualification: not qualification.is_valid(agency, today))
         if valid:
-            companies[bidder_id] = valid[0].company
-    return companies
+            newest[bidder_id] = valid[0]
+    return newest
 
 
 async def list_names_of_others(
@@ -278,15 +309,17 @@ async def list_bidders(
     Each has all its agencies in the category, and the name of the agency's own roster. Ended bidders are left out.
     """
     rows = await connection.fetch_rows(
-        _LIST_BIDDERS, category=category, agency=agency, after=after, most=most, today=today
+        _LIST_BIDDERS, category=category, agency=agency, after=after, most=most, today=today, operator=OPERATOR
     )
     return [ListedBidder(row.bidder_id, row.name, tuple(row.agencies), row.has_password) for row in rows]
 
 
 async def _list_qualifications(
-    connection: Connection, bidder_ids: Sequence[str], category: str
+    connection: Connection, bidder_ids: Sequence[str], category: str, agency: str
 ) -> Mapping[str, Sequence[Qualification]]:
-    rows = await connection.fetch_rows(_LIST_QUALIFICATIONS, bidder_ids=list(bidder_ids), category=category)
+    rows = await connection.fetch_rows(
+        _LIST_QUALIFICATIONS, bidder_ids=list(bidder_ids), category=category, agency=agency
+    )
     qualifications: dict[str, list[Qualification]] = {}
     for row in rows:
         qualifications.setdefault(row.bidder_id, []).append(_read_qualification(row))
@@ -317,4 +350,8 @@ def read_company(row: Any) -> Company:
 
 
 def _read_qualification(row: Any) -> Qualification:
-    return Qualification(read_company(row), frozenset(row.agencies.split()), row.first_day, row.last_day)
+    company, applied = read_company(row), None
+    if row.is_under_review:
+        applied = company
+        company = replace(company, **{field: getattr(row, f"shown_{field}") for field in COMPANY_FIELDS})
+    return Qualification(company, frozenset(row.agencies.split()), row.first_day, row.last_day, applied)

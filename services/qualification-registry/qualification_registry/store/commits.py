@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -61,14 +61,48 @@ _ADD_NUMBERS = Statement(
 _SUPERSEDE = Statement(
     text(
         """
-        UPDATE roster_lines line SET superseded_by = :number
+        WITH before AS (
+            UPDATE roster_lines line SET superseded_by = :number
+            FROM roster_imports import
+            WHERE import.number = line.import_number AND import.term = :term AND import.made_version IS NOT NULL
+              AND line.superseded_by IS NULL
+              AND line.bidder_id IN (
+                  SELECT unnest(CAST(:gone AS text[])) COLLATE "C"
+                  UNION ALL SELECT new.bidder_id FROM roster_lines new WHERE new.import_number = :number
+              )
+            RETURNING line.bidder_id, line.agencies, line.valid_from, line.valid_until, line.review
+        )
+        SELECT coalesce(after.bidder_id, before.bidder_id)
+        FROM before
+        FULL JOIN (
+            SELECT bidder_id, agencies, valid_from, valid_until, review FROM roster_lines WHERE import_number = :number
+        ) after ON after.bidder_id = before.bidder_id
+        WHERE (after.agencies, after.valid_from, after.valid_until, after.review)
+            IS DISTINCT FROM (before.agencies, before.valid_from, before.valid_until, before.review)
+        """
+    )
+)
+# Of the terms whose last day became another one.
+_LIST_MOVED = Statement(
+    text(
+        """
+        SELECT line.bidder_id
+        FROM unnest(CAST(:terms AS int[]), CAST(:held_until AS date[])) AS before (term, held_until)
+        JOIN roster_terms term ON term.number = before.term AND term.holds_until IS DISTINCT FROM before.held_until
+        JOIN roster_imports import ON import.term = term.number AND import.made_version IS NOT NULL
+        JOIN roster_lines line ON line.import_number = import.number AND line.superseded_by IS NULL
+        WHERE least(line.valid_until, term.holds_until) IS DISTINCT FROM least(line.valid_until, before.held_until)
+        """
+    )
+)
+_LIST_ALL_OF_ROSTER = Statement(
+    text(
+        """
+        SELECT DISTINCT line.bidder_id
         FROM roster_imports import
-        WHERE import.number = line.import_number AND import.term = :term AND import.made_version IS NOT NULL
-          AND line.superseded_by IS NULL
-          AND line.bidder_id IN (
-              SELECT unnest(CAST(:gone AS text[])) COLLATE "C"
-              UNION ALL SELECT new.bidder_id FROM roster_lines new WHERE new.import_number = :number
-          )
+        JOIN roster_lines line ON line.import_number = import.number
+        WHERE import.roster = :roster AND import.made_version IS NOT NULL
+            AND (line.superseded_by IS NULL OR line.superseded_by = :number)
         """
     )
 )
@@ -84,7 +118,9 @@ _FIND_IMPORT = Statement(_SELECT_IMPORT)
 _LOCK_IMPORT = Statement(_SELECT_IMPORT.with_for_update())
 _LIST_NOT_NAMED = Statement(select(roster_imports.c.not_named).where(roster_imports.c.number == bindparam("number")))
 _ADD_ROSTER = Statement(insert(rosters).values(bind_columns("name", "category")).on_conflict_do_nothing())
-_LOCK_ROSTER = Statement(select(rosters.c.version).where(rosters.c.name == bindparam("name")).with_for_update())
+_LOCK_ROSTER = Statement(
+    select(rosters.c.version, rosters.c.category).where(rosters.c.name == bindparam("name")).with_for_update()
+)
 _LOCK_ALL_IMPORTS = Statement(select(registry_state.c.epoch).with_for_update())
 _LIST_UNDECIDED_ROWS = Statement(
     select(
@@ -135,10 +171,11 @@ async def list_not_named(connection: Connection, number: int) -> list[str]:
     return not_named
 
 
-async def lock_roster(connection: Connection, name: str, category: str) -> int:
-    """Locks a roster for this transaction, created where it was never imported; returns its version."""
+async def lock_roster(connection: Connection, name: str, category: str) -> tuple[int, str]:
+    """Locks a roster for this transaction, created where it was never imported; returns its version and category."""
     await connection.change(_ADD_ROSTER, name=name, category=category)
-    return int(await connection.fetch_value(_LOCK_ROSTER, name=name))
+    row = await connection.fetch_row(_LOCK_ROSTER, name=name)
+    return row.version, row.category
 
 
 async def lock_all_imports(connection: Connection) -> None:
@@ -185,9 +222,26 @@ async def add_bidders(connection: Connection, number: int, *, ids_are_assigned: 
     await connection.change(_ALLOW_NESTED_LOOPS)
 
 
-async def supersede_lines(connection: Connection, term: int, number: int, *, gone: Sequence[str]) -> None:
-    """Ends the current lines of the term that the import replaces, and those of bidders that are gone."""
-    await connection.change(_SUPERSEDE, term=term, number=number, gone=list(gone))
+async def supersede_lines(connection: Connection, term: int | None, number: int, *, gone: Sequence[str]) -> list[str]:
+    """Ends the current lines of the term that the import replaces, and those of bidders that are gone.
+
+    Returns the bidders whose qualification or review differs by it: not those with another name alone. `term` is None
+    for the first list of a term.
+    """
+    return await connection.fetch_values(_SUPERSEDE, term=term, number=number, gone=list(gone))
+
+
+async def list_moved_bidders(connection: Connection, held_until: Mapping[int, date | None]) -> list[str]:
+    """Returns the bidders that are qualified until another day, because a term is.
+
+    `held_until` are the last days of the roster's terms before.
+    """
+    return await connection.fetch_values(_LIST_MOVED, terms=list(held_until), held_until=list(held_until.values()))
+
+
+async def list_bidders_of_roster(connection: Connection, roster: str, number: int) -> list[str]:
+    """Returns all bidders of the roster's current lists, and those that an import took from them."""
+    return await connection.fetch_values(_LIST_ALL_OF_ROSTER, roster=roster, number=number)
 
 
 async def set_version(connection: Connection, roster: str, version: int, *, category: str) -> None:

@@ -156,7 +156,22 @@ roster_lines = Table(
     # Whose place the bidder took, as the file has it, and domain.predecessor.SuccessionKind.
     Column("predecessor", Text),
     Column("predecessor_kind", Text),
+    # domain.roster_lines.UNDER_REVIEW while changed company data is under review (QUA-08).
+    Column("review", Text),
     Column("superseded_by", Integer),
+)
+
+# The reviews of changed company data: one for each current line of a term that is under review (QUA-08).
+company_reviews = Table(
+    "company_reviews",
+    metadata,
+    Column("bidder_id", Text, primary_key=True),
+    Column("term", Integer, primary_key=True),
+    Column("began_at", _INSTANT, nullable=False),
+    # The import whose line of the bidder has the company data that is shown until the review ends.
+    Column("shown_import", Integer, nullable=False),
+    # The agencies whose officers ended it; under the operator's code it ended at every agency.
+    Column("ended_agencies", ARRAY(Text), nullable=False),
 )
 
 # Lines of a preview whose bidders an officer has to decide, in the text form of COPY, without a bidder id.

@@ -1,6 +1,7 @@
 """The terms of a roster, and the list that counts in each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 from sqlalchemy import bindparam, insert, select, text, update
 
@@ -28,6 +29,9 @@ _LIST_TERMS = Statement(
         roster_terms.c.roster == bindparam("roster")
     )
 )
+_LIST_LAST_DAYS = Statement(
+    select(roster_terms.c.number, roster_terms.c.holds_until).where(roster_terms.c.roster == bindparam("roster"))
+)
 _FIND_CURRENT_LIST = Statement(
     select(
         roster_imports.c.rows,
@@ -54,6 +58,11 @@ async def list_terms(connection: Connection, roster: str) -> Sequence[RosterTerm
     """Returns the terms of a roster that have a list."""
     rows = await connection.fetch_rows(_LIST_TERMS, roster=roster)
     return [RosterTerm(row.number, Term(row.term_from, row.term_until)) for row in rows]
+
+
+async def list_last_days(connection: Connection, roster: str) -> Mapping[int, date | None]:
+    """Returns until when the list of each term of a roster holds, by the term's number."""
+    return {row.number: row.holds_until for row in await connection.fetch_rows(_LIST_LAST_DAYS, roster=roster)}
 
 
 async def find_current_list(connection: Connection, number: int) -> CurrentList:

@@ -21,8 +21,8 @@ _LIST_LINES = Statement(
         SELECT line.bidder_id, line.name, line.postal_code, line.address, line.representative_name,
                line.contract_party_name, line.representative_title, line.telephone, line.fax, line.department,
                line.branch, line.region, line.permit_number, line.corporate_number, line.grades, kinds.kinds,
-               line.agencies, line.valid_from, line.valid_until, line.predecessor, line.predecessor_kind, line.row,
-               import.made_version
+               line.agencies, line.valid_from, line.valid_until, line.predecessor, line.predecessor_kind,
+               line.review, line.row, import.made_version
         FROM roster_imports import
         CROSS JOIN LATERAL (
             SELECT * FROM roster_lines
@@ -94,6 +94,7 @@ async def list_lines(connection: Connection, version: RosterVersion, *, after: s
             row.valid_until,
             row.predecessor,
             row.predecessor_kind,
+            row.review is not None,
             row.made_version,
             row.row,
         )

@@ -671,7 +671,7 @@ class FieldChange(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """The field, as named in CompanyProfile, or "agencies", "valid_from", "valid_until", "predecessor",
-    "predecessor_kind", or "grade" with its kind.
+    "predecessor_kind", "review" (whose value is "under_review"), or "grade" with its kind.
     """
     kind: _builtins.str
     """The kind of qualification of a grade; empty for other fields."""
@@ -921,6 +921,7 @@ class RosterLine(_message.Message):
     ROW_FIELD_NUMBER: _builtins.int
     PREDECESSOR_FIELD_NUMBER: _builtins.int
     PREDECESSOR_KIND_FIELD_NUMBER: _builtins.int
+    UNDER_REVIEW_FIELD_NUMBER: _builtins.int
     valid_from: _builtins.str
     """The first day of the qualification (YYYY-MM-DD); empty if the file sets none."""
     valid_until: _builtins.str
@@ -933,6 +934,8 @@ class RosterLine(_message.Message):
     """The bidder whose place it took, as the file has it; empty if the file names none."""
     predecessor_kind: _builtins.str
     """Why: "reapplication", "transfer" or "merger"; empty without a predecessor."""
+    under_review: _builtins.bool
+    """Whether the file says that changed company data are under review: those of this line are the new ones (QUA-08)."""
     @_builtins.property
     def company(self) -> Global___CompanyProfile:
         """The bidder, with its grades."""
@@ -952,10 +955,11 @@ class RosterLine(_message.Message):
         row: _builtins.int = ...,
         predecessor: _builtins.str = ...,
         predecessor_kind: _builtins.str = ...,
+        under_review: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["company", b"company"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "company", b"company", "predecessor", b"predecessor", "predecessor_kind", b"predecessor_kind", "row", b"row", "since_version", b"since_version", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "company", b"company", "predecessor", b"predecessor", "predecessor_kind", b"predecessor_kind", "row", b"row", "since_version", b"since_version", "under_review", b"under_review", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -371,6 +371,70 @@ class ListBidderSuspensionsResponse(_message.Message):
 Global___ListBidderSuspensionsResponse: _TypeAlias = ListBidderSuspensionsResponse  # noqa: Y015
 
 @_typing.final
+class EndReviewRequest(_message.Message):
+    """The request of EndReview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BIDDER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Required. Code of the agency at which the review ends, or "operator" for the whole instance."""
+    category: _builtins.str
+    """Required. Code of the category."""
+    bidder_id: _builtins.str
+    """Required. The bidder."""
+    reason: _builtins.str
+    """Required. Why, in the officer's words; at most 400 characters."""
+    @_builtins.property
+    def act(self) -> _signed_purpose_pb2.SignedPurpose:
+        """Required. The officer's signed act."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        category: _builtins.str = ...,
+        bidder_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        act: _signed_purpose_pb2.SignedPurpose | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agency", b"agency", "bidder_id", b"bidder_id", "category", b"category", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndReviewRequest: _TypeAlias = EndReviewRequest  # noqa: Y015
+
+@_typing.final
+class EndReviewResponse(_message.Message):
+    """The response of EndReview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOT_YET_EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def not_yet_effective_at(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Services that do not know of it yet; they will, without anybody's doing."""
+
+    def __init__(
+        self,
+        *,
+        not_yet_effective_at: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["not_yet_effective_at", b"not_yet_effective_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndReviewResponse: _TypeAlias = EndReviewResponse  # noqa: Y015
+
+@_typing.final
 class LinkBiddersRequest(_message.Message):
     """The request of LinkBidders."""
 

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class BiddersStub:
-    """What officers decide about bidders: their suspension in a category, at one agency or, by the operator's officers, in
-    the whole instance (LIF-04).
+    """What officers decide about bidders: their suspension in a category (LIF-04), and the end of a review, at one agency or,
+    by the operator's officers, in the whole instance.
     """
 
     def __init__(self, channel):
@@ -56,6 +56,11 @@ class BiddersStub:
                 request_serializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.ListBidderSuspensionsRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.ListBidderSuspensionsResponse.FromString,
                 _registered_method=True)
+        self.EndReview = channel.unary_unary(
+                '/toroku.qualification.v1.Bidders/EndReview',
+                request_serializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.EndReviewRequest.SerializeToString,
+                response_deserializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.EndReviewResponse.FromString,
+                _registered_method=True)
         self.LinkBidders = channel.unary_unary(
                 '/toroku.qualification.v1.Bidders/LinkBidders',
                 request_serializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.LinkBiddersRequest.SerializeToString,
@@ -64,8 +69,8 @@ class BiddersStub:
 
 
 class BiddersServicer:
-    """What officers decide about bidders: their suspension in a category, at one agency or, by the operator's officers, in
-    the whole instance (LIF-04).
+    """What officers decide about bidders: their suspension in a category (LIF-04), and the end of a review, at one agency or,
+    by the operator's officers, in the whole instance.
     """
 
     def SuspendBidder(self, request, context):
@@ -99,6 +104,16 @@ class BiddersServicer:
         """The suspensions that stand: those of an agency, or under "operator" those of the whole instance. In the order of the
         bidders' ids, and of their categories. Callers: officers of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
         CATEGORY_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndReview(self, request, context):
+        """Ends the review of a bidder's changed company data in a category (審査済): the new data are shown from now on, and cards
+        that registered meanwhile are good there (QUA-08). A later list ends it too. Caller: an officer of the agency.
+        Idempotent by request_id. Errors: BIDDER_UNKNOWN, BIDDER_NOT_UNDER_REVIEW (there), OFFICER_REASON_INVALID,
+        AGENCY_UNKNOWN, CATEGORY_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +154,11 @@ def add_BiddersServicer_to_server(servicer, server):
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.ListBidderSuspensionsRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.ListBidderSuspensionsResponse.SerializeToString,
             ),
+            'EndReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndReview,
+                    request_deserializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.EndReviewRequest.FromString,
+                    response_serializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.EndReviewResponse.SerializeToString,
+            ),
             'LinkBidders': grpc.unary_unary_rpc_method_handler(
                     servicer.LinkBidders,
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_bidders__pb2.LinkBiddersRequest.FromString,
@@ -153,8 +173,8 @@ def add_BiddersServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Bidders:
-    """What officers decide about bidders: their suspension in a category, at one agency or, by the operator's officers, in
-    the whole instance (LIF-04).
+    """What officers decide about bidders: their suspension in a category (LIF-04), and the end of a review, at one agency or,
+    by the operator's officers, in the whole instance.
     """
 
     @staticmethod
@@ -255,6 +275,33 @@ class Bidders:
             '/toroku.qualification.v1.Bidders/ListBidderSuspensions',
             toroku_dot_qualification_dot_v1_dot_bidders__pb2.ListBidderSuspensionsRequest.SerializeToString,
             toroku_dot_qualification_dot_v1_dot_bidders__pb2.ListBidderSuspensionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toroku.qualification.v1.Bidders/EndReview',
+            toroku_dot_qualification_dot_v1_dot_bidders__pb2.EndReviewRequest.SerializeToString,
+            toroku_dot_qualification_dot_v1_dot_bidders__pb2.EndReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

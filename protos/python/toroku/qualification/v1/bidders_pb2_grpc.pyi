@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BiddersStub:
-    """What officers decide about bidders: their suspension in a category, at one agency or, by the operator's officers, in
-    the whole instance (LIF-04).
+    """What officers decide about bidders: their suspension in a category (LIF-04), and the end of a review, at one agency or,
+    by the operator's officers, in the whole instance.
     """
 
     @_typing.overload
@@ -55,6 +55,12 @@ class BiddersStub:
     bidders' ids, and of their categories. Callers: officers of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
     CATEGORY_UNKNOWN.
     """
+    EndReview: _grpc.UnaryUnaryMultiCallable[_bidders_pb2.EndReviewRequest, _bidders_pb2.EndReviewResponse]
+    """Ends the review of a bidder's changed company data in a category (審査済): the new data are shown from now on, and cards
+    that registered meanwhile are good there (QUA-08). A later list ends it too. Caller: an officer of the agency.
+    Idempotent by request_id. Errors: BIDDER_UNKNOWN, BIDDER_NOT_UNDER_REVIEW (there), OFFICER_REASON_INVALID,
+    AGENCY_UNKNOWN, CATEGORY_UNKNOWN.
+    """
     LinkBidders: _grpc.UnaryUnaryMultiCallable[_bidders_pb2.LinkBiddersRequest, _bidders_pb2.LinkBiddersResponse]
     """Proposes that one bidder is the successor of another in a category (QUA-10): it got a number of its own after a missed
     re-application, a transfer of authority or a merger. When another person approves, cards of the predecessor can't be
@@ -66,8 +72,8 @@ class BiddersStub:
 
 @_typing.type_check_only
 class BiddersAsyncStub(BiddersStub):
-    """What officers decide about bidders: their suspension in a category, at one agency or, by the operator's officers, in
-    the whole instance (LIF-04).
+    """What officers decide about bidders: their suspension in a category (LIF-04), and the end of a review, at one agency or,
+    by the operator's officers, in the whole instance.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -91,6 +97,12 @@ class BiddersAsyncStub(BiddersStub):
     bidders' ids, and of their categories. Callers: officers of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
     CATEGORY_UNKNOWN.
     """
+    EndReview: _aio.UnaryUnaryMultiCallable[_bidders_pb2.EndReviewRequest, _bidders_pb2.EndReviewResponse]  # type: ignore[assignment]
+    """Ends the review of a bidder's changed company data in a category (審査済): the new data are shown from now on, and cards
+    that registered meanwhile are good there (QUA-08). A later list ends it too. Caller: an officer of the agency.
+    Idempotent by request_id. Errors: BIDDER_UNKNOWN, BIDDER_NOT_UNDER_REVIEW (there), OFFICER_REASON_INVALID,
+    AGENCY_UNKNOWN, CATEGORY_UNKNOWN.
+    """
     LinkBidders: _aio.UnaryUnaryMultiCallable[_bidders_pb2.LinkBiddersRequest, _bidders_pb2.LinkBiddersResponse]  # type: ignore[assignment]
     """Proposes that one bidder is the successor of another in a category (QUA-10): it got a number of its own after a missed
     re-application, a transfer of authority or a merger. When another person approves, cards of the predecessor can't be
@@ -101,8 +113,8 @@ class BiddersAsyncStub(BiddersStub):
     """
 
 class BiddersServicer(metaclass=_abc_1.ABCMeta):
-    """What officers decide about bidders: their suspension in a category, at one agency or, by the operator's officers, in
-    the whole instance (LIF-04).
+    """What officers decide about bidders: their suspension in a category (LIF-04), and the end of a review, at one agency or,
+    by the operator's officers, in the whole instance.
     """
 
     @_abc_1.abstractmethod
@@ -147,6 +159,18 @@ class BiddersServicer(metaclass=_abc_1.ABCMeta):
         """The suspensions that stand: those of an agency, or under "operator" those of the whole instance. In the order of the
         bidders' ids, and of their categories. Callers: officers of the agency. Idempotent. Errors: AGENCY_UNKNOWN,
         CATEGORY_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def EndReview(
+        self,
+        request: _bidders_pb2.EndReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bidders_pb2.EndReviewResponse, _abc.Awaitable[_bidders_pb2.EndReviewResponse]]:
+        """Ends the review of a bidder's changed company data in a category (審査済): the new data are shown from now on, and cards
+        that registered meanwhile are good there (QUA-08). A later list ends it too. Caller: an officer of the agency.
+        Idempotent by request_id. Errors: BIDDER_UNKNOWN, BIDDER_NOT_UNDER_REVIEW (there), OFFICER_REASON_INVALID,
+        AGENCY_UNKNOWN, CATEGORY_UNKNOWN.
         """
 
     @_abc_1.abstractmethod

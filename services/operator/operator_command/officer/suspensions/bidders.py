@@ -1,4 +1,4 @@
-"""Bidders: suspended, confirmed and resumed by acts at qualification-registry."""
+"""Bidders: suspended, confirmed and resumed, and their reviews ended, by acts at qualification-registry."""
 
 from collections.abc import Iterator
 
@@ -78,6 +78,28 @@ def resume_bidder(
             channel, _METHODS["ResumeBidder"], request, bidders_pb2.ResumeBidderResponse
         )
     print_proposed(session, response.proposal)
+
+
+def end_review(
+    session: ActingSession, options: ActOptions, agency: str, category: str, bidder_id: str, reason: str
+) -> None:
+    """Ends the review of a bidder's changed company data."""
+    request = bidders_pb2.EndReviewRequest(agency=agency, category=category, bidder_id=bidder_id, reason=reason)
+    with session.open(QUALIFICATION_REGISTRY) as channel:
+        response = make_signer(session, options).carry_out(
+            channel, _METHODS["EndReview"], request, bidders_pb2.EndReviewResponse
+        )
+    heading = Phrase(
+        "審査済としました。変更後の企業情報が表示されます。", "The review is done. The new company data are shown."
+    )
+    lines = [
+        (BIDDER, bidder_id),
+        (CATEGORY, session.speech.name_category(category)),
+        (WHERE, session.speech.name_place(agency)),
+        (REASON, reason),
+    ]
+    print_lines(session, heading, lines)
+    print_not_yet_effective(session, response.not_yet_effective_at)
 
 
 def list_suspensions(session: ActingSession, agency: str, bidder_id: str | None, most: int) -> None:

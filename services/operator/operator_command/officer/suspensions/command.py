@@ -1,4 +1,4 @@
-"""`toroku suspend`, `toroku resume`, `toroku binding` and `toroku cards`."""
+"""`toroku suspend`, `toroku resume`, `toroku binding`, `toroku cards` and `toroku bidders`."""
 
 from typing import Annotated
 
@@ -16,6 +16,25 @@ suspend = typer.Typer(no_args_is_help=True, help="Suspends cards and bidders at 
 resume = typer.Typer(no_args_is_help=True, help="Proposes that a suspended card or bidder is resumed.")
 binding = typer.Typer(no_args_is_help=True, help="Proposes to set a card free of a wrong bidder.")
 cards = typer.Typer(no_args_is_help=True, help="Shows cards, and links them to expired ones before them.")
+bidders = typer.Typer(no_args_is_help=True, help="Ends reviews of bidders' changed company data.")
+
+
+@bidders.callback()
+def work_on_bidders() -> None:
+    """Ends reviews of bidders' changed company data."""
+
+
+@bidders.command("end-review")
+@take_options
+def end_review(
+    bidder_id: Bidder, category: Category, reason: Reason, options: ActOptions, agency: Agency = None
+) -> None:
+    """Ends the review of BIDDER_ID's changed company data at your agency, or everywhere as the operator."""
+    from operator_command.officer.acts.session import acting_session
+    from operator_command.officer.suspensions import bidders as acts
+
+    with acting_session(options) as session:
+        acts.end_review(session, options, session.choose_agency(agency), category, bidder_id, reason)
 
 
 @suspend.command("card")

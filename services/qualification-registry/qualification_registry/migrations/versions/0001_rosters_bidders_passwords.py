@@ -141,6 +141,7 @@ def upgrade() -> None:
             valid_until date,
             predecessor text,
             predecessor_kind text,
+            review text,
             superseded_by integer,
             PRIMARY KEY (bidder_id, import_number)
         )
@@ -151,6 +152,18 @@ def upgrade() -> None:
         """
         CREATE INDEX roster_lines_of_import ON roster_lines USING brin (import_number)
             WITH (pages_per_range = 32, autosummarize = on)
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE company_reviews (
+            bidder_id text COLLATE "C" NOT NULL,
+            term integer NOT NULL,
+            began_at timestamptz NOT NULL,
+            shown_import integer NOT NULL,
+            ended_agencies text[] NOT NULL,
+            PRIMARY KEY (bidder_id, term)
+        )
         """
     )
     op.execute(
