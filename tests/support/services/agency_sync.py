@@ -29,6 +29,7 @@ from agency_sync.servicer import AgencySync
 from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
+from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
@@ -154,6 +155,9 @@ class RunningAgencySync:
     from_qualification_registry: "AgencySyncAsyncStub"
     from_front_door: "AgencySyncAsyncStub"
     from_officer: "AgencySyncAsyncStub"
+    # The agency listener, and the files of an officer of the prefecture.
+    agency_address: str
+    officer_files: CertificateFiles
     # By agency.
     officers: "Mapping[str, AgencySyncAsyncStub]"
     work: jobs.Work
@@ -320,6 +324,8 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             work=register_tasks(propagation=propagation, changes=changes),
             planning=ChangePlanning(schedule=schedule),
             now=clock,
+            agency_address=address,
+            officer_files=callers["from_officer"],
             officers={agency: stubs.pop(agency) for agency in EVERYWHERE},
             **stubs,  # type: ignore[arg-type]  # All are stubs.
         )
