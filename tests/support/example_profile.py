@@ -120,4 +120,6 @@ def example_profile(*, category: dict[str, Any] | None = None, **changes: Any) -
             for operation, name in (("registration", "登録"), ("change", "変更"), ("renewal", "ICカード更新"))
         ],
     }
+    if changes.get("propagation") == "night":
+        content["propagation_at"] = "22:00"
     return Profile.model_validate(content | changes)

@@ -164,6 +164,7 @@ REQUESTS: Mapping[str, Callable[[Records], Message]] = {
     "toroku.agencysync.v1.AgencySync.ListPropagations": _of_agency(
         agency_sync_pb2.ListPropagationsRequest, registration_id=str(uuid4())
     ),
+    "toroku.agencysync.v1.AgencySync.GetPropagationProgress": _of_agency(agency_sync_pb2.GetPropagationProgressRequest),
     "toroku.history.v1.History.ListEntries": lambda records: history_pb2.ListEntriesRequest(
         bidder_id=records.bidder_id
     ),
@@ -191,6 +192,7 @@ READS = frozenset(
         "toroku.officer.v1.Proposals.ListProposals",
         "toroku.officer.v1.Proposals.GetProposal",
         "toroku.agencysync.v1.AgencySync.ListPropagations",
+        "toroku.agencysync.v1.AgencySync.GetPropagationProgress",
         "toroku.history.v1.History.ListEntries",
         "toroku.history.v1.History.ReadHistory",
     }

@@ -10,6 +10,7 @@ from operator_command.launcher.command import inbox, up
 from operator_command.officer.administration.command import officer
 from operator_command.officer.approvals.command import approvals
 from operator_command.officer.command import roster
+from operator_command.officer.propagations.command import propagation
 from operator_command.officer.proposals.command import approve, propose, reject
 from operator_command.officer.successions.command import link_card, list_named, propose_bidder_link, propose_reopening
 from operator_command.officer.suspensions.command import bidders, binding, cards, resume, suspend
@@ -36,6 +37,7 @@ cards.command("named")(list_named)
 application.add_typer(cards, name="cards")
 application.add_typer(bidders, name="bidders")
 application.add_typer(approvals, name="approvals")
+application.add_typer(propagation, name="propagation")
 application.add_typer(history, name="history")
 application.command()(call)
 application.command()(check)

@@ -37,6 +37,7 @@ from agency_sync.servicer import AgencySync
 from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
+from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
@@ -174,6 +175,9 @@ class RunningAgencySync:
     from_front_door: "AgencySyncAsyncStub"
     from_contact_notification: "AgencySyncAsyncStub"
     from_officer: "AgencySyncAsyncStub"
+    # The agency listener, and the files of an officer of the prefecture.
+    agency_address: str
+    officer_files: CertificateFiles
     # By agency.
     officers: "Mapping[str, AgencySyncAsyncStub]"
     # The feeds, as the systems of these agencies call them.
@@ -376,6 +380,8 @@ async def running_agency_sync(
                 expiry=FeedExpiry(database=database, clock=read_time),
             ),
             now=clock,
+            agency_address=address,
+            officer_files=callers["from_officer"],
             officers={agency: stubs.pop(agency) for agency in EVERYWHERE},
             **stubs,  # type: ignore[arg-type]  # All are stubs.
         )

@@ -67,17 +67,11 @@ REFUSED = {
         "categories[0].company_fields[6].editable_at",
         "leave the key out",
     ),
-    ("Profile", "propagation_chosen_at"): (
-        "propagation_chosen_at: [registration]",
-        "propagation_chosen_at",
-        "leave registration out",
-    ),
     ("ContactSectionRule", "section"): (
         f"categories: [{{code: works, contact_sections: [{REQUESTER}]}}]",
         "categories[0].contact_sections[2].section",
         "leave the section out",
     ),
-    ("Profile", "propagation"): ("propagation: night", "propagation", "write at_once or none"),
     ("Profile", "company_id"): (
         "company_id: {label: {ja: 企業ID, en: Company ID}, digits: 15}",
         "company_id",

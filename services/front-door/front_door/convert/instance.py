@@ -13,6 +13,7 @@ from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
 _PROPAGATION = {
     model.Propagation.NONE: front_door_pb2.PROPAGATION_TIME_NONE,
     model.Propagation.AT_ONCE: front_door_pb2.PROPAGATION_TIME_AT_ONCE,
+    model.Propagation.NIGHT: front_door_pb2.PROPAGATION_TIME_NIGHT,
 }
 
 

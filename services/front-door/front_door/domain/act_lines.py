@@ -16,6 +16,11 @@ _PROPAGATION = {
         ja="この業務区分で入札参加資格のある他の調達機関にも、自動反映されます。",
         en="It is propagated automatically to the other agencies at which the bidder is qualified in this category.",
     ),
+    Propagation.NIGHT: Text(
+        ja="この業務区分で入札参加資格のある他の調達機関にも、当日の夜間に自動反映されます。",
+        en="It is propagated automatically, in the night of the same day, to the other agencies at which the bidder is"
+        " qualified in this category.",
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from front_door.domain.card_session import Card
 from front_door.domain.change import CARD_CONTACT, REPRESENTATIVE_CONTACT
 from instance_profile.base import Text
 from instance_profile.display import ContactSection
-from instance_profile.model import Category, Profile
+from instance_profile.model import Category, Profile, Propagation
 from instance_profile.offers import Offer
 
 _SECTIONS = {CARD_CONTACT: ContactSection.CARD, REPRESENTATIVE_CONTACT: ContactSection.REPRESENTATIVE}
@@ -24,6 +24,10 @@ _APPLICATIONS = Text(
 _PROPAGATES = Text(
     ja="他の調達機関にも、同時に反映されます。",
     en="The other agencies follow at the same time.",
+)
+_PROPAGATES_AT_NIGHT = Text(
+    ja="他の調達機関にも、当日の夜間に自動反映されます。それまでは、これまでの連絡先が引き続き使用されます。",
+    en="The other agencies follow in the night of the same day. Until then, the contacts there stay as they were.",
 )
 _STAYS_HERE = Text(
     ja="他の調達機関には反映されません。他の調達機関では、これまでの連絡先が引き続き使用されます。",
@@ -49,7 +53,8 @@ def compose_change_lines(
     valid_until = write_day(card.not_after)
     of_card = _list_labels(offer.category, changed_fields, CARD_CONTACT)
     of_bidder = _list_labels(offer.category, changed_fields, REPRESENTATIVE_CONTACT)
-    follows = _PROPAGATES if propagate else _STAYS_HERE
+    is_at_night = profile.propagation is Propagation.NIGHT
+    follows = (_PROPAGATES_AT_NIGHT if is_at_night else _PROPAGATES) if propagate else _STAYS_HERE
     card_heading = _find_heading(offer.category, CARD_CONTACT)
     bidder_heading = _find_heading(offer.category, REPRESENTATIVE_CONTACT)
     lines = [

@@ -6,7 +6,7 @@ from front_door.domain.act_lines import fit_line, write_day
 from front_door.domain.bidder import CompanyProfile
 from front_door.domain.card_session import Card
 from instance_profile.base import Text
-from instance_profile.model import Profile
+from instance_profile.model import Profile, Propagation
 from instance_profile.offers import Offer
 from signed_acts.keys import MOST_LINE_CHARACTERS
 
@@ -91,6 +91,11 @@ def _describe_others(profile: Profile, succession: Succession) -> Text:
         text = Text(
             ja="現在使用しているICカードは、他の調達機関には登録されていません。",
             en="The card in use is registered at no other agency.",
+        )
+    elif succession.propagate and profile.propagation is Propagation.NIGHT:
+        text = Text(
+            ja=f"他の調達機関にも、当日の夜間に変更を自動反映します：{named.ja}",
+            en=f"The other agencies follow in the night of the same day: {named.en}",
         )
     elif succession.propagate:
         text = Text(

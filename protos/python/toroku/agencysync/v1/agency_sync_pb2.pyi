@@ -267,7 +267,9 @@ class ListPropagationsOfCardResponse(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def propagations(self) -> _containers.RepeatedCompositeFieldContainer[_propagation_pb2.Propagation]:
-        """One for each act and further agency, the newest act first, within it in the order of the agencies' codes."""
+        """One for each act and further agency, the newest act first, within it in the order of the agencies' codes. Of the
+        50 newest acts.
+        """
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:

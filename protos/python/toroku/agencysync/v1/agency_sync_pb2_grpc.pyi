@@ -72,8 +72,8 @@ class AgencySyncStub:
     by propagation, has no propagations.
     Each other agency's own rule is held against what was proven about the card. The reason of a refused
     propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
-    CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
-    that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
+    CARD_NOT_GOOD, REGISTRATION_UNKNOWN, CHANGE_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends);
+    of a planned one that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
     PROPAGATION_POSTPONED where a registry refused it; it is tried again, and the log says why it was refused. Where no
     agency is known to offer the category, it is listed at the registration's own agency.
     """
@@ -122,8 +122,8 @@ class AgencySyncAsyncStub(AgencySyncStub):
     by propagation, has no propagations.
     Each other agency's own rule is held against what was proven about the card. The reason of a refused
     propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
-    CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
-    that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
+    CARD_NOT_GOOD, REGISTRATION_UNKNOWN, CHANGE_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends);
+    of a planned one that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
     PROPAGATION_POSTPONED where a registry refused it; it is tried again, and the log says why it was refused. Where no
     agency is known to offer the category, it is listed at the registration's own agency.
     """
@@ -211,8 +211,8 @@ class AgencySyncServicer(metaclass=_abc_1.ABCMeta):
         by propagation, has no propagations.
         Each other agency's own rule is held against what was proven about the card. The reason of a refused
         propagation: BIDDER_NOT_QUALIFIED, PASSWORD_NOT_PROVEN, COMPANY_DIFFERS_FROM_CARD, COMPANY_NEEDS_OFFICER,
-        CARD_NOT_GOOD, REGISTRATION_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends); of a planned one
-        that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
+        CARD_NOT_GOOD, REGISTRATION_UNKNOWN, CHANGE_UNKNOWN, BIDDER_SUSPENDED (by that agency; judged again when it ends);
+        of a planned one that waits: PROPAGATION_SUSPENDED, BIDDER_SUSPENDED (in the whole instance or at the registration's agency), or
         PROPAGATION_POSTPONED where a registry refused it; it is tried again, and the log says why it was refused. Where no
         agency is known to offer the category, it is listed at the registration's own agency.
         """

@@ -35,6 +35,8 @@ class _PropagationTimeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Propa
     """It does not."""
     PROPAGATION_TIME_AT_ONCE: _PropagationTime.ValueType  # 2
     """At once."""
+    PROPAGATION_TIME_NIGHT: _PropagationTime.ValueType  # 3
+    """In the night batch of the same day."""
 
 class PropagationTime(_PropagationTime, metaclass=_PropagationTimeEnumTypeWrapper):
     """When a registration reaches the other agencies."""
@@ -45,6 +47,8 @@ PROPAGATION_TIME_NONE: PropagationTime.ValueType  # 1
 """It does not."""
 PROPAGATION_TIME_AT_ONCE: PropagationTime.ValueType  # 2
 """At once."""
+PROPAGATION_TIME_NIGHT: PropagationTime.ValueType  # 3
+"""In the night batch of the same day."""
 Global___PropagationTime: _TypeAlias = PropagationTime  # noqa: Y015
 
 class _RenewalPins:

@@ -30,8 +30,11 @@ from refusals.status import from_rpc_error
 CALL_SECONDS = 30.0
 CERTIFICATE_REGISTRY = "certificate-registry"
 QUALIFICATION_REGISTRY = "qualification-registry"
+AGENCY_SYNC = "agency-sync"
 # The services whose changes officers sign.
 SERVICES = (CERTIFICATE_REGISTRY, QUALIFICATION_REGISTRY)
+# Those that commands call.
+_CALLED = (*SERVICES, AGENCY_SYNC)
 # The endpoint of a command that calls one service only.
 _ANY = ""
 _NAME = re.compile(r"spiffe://(?P<instance>[a-z0-9-]+)/(officer/(?P<agency>[a-z0-9-]+)/.+|.+)")
@@ -177,7 +180,7 @@ def _match_name(certificate: x509.Certificate) -> re.Match[str] | None:
 
 def _read_endpoint(option: str) -> tuple[str, str]:
     service, separator, address = option.rpartition("=")
-    if (separator and service not in SERVICES) or not address:
-        metadata = {"endpoint": option, "services": ", ".join(SERVICES)}
+    if (separator and service not in _CALLED) or not address:
+        metadata = {"endpoint": option, "services": ", ".join(_CALLED)}
         raise Refusal("SERVICE_ENDPOINT_UNREADABLE", Code.INVALID_ARGUMENT, metadata)
     return service, address
