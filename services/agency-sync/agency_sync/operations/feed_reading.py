@@ -83,10 +83,11 @@ class FeedReading:
                     if remaining <= 0:
                         return
                     seconds = min(self.heartbeat_interval, remaining)
-                    heads = await self.watch.wait(feed, head.epoch, number, seconds=seconds)
-                    now = FeedHead(heads.epoch, heads.numbers.get(feed, 0), head.kept_after, heads.as_of)
-                    check_position(FeedPosition(head.epoch, number), now)
-                    head = now
+                    position = FeedPosition(head.epoch, number)
+                    heads = await self.watch.wait(feed, position, seconds=seconds)
+                    now = heads.find_position(feed)
+                    head = FeedHead(now.epoch, now.number, head.kept_after, heads.as_of)
+                    check_position(position, head)
 
     async def list_changes(
         self, agency: str, category: str, after: FeedPosition | None, *, most: int
