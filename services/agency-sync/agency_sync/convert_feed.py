@@ -7,8 +7,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agency_sync.domain.contact_owner import ContactOwnerState, ContactPurpose, PlannedChange
-from agency_sync.domain.feed import Change, FeedPosition, FeedState, Period, SealedHead
-from agency_sync.operations.feed_reading import Heartbeat
+from agency_sync.domain.feed import Change, FeedPosition, FeedState, Heartbeat, Period, SealedHead
 from instance_profile.characters import shorten_visible
 from refusals import Code, Refusal
 from servicekit.messages import SHA256_BYTES, find_uuid, read_timestamp, write_timestamp
