@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
+import grpc
 from psycopg.rows import tuple_row
 from sqlalchemy import text
 
@@ -37,7 +39,7 @@ from agency_sync.servicer import AgencySync
 from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind
-from servicekit.credentials import CertificateFiles
+from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
@@ -54,7 +56,7 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
 )
-from toroku.contact.v1 import contact_notification_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_owner_pb2, contact_pb2
 from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
@@ -162,6 +164,29 @@ def bidder_state(
     )
 
 
+def contact_owner(
+    certificate_sha256: bytes | None,
+    *,
+    number: int = 1,
+    newest: int = 1,
+    pins: Mapping[str, int] = MappingProxyType({}),
+    category: str = WORKS,
+    bidder_id: str = BIDDER,
+) -> contact_owner_pb2.ContactOwnerState:
+    """The state of a contact's owner: of a card, or of the bidder where it is None."""
+    key = f"{certificate_sha256!r} {category} {bidder_id}"
+    return contact_owner_pb2.ContactOwnerState(
+        owner_id=str(uuid5(NAMESPACE_OID, key)),
+        purpose=contact_pb2.CONTACT_PURPOSE_CARD if certificate_sha256 else contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE,
+        category=category,
+        bidder_id=bidder_id,
+        certificate_sha256=certificate_sha256 or b"",
+        version=Version(epoch=1, number=number),
+        contact_version=newest,
+        pins=[contact_owner_pb2.ContactPin(agency=agency, contact_version=pin) for agency, pin in sorted(pins.items())],
+    )
+
+
 @dataclass(slots=True)
 class RunningAgencySync:
     """The service, its worker's tasks, the fakes that it calls, and a stub for each kind of caller."""
@@ -182,6 +207,8 @@ class RunningAgencySync:
     officers: "Mapping[str, AgencySyncAsyncStub]"
     # The feeds, as the systems of these agencies call them.
     from_agency: "dict[str, FeedAsyncStub]"
+    # The same, for streams; errors are gRPC's own.
+    streams: "dict[str, FeedAsyncStub]"
     work: jobs.Work
     now: list[datetime]
     planning: ChangePlanning
@@ -220,6 +247,12 @@ class RunningAgencySync:
         """Has the changes planned that states of contacts' owners name."""
         async with self.database.transaction() as connection:
             await self.planning.open_changes(connection, owners)
+
+    async def record_contacts(self, *owners: contact_owner_pb2.ContactOwnerState) -> None:
+        """Delivers states of contacts' owners as contact-notification does. Raises Refusal."""
+        await self.from_contact_notification.RecordContactOwners(
+            agency_sync_pb2.RecordContactOwnersRequest(owners=owners)
+        )
 
     async def append_pending(self) -> None:
         """Runs the worker's task now that appends to the feeds what one transaction could not."""
@@ -261,6 +294,14 @@ class RunningAgencySync:
         """Returns the number of jobs that wait."""
         async with self.database.read() as connection:
             return sum((await jobs.waiting(connection)).values())
+
+
+@asynccontextmanager
+async def streaming(files: CertificateFiles, address: str) -> "AsyncIterator[FeedAsyncStub]":
+    """A stub for streams, which `servicekit.clients` has not."""
+    options = (("grpc.ssl_target_name_override", "agency-sync"), ("grpc.initial_reconnect_backoff_ms", 100))
+    async with grpc.aio.secure_channel(address, create_channel_credentials(files), options) as channel:
+        yield FeedStub(channel)
 
 
 @asynccontextmanager
@@ -354,14 +395,17 @@ async def running_agency_sync(
         callers |= {agency: authority.enrol(f"{agency}/jiro", "registration") for agency in EVERYWHERE}
         stubs = {}
         feed_stubs = {}
+        streams = {}
+        agency_files = {agency: authority.agency(agency) for agency in (PREFECTURE, CITY, VILLAGE, "nowhere")}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
             )
             if listener is ListenerKind.AGENCY:
-                for agency in (PREFECTURE, CITY):
-                    caller = await stack.enter_async_context(calling(authority.agency(agency), agency_sync=address))
+                for agency in agency_files:
+                    caller = await stack.enter_async_context(calling(agency_files[agency], agency_sync=address))
                     feed_stubs[agency] = caller.stub("agency-sync", FeedStub)
+                    streams[agency] = await stack.enter_async_context(streaming(agency_files[agency], address))
             for name, files in callers.items():
                 if (name == "from_officer" or name in EVERYWHERE) == (listener is ListenerKind.AGENCY):
                     caller = await stack.enter_async_context(calling(files, agency_sync=address))
@@ -373,6 +417,7 @@ async def running_agency_sync(
             contact_notification=contacts,
             planning=ChangePlanning(schedule=schedule),
             from_agency=feed_stubs,
+            streams=streams,
             work=register_tasks(
                 propagation=propagation,
                 changes=changes,
