@@ -55,7 +55,11 @@ async def run() -> None:
             ),
         )
         snapshots = SnapshotMaking(
-            database=database, clock=read_time, instance=profile.id, key=key, serialize=convert_feed.write_delimited_change
+            database=database,
+            clock=read_time,
+            instance=profile.id,
+            key=key,
+            serialize=convert_feed.write_delimited_change,
         )
         await work_until_stopped(
             register_tasks(

@@ -174,7 +174,5 @@ async def read_cards(
     connection: Connection, agency: str, category: str, *, after: bytes, most: int
 ) -> Sequence[Change]:
     """Returns the newest entries of the cards of a feed behind a card, at most `most`, in the order of their hashes."""
-    rows: list[Any] = await connection.fetch_rows(
-        _READ_CARDS, agency=agency, category=category, after=after, most=most
-    )
+    rows: list[Any] = await connection.fetch_rows(_READ_CARDS, agency=agency, category=category, after=after, most=most)
     return [Change(row.epoch, row.number, row.committed_at, row.certificate_sha256, read_card(row)) for row in rows]
