@@ -1,14 +1,15 @@
 """agency-sync in this process with its callers, its database and the two registries that it calls."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from psycopg.rows import tuple_row
 from sqlalchemy import text
@@ -49,6 +50,7 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
 )
+from toroku.contact.v1 import contact_owner_pb2, contact_pb2
 from toroku.event.v1.version_pb2 import Version
 from toroku.qualification.v1 import bidder_pb2, bidder_state_pb2, qualification_registry_pb2
 from toroku.qualification.v1.qualification_registry_pb2_grpc import (
@@ -152,6 +154,29 @@ def bidder_state(
     )
 
 
+def contact_owner(
+    certificate_sha256: bytes | None,
+    *,
+    number: int = 1,
+    newest: int = 1,
+    pins: Mapping[str, int] = MappingProxyType({}),
+    category: str = WORKS,
+    bidder_id: str = BIDDER,
+) -> contact_owner_pb2.ContactOwnerState:
+    """The state of a contact's owner: of a card, or of the bidder where it is None."""
+    key = f"{certificate_sha256!r} {category} {bidder_id}"
+    return contact_owner_pb2.ContactOwnerState(
+        owner_id=str(uuid5(NAMESPACE_OID, key)),
+        purpose=contact_pb2.CONTACT_PURPOSE_CARD if certificate_sha256 else contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE,
+        category=category,
+        bidder_id=bidder_id,
+        certificate_sha256=certificate_sha256 or b"",
+        version=Version(epoch=1, number=number),
+        contact_version=newest,
+        pins=[contact_owner_pb2.ContactPin(agency=agency, contact_version=pin) for agency, pin in sorted(pins.items())],
+    )
+
+
 @dataclass(slots=True)
 class RunningAgencySync:
     """The service, its worker's tasks, the fakes that it calls, and a stub for each kind of caller."""
@@ -192,6 +217,12 @@ class RunningAgencySync:
             agency_sync_pb2.RecordBidderStatesRequest(bidder_states=states)
         )
 
+    async def record_contacts(self, *owners: contact_owner_pb2.ContactOwnerState) -> None:
+        """Delivers states of contacts' owners as contact-notification does. Raises Refusal."""
+        await self.from_contact_notification.RecordContactOwners(
+            agency_sync_pb2.RecordContactOwnersRequest(owners=owners)
+        )
+
     async def append_pending(self) -> None:
         """Runs the worker's task now that appends to the feeds what one transaction could not."""
         await self.work.tasks["append_pending"][0]({})
@@ -202,7 +233,7 @@ class RunningAgencySync:
 
     async def propagations(self, registration_id: UUID, agency: str = PREFECTURE) -> dict[str, tuple[str, str]]:
         """Returns state and reason by agency, as the front door reads them for a registration at an agency."""
-        response = await self.from_front_door.ListPropagations(
+        response = await self.from_officer.ListPropagations(
             agency_sync_pb2.ListPropagationsRequest(registration_id=str(registration_id), agency=agency)
         )
         return {
