@@ -11,13 +11,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from psycopg.rows import tuple_row
 from sqlalchemy import text
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.qualification_registry import QualificationRegistry
+from agency_sync.convert_feed import write_delimited_change
 from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
+from agency_sync.domain.snapshot import SnapshotKey
 from agency_sync.feed_servicer import Feed
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.bidder_record import BidderStateRecord
@@ -30,10 +33,12 @@ from agency_sync.operations.history_record import HistoryHeadRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
 from agency_sync.operations.record import CardStateRecord
+from agency_sync.operations.snapshot import SnapshotMaking, SnapshotReading
 from agency_sync.servicer import AgencySync
 from instance_profile.model import Profile, Propagation
 from servicekit import jobs
 from servicekit.access import ListenerKind
+from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
@@ -192,6 +197,11 @@ class RunningAgencySync:
     from_officer: "AgencySyncAsyncStub"
     # The feeds, as the systems of these agencies call them.
     from_agency: "dict[str, FeedAsyncStub]"
+    # The listener of agencies, for systems that are no part of this project, and the certificates of these.
+    agency_address: str
+    agency_files: dict[str, CertificateFiles]
+    # By which snapshots of feeds are verified.
+    feed_key: Ed25519PublicKey
     work: jobs.Work
     now: list[datetime]
 
@@ -226,6 +236,10 @@ class RunningAgencySync:
     async def append_pending(self) -> None:
         """Runs the worker's task now that appends to the feeds what one transaction could not."""
         await self.work.tasks["append_pending"][0]({})
+
+    async def make_snapshot(self, agency: str, category: str = WORKS) -> None:
+        """Runs the worker's job now that makes the snapshot of a feed."""
+        await self.work.tasks["make_snapshot"][0]({"agency": agency, "category": category})
 
     async def propagate(self) -> None:
         """Runs the worker's task now."""
@@ -299,6 +313,14 @@ async def running_agency_sync(
 
         offering = list_rules_by_category(profile)
         feeds = FeedAppending(database=database, rules=list_feed_rules(profile))
+        feed_key = Ed25519PrivateKey.generate()
+        snapshots = SnapshotMaking(
+            database=database,
+            clock=read_time,
+            instance=profile.id,
+            key=SnapshotKey(feed_key),
+            serialize=write_delimited_change,
+        )
         reading = FeedReading(
             profile=profile,
             database=database,
@@ -330,7 +352,13 @@ async def running_agency_sync(
         )
         services = {
             SERVICE: partial(add_AgencySyncServicer_to_server, servicer),
-            FEED: partial(add_FeedServicer_to_server, Feed(reading=reading)),
+            FEED: partial(
+                add_FeedServicer_to_server,
+                Feed(
+                    reading=reading,
+                    snapshots=SnapshotReading(profile=profile, database=database, clock=read_time),
+                ),
+            ),
         }
         callers = {
             "from_front_door": authority.service("front-door"),
@@ -339,15 +367,18 @@ async def running_agency_sync(
             "from_contact_notification": authority.service("contact-notification"),
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
+        agency_files = {agency: authority.agency(agency) for agency in (PREFECTURE, CITY)}
+        addresses = {}
         stubs = {}
         feed_stubs = {}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
             )
+            addresses[listener] = address
             if listener is ListenerKind.AGENCY:
-                for agency in (PREFECTURE, CITY):
-                    caller = await stack.enter_async_context(calling(authority.agency(agency), agency_sync=address))
+                for agency, own in agency_files.items():
+                    caller = await stack.enter_async_context(calling(own, agency_sync=address))
                     feed_stubs[agency] = caller.stub("agency-sync", FeedStub)
             for name, files in callers.items():
                 if (name == "from_officer") == (listener is ListenerKind.AGENCY):
@@ -359,8 +390,14 @@ async def running_agency_sync(
             certificate_registry=cards,
             qualification_registry=bidders,
             from_agency=feed_stubs,
+            agency_address=addresses[ListenerKind.AGENCY],
+            agency_files=agency_files,
+            feed_key=feed_key.public_key(),
             work=register_tasks(
-                propagation=propagation, feeds=feeds, expiry=FeedExpiry(database=database, clock=read_time)
+                propagation=propagation,
+                feeds=feeds,
+                snapshots=snapshots,
+                expiry=FeedExpiry(database=database, clock=read_time),
             ),
             now=clock,
             **stubs,
