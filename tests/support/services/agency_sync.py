@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from psycopg.rows import tuple_row
 from sqlalchemy import text
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.contact_notification import ContactNotification
+from agency_sync.convert_feed import write_delimited_change
 from agency_sync.domain.contact_owner import ContactOwnerState
 from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.domain.schedule import Schedule
+from agency_sync.domain.snapshot import SnapshotKey
 from agency_sync.feed_servicer import Feed
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.batches import Batches
@@ -35,6 +38,7 @@ from agency_sync.operations.history_record import HistoryHeadRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
 from agency_sync.operations.record import CardStateRecord
+from agency_sync.operations.snapshot import SnapshotMaking, SnapshotReading
 from agency_sync.servicer import AgencySync
 from instance_profile.model import Profile
 from servicekit import jobs
@@ -200,8 +204,7 @@ class RunningAgencySync:
     from_front_door: "AgencySyncAsyncStub"
     from_contact_notification: "AgencySyncAsyncStub"
     from_officer: "AgencySyncAsyncStub"
-    # The agency listener, and the files of an officer of the prefecture.
-    agency_address: str
+    # The files of an officer of the prefecture.
     officer_files: CertificateFiles
     # By agency.
     officers: "Mapping[str, AgencySyncAsyncStub]"
@@ -209,6 +212,11 @@ class RunningAgencySync:
     from_agency: "dict[str, FeedAsyncStub]"
     # The same, for streams; errors are gRPC's own.
     streams: "dict[str, FeedAsyncStub]"
+    # The listener of agencies, for systems that are no part of this project, and the certificates of these.
+    agency_address: str
+    agency_files: dict[str, CertificateFiles]
+    # By which snapshots of feeds are verified.
+    feed_key: Ed25519PublicKey
     work: jobs.Work
     now: list[datetime]
     planning: ChangePlanning
@@ -257,6 +265,10 @@ class RunningAgencySync:
     async def append_pending(self) -> None:
         """Runs the worker's task now that appends to the feeds what one transaction could not."""
         await self.work.tasks["append_pending"][0]({})
+
+    async def make_snapshot(self, agency: str, category: str = WORKS) -> None:
+        """Runs the worker's job now that makes the snapshot of a feed."""
+        await self.work.tasks["make_snapshot"][0]({"agency": agency, "category": category})
 
     async def propagate(self) -> None:
         """Runs the worker's task for registrations and renewals now."""
@@ -342,6 +354,14 @@ async def running_agency_sync(
 
         offering, schedule = list_rules_by_category(profile), Schedule.of(profile)
         feeds = FeedAppending(database=database, rules=list_feed_rules(profile))
+        feed_key = Ed25519PrivateKey.generate()
+        snapshots = SnapshotMaking(
+            database=database,
+            clock=read_time,
+            instance=profile.id,
+            key=SnapshotKey(feed_key),
+            serialize=write_delimited_change,
+        )
         reading = FeedReading(
             profile=profile,
             database=database,
@@ -383,7 +403,13 @@ async def running_agency_sync(
         )
         services = {
             SERVICE: partial(add_AgencySyncServicer_to_server, servicer),
-            FEED: partial(add_FeedServicer_to_server, Feed(reading=reading)),
+            FEED: partial(
+                add_FeedServicer_to_server,
+                Feed(
+                    reading=reading,
+                    snapshots=SnapshotReading(profile=profile, database=database, clock=read_time),
+                ),
+            ),
         }
         callers = {
             "from_front_door": authority.service("front-door"),
@@ -393,6 +419,7 @@ async def running_agency_sync(
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
         callers |= {agency: authority.enrol(f"{agency}/jiro", "registration") for agency in EVERYWHERE}
+        addresses = {}
         stubs = {}
         feed_stubs = {}
         streams = {}
@@ -401,9 +428,10 @@ async def running_agency_sync(
             address = await stack.enter_async_context(
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
             )
+            addresses[listener] = address
             if listener is ListenerKind.AGENCY:
-                for agency in agency_files:
-                    caller = await stack.enter_async_context(calling(agency_files[agency], agency_sync=address))
+                for agency, own in agency_files.items():
+                    caller = await stack.enter_async_context(calling(own, agency_sync=address))
                     feed_stubs[agency] = caller.stub("agency-sync", FeedStub)
                     streams[agency] = await stack.enter_async_context(streaming(agency_files[agency], address))
             for name, files in callers.items():
@@ -418,14 +446,17 @@ async def running_agency_sync(
             planning=ChangePlanning(schedule=schedule),
             from_agency=feed_stubs,
             streams=streams,
+            agency_address=addresses[ListenerKind.AGENCY],
+            agency_files=agency_files,
+            feed_key=feed_key.public_key(),
             work=register_tasks(
                 propagation=propagation,
                 changes=changes,
                 feeds=feeds,
+                snapshots=snapshots,
                 expiry=FeedExpiry(database=database, clock=read_time),
             ),
             now=clock,
-            agency_address=address,
             officer_files=callers["from_officer"],
             officers={agency: stubs.pop(agency) for agency in EVERYWHERE},
             **stubs,  # type: ignore[arg-type]  # All are stubs.

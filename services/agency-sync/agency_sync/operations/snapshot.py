@@ -45,8 +45,8 @@ class SnapshotReading:
     async def read(self, agency: str, category: str) -> AsyncGenerator[SignedManifest | bytes]:
         """Yields the manifest, and then the content in pieces. Holds no connection while the reader is slow.
 
-        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, FEED_STREAMS_TOO_MANY, and FEED_SNAPSHOT_UNAVAILABLE: a worker was asked
-        to make one, or a newer one took the place of this one.
+        Raises AGENCY_UNKNOWN, CATEGORY_UNKNOWN, FEED_STREAMS_TOO_MANY, and FEED_SNAPSHOT_UNAVAILABLE: a worker was
+        asked to make one, or a newer one took the place of this one.
         """
         require_feed(self.profile, agency, category)
         if self._read[agency] >= MOST_READ:
