@@ -25,6 +25,7 @@ from agency_sync.domain.card_state import (
     RegistrationState,
     Standing,
 )
+from agency_sync.domain.schedule import Schedule
 from agency_sync.operations.feed_appending import FeedAppending
 from agency_sync.operations.record import CardStateRecord
 from servicekit.database import Database
@@ -60,7 +61,9 @@ async def main(dsn: str, place: str) -> None:
     """Records state after state, and never rests."""
     async with Database.open(dsn, pool=2) as database:
         feeds = FeedAppending(database=database, rules={WORKS: {PREFECTURE: True, CITY: True}})
-        record = CardStateRecord(database=database, clock=read_time, propagates=False, offering={}, feeds=feeds)
+        record = CardStateRecord(
+            database=database, clock=read_time, schedule=Schedule(propagates=False), offering={}, feeds=feeds
+        )
         print("begins", flush=True)
         for turn in count(1):
             # All cards at times, which is more than one transaction appends, and a few of them else.

@@ -102,7 +102,7 @@ async def test_stop_of_a_card_is_told_with_its_reason_and_so_is_its_end(sync: Ru
 async def test_stop_of_a_bidder_is_told_of_all_its_cards_where_it_counts(sync: RunningAgencySync) -> None:
     cards = [card_state(more=[agency_registration(CITY, origin=PROPAGATED)]) for _ in range(2)]
     await sync.record(*cards)
-    await sync.record_bidders(bidder_state(suspended_agencies=[CITY]))
+    await sync.record_bidders(bidder_state(suspended_agencies=[CITY], qualified=[]))
     assert await history_at(sync, PREFECTURE) == [
         (1, "GOOD", ""),
         (2, "GOOD", ""),
@@ -112,7 +112,7 @@ async def test_stop_of_a_bidder_is_told_of_all_its_cards_where_it_counts(sync: R
     ]
     suspended = ("SUSPENDED", "BIDDER_SUSPENDED")
     assert await history_at(sync, CITY) == [(1, "GOOD", ""), (2, "GOOD", ""), (3, *suspended), (4, *suspended)]
-    await sync.record_bidders(bidder_state(2, status=bidder_state_pb2.BIDDER_STATUS_ENDED))
+    await sync.record_bidders(bidder_state(2, status=bidder_state_pb2.BIDDER_STATUS_ENDED, qualified=[]))
     assert (await history_at(sync, CITY))[4:] == [(5, "ENDED", "BIDDER_ENDED"), (6, "ENDED", "BIDDER_ENDED")]
 
 
@@ -139,7 +139,7 @@ async def test_bidder_that_left_the_roster_has_no_qualified_times_and_one_never_
     sync: RunningAgencySync,
 ) -> None:
     await sync.record(card_state())
-    await sync.record_bidders(bidder_state())
+    await sync.record_bidders(bidder_state(qualified=[]))
     before, after = await list_changes(sync, PREFECTURE)
     assert list(before.qualified) == [feed_pb2.QualifiedTime()]
     assert list(after.qualified) == []

@@ -161,7 +161,7 @@ async def test_batch_takes_one_call(sync: RunningAgencySync) -> None:
 async def test_one_run_carries_out_several_batches(sync: RunningAgencySync) -> None:
     await sync.execute(
         "INSERT INTO card_states SELECT sha256(n::text::bytea), 'works', 1, 1, '1000000001', true, false, "
-        "true, 'same', 'contract party', '{}' FROM generate_series(1, 1201) AS n"
+        "true, 'same', 'contract party', 'trusted', NULL, NULL, '{}' FROM generate_series(1, 1201) AS n"
     )
     await sync.execute(
         "INSERT INTO intentions SELECT gen_random_uuid(), certificate_sha256, category, 'prefecture', "
@@ -327,7 +327,7 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
     async def has_propagated() -> bool:
         return await sync.jobs_waiting() == 0
 
-    async with running_worker(sync.work, sync.dsn, propagations=1, changes=1):
+    async with running_worker(sync.work, sync.dsn, propagations=1, changes=1, feed=1):
         await wait_until(has_propagated, seconds=20)
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
