@@ -97,13 +97,13 @@ async def time_operations(
     """Does an operation so many times, each by another contractor, `concurrency` at a time; waits for the jobs."""
     prepared = await operation.prepare(instance, [""] * operations)
     before = _look(instance)
-    durations = await _do_all(instance, prepared, concurrency)
+    durations, ended_at = await _do_all(instance, prepared, concurrency)
     at_once = _look(instance)
     # Mails wait for seconds until their entries are sealed, in which nobody is busy: they count by their work.
     await instance.wait_until_idle()
     after = _look(instance)
     used_at_once, used = (_list_used(rest, before, look) for look in (at_once, after))
-    seconds = (at_once.at - before.at) * sum(used.values()) / sum(used_at_once.values())
+    seconds = (ended_at - before.at) * sum(used.values()) / sum(used_at_once.values())
     return Timed(
         concurrency,
         sorted(durations),
@@ -155,7 +155,10 @@ async def count_operations(operation: Operation, agencies: int) -> Counted:
     )
 
 
-async def _do_all(instance: RegistrationInstance, prepared: Iterable[Doing], concurrency: int) -> list[float]:
+async def _do_all(
+    instance: RegistrationInstance, prepared: Iterable[Doing], concurrency: int
+) -> tuple[list[float], float]:
+    """Returns the seconds of each, and when the last one and its jobs had ended, by the monotonic clock."""
     waiting = iter(prepared)
     durations: list[float] = []
 
@@ -166,8 +169,7 @@ async def _do_all(instance: RegistrationInstance, prepared: Iterable[Doing], con
             durations.append(time.perf_counter() - began)
 
     await asyncio.gather(*(do_one_by_one() for _ in range(concurrency)))
-    await instance.wait_until_idle(delayed=False)
-    return durations
+    return durations, await instance.wait_until_idle(delayed=False)
 
 
 def _look(instance: RegistrationInstance) -> Look:

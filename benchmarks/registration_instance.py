@@ -1,6 +1,7 @@
 """An instance with as many agencies as wanted, whose bidders are qualified at all of them, and its empty queues."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -68,18 +69,21 @@ class RegistrationInstance:
         """Ends all processes but the database server, so that nothing but a floor uses it."""
         await asyncio.gather(*(process.stop() for process in self.launched.processes))
 
-    async def wait_until_idle(self, *, delayed: bool = True) -> None:
+    async def wait_until_idle(self, *, delayed: bool = True) -> float:
         """Waits until no queue of any service has a job, and two looks in a row have seen no new one.
 
-        Jobs whose time has not come are waited for too if `delayed`.
+        Jobs whose time has not come are waited for too if `delayed`. Returns when the first of the two looks began, by
+        the monotonic clock: nothing was done after it.
         """
         previous: list[tuple[int, ...]] = []
+        idle_since = 0.0
         async with asyncio.timeout(PATIENCE):
             while True:
+                looked_at = time.monotonic()
                 current = [self._look(connection, delayed) for connection in self._databases]
                 if current == previous and not any(waiting for waiting, _ in current):
-                    return
-                previous = current
+                    return idle_since
+                previous, idle_since = current, looked_at
                 await asyncio.sleep(POLL_INTERVAL)
 
     def read_progress(self) -> tuple[int, int]:
