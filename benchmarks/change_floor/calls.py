@@ -29,4 +29,6 @@ CALLS = (
     # The act is proven by whoever knows the card, and committed by whoever keeps the contacts.
     Call("CertificateRegistry/ProveAct", 1, 2500, 1500),
     Call("ContactNotification/CommitChange", 1, 4500, 1300),
+    # What a worker calls, with the contact that changed.
+    Call("AgencySync/RecordContactOwners", 1, 160, 0),
 )

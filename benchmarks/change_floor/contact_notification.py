@@ -1,6 +1,6 @@
 """What contact-notification must do: show what is registered, commit a change, and send the mail about it."""
 
-from benchmarks.floor.contacts import NEW_BIDDER, history, insert_mails, send_mail
+from benchmarks.floor.contacts import NEW_BIDDER, history, insert_mails, send_mail, send_owners, tell_owners
 from benchmarks.floor.entries import (
     CARD,
     CHANGE_ACT,
@@ -54,18 +54,21 @@ IN_CONTACTS = (
             "'埼玉県さいたま市浦和区高砂３－１５－１', '土木 二郎', '048-000-0002', '048-000-0001', "
             "'koji@contractor.example')), newest AS ("
             f"UPDATE contact_owners SET version = version + 1, contact_id = {_NEW_CONTACT}, former_contact_id = "
-            "contact_id, counts_from = now() WHERE purpose = 'card' AND (certificate_sha256, category, bidder_id) = "
+            "contact_id, counts_from = now(), state_number = state_number + 1 "
+            "WHERE purpose = 'card' AND (certificate_sha256, category, bidder_id) = "
             f"({CARD}, 'works', {NEW_BIDDER}) RETURNING *), version AS (INSERT INTO contact_versions (owner_id, "
             "version, contact_id, counts_from, brought_by, request_id, agency, company_name) SELECT owner_id, version, "
             f"contact_id, counts_from, {CARD}, {CHANGE_REQUEST}, 'agency 1', '株式会社埼玉' FROM newest), ended AS ("
             "UPDATE contact_at_agency earlier SET counts_until = now() FROM newest "
             "WHERE earlier.owner_id = newest.owner_id AND earlier.counts_until IS NULL) "
-            "INSERT INTO contact_changes (certificate_sha256, request_id, request_sha256, agency, category, bidder_id, "
-            "company, card_contact_id, changed_fields, propagate, counts_from, history_number, history_digest) "
-            f"SELECT {CARD}, {CHANGE_REQUEST}, {CHANGE_ACT}, 'agency 1', 'works', {NEW_BIDDER}, "
+            "INSERT INTO contact_changes (change_id, certificate_sha256, request_id, request_sha256, agency, category, "
+            "bidder_id, company, card_contact_id, changed_fields, propagate, counts_from, history_number, "
+            "history_digest) "
+            f"SELECT {CHANGE_REQUEST}, {CARD}, {CHANGE_REQUEST}, {CHANGE_ACT}, 'agency 1', 'works', {NEW_BIDDER}, "
             f"jsonb_build_object('name', repeat('埼', 70)), {_NEW_CONTACT}, ARRAY['card_contact.person_name', "
             f"'card_contact.telephone'], true, now(), currval('history_entry_number_seq'), {CHANGE_ACT} FROM newest",
         ),
+        tell_owners(1),
         Statement(
             "what the mail tells",
             "INSERT INTO notices (notice_id, kind, certificate_sha256, card_serial, agency, category, bidder_id, "
@@ -78,6 +81,7 @@ IN_CONTACTS = (
         insert_mails([(CHANGE_NOTICE, CHANGE_NOTICE, _NEW_CONTACT)]),
         enqueue("the mail is sent if and only if the contact was changed", 1),
     ),
+    *send_owners(f"purpose = 'card' AND (certificate_sha256, category, bidder_id) = ({CARD}, 'works', {NEW_BIDDER})"),
     look_for_delayed("send a mail", CONTACTS),
     *send_mail(
         CHANGE_NOTICE,
@@ -89,7 +93,7 @@ IN_CONTACTS = (
                 "SELECT e.digest, p.position, h.* FROM mails JOIN notices n USING (notice_id) "
                 "JOIN history_entry e ON e.number = n.history_number "
                 "LEFT JOIN history_position p ON p.number = e.number "
-                "LEFT JOIN LATERAL (SELECT number, sealed_at, root, previous, signature FROM history_head "
+                "LEFT JOIN LATERAL (SELECT number, sealed_at, root, previous, signature, leaves FROM history_head "
                 "WHERE first_position <= p.position ORDER BY first_position DESC LIMIT 1) AS h ON true "
                 f"WHERE mail_id = {CHANGE_NOTICE}",
             ),
@@ -99,7 +103,8 @@ IN_CONTACTS = (
             CONTACTS,
             Statement(
                 "its mails are the same in every try",
-                f"UPDATE notices SET entry_position = 1, entry_head_number = 1, entry_head_sha256 = {CHANGE_ACT} "
+                f"UPDATE notices SET entry_position = 1, entry_head_number = 1, entry_head_sha256 = {CHANGE_ACT}, "
+                "entry_proof = decode(repeat('30', 400), 'hex') "
                 f"WHERE notice_id = {CHANGE_NOTICE} AND entry_position IS NULL",
             ),
         ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from benchmarks.floor.entries import CARD, CONTACTS, REQUEST, Statement, Step, change, job, reads
+from benchmarks.floor.entries import CARD, CONTACTS, REQUEST, Statement, Step, change, enqueue, job, reads
 
 CARD_CONTACT = "md5('card contact ' || (:n)::text)::uuid"
 REPRESENTATIVE = "md5('representative ' || (:n)::text)::uuid"
@@ -46,6 +46,27 @@ def insert_mails(mails: Iterable[tuple[str, str, str]]) -> Statement:
         "one mail for each mailbox",
         "INSERT INTO mails (mail_id, message_id, notice_id, contact_id, mail_address, state, written_at) "
         f"VALUES {rows}",
+    )
+
+
+def tell_owners(count: int) -> Statement:
+    """Returns the statement that has agency-sync told of contacts, after a change to some of them."""
+    return enqueue("agency-sync learns which versions count where, if and only if they do", count)
+
+
+def send_owners(owners: str) -> Iterable[Step]:
+    """Returns the job that tells agency-sync of the owners of contacts, which are named by a condition."""
+    yield from job("tell agency-sync of the contacts", CONTACTS)
+    yield reads(
+        "tell agency-sync of the contacts",
+        CONTACTS,
+        Statement(
+            "which versions count where, as it is now, with the plans of the night",
+            "SELECT owner.*, ARRAY(SELECT (agency, version) FROM contact_at_agency earlier WHERE earlier.owner_id = "
+            "owner.owner_id AND counts_until IS NULL), ARRAY(SELECT (change_id, change.agency, change.counts_from) "
+            "FROM contact_at_agency due JOIN contact_changes change ON change.change_id = due.planned_by "
+            f"WHERE due.owner_id = owner.owner_id AND counts_until IS NULL) FROM contact_owners owner WHERE {owners}",
+        ),
     )
 
 

@@ -8,6 +8,8 @@ from benchmarks.floor.contacts import (
     insert_mails,
     record_state,
     send_mail,
+    send_owners,
+    tell_owners,
 )
 from benchmarks.floor.entries import (
     ACT,
@@ -112,7 +114,8 @@ IN_CONTACTS = (
         Statement(
             "the bidder's contact, in a version that never changes",
             "WITH newest AS (INSERT INTO contact_owners AS owner (purpose, bidder_id, category, version, contact_id, "
-            f"counts_from) VALUES ('representative', {NEW_BIDDER}, 'works', 1, {REPRESENTATIVE}, now()) "
+            f"counts_from, state_number) VALUES ('representative', {NEW_BIDDER}, 'works', 1, {REPRESENTATIVE}, now(), "
+            "1) "
             "ON CONFLICT (bidder_id, category) WHERE purpose = 'representative' DO UPDATE "
             "SET version = owner.version + 1, contact_id = excluded.contact_id RETURNING *) "
             f"{_VERSION}",
@@ -120,8 +123,9 @@ IN_CONTACTS = (
         Statement(
             "the card's contact, and what the state names is active; nothing is missing any more",
             "WITH newest AS (INSERT INTO contact_owners AS owner (purpose, certificate_sha256, category, bidder_id, "
-            f"version, contact_id, counts_from) VALUES ('card', {CARD}, 'works', {NEW_BIDDER}, 1, {CARD_CONTACT}, "
-            "now()) ON CONFLICT (certificate_sha256, category, bidder_id) WHERE purpose = 'card' DO UPDATE "
+            f"version, contact_id, counts_from, state_number) VALUES ('card', {CARD}, 'works', {NEW_BIDDER}, 1, "
+            f"{CARD_CONTACT}, now(), 1) "
+            "ON CONFLICT (certificate_sha256, category, bidder_id) WHERE purpose = 'card' DO UPDATE "
             "SET version = owner.version + 1, contact_id = excluded.contact_id RETURNING *), "
             f"version AS ({_VERSION}), "
             "found AS (DELETE FROM registrations_without_contacts "
@@ -133,6 +137,7 @@ IN_CONTACTS = (
             "(SELECT ARRAY[department, postal_code, address, person_name, telephone, fax, mail_address] FROM contacts "
             "WHERE contact_id = representative_contact_id)",
         ),
+        tell_owners(1),
         history("contacts registered", CARD, REQUEST, ACT),
         Statement(
             "notices may have come first",
@@ -141,6 +146,7 @@ IN_CONTACTS = (
         ),
     ),
     _NOTICES,
+    *send_owners(f"(owner.bidder_id, owner.category) = ({NEW_BIDDER}, 'works')"),
     *send_mail(NOTICE),
     *send_mail(SECOND_NOTICE),
     change("record the propagation", CONTACTS, _KEPT_STATE),

@@ -7,6 +7,8 @@ from benchmarks.floor.contacts import (
     history,
     insert_mails,
     send_mail,
+    send_owners,
+    tell_owners,
 )
 from benchmarks.floor.entries import (
     CARD,
@@ -58,7 +60,8 @@ IN_CONTACTS = (
             "WITH old AS (UPDATE contact_owners SET has_successor = true "
             f"WHERE {_OF_OLD_CARD} RETURNING *), earlier AS (SELECT agency, version FROM contact_at_agency "
             "JOIN old USING (owner_id, version) WHERE counts_until IS NULL), newest AS ("
-            "UPDATE contact_owners owner SET version = 1, contact_id = old.contact_id, counts_from = now() FROM old "
+            "UPDATE contact_owners owner SET version = 1, contact_id = old.contact_id, counts_from = now(), "
+            "state_number = 1 FROM old "
             f"WHERE owner.owner_id = (SELECT owner_id FROM contact_owners WHERE {_OF_NEW_CARD}) AND owner.version = 0 "
             "RETURNING owner.*), version AS (INSERT INTO contact_versions (owner_id, version, contact_id, counts_from, "
             f"brought_by, request_id, agency, company_name) SELECT owner_id, version, contact_id, counts_from, "
@@ -67,6 +70,7 @@ IN_CONTACTS = (
             "now(), earlier.version FROM earlier, newest) SELECT contact_id FROM newest",
         ),
         history("contacts taken over", NEW_CARD, RENEWAL_REQUEST, NEW_ACT),
+        tell_owners(1),
         Statement(
             "notices may have come first",
             "SELECT * FROM notices WHERE state = 'waiting' AND renewal_request_id IS NOT NULL "
@@ -104,6 +108,7 @@ IN_CONTACTS = (
         ),
         enqueue("the mails are sent if and only if the notices were taken", 2),
     ),
+    *send_owners(_OF_NEW_CARD),
     *send_mail(RENEWAL_NOTICE),
     *send_mail(SECOND_RENEWAL_NOTICE),
     change("record the propagation", CONTACTS, _STATES),

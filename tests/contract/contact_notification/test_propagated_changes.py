@@ -1,5 +1,6 @@
 """A change reaches the other agencies in the night, where the instance propagates by night (CHG-02)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,7 @@ from tests.support.services.contact_change import CARD, REPRESENTATIVE, Change, 
 from tests.support.services.contact_change import renewed_state as renewed
 from tests.support.services.contact_messages import card_sha256, staging_request
 from tests.support.services.contact_notification import RunningContactNotification, running_contact_notification
+from tests.support.statements import counted_statements
 from toroku.contact.v1 import contact_notification_pb2, contact_owner_pb2
 
 BY_NIGHT, HERE = True, False
@@ -210,3 +212,35 @@ async def test_mail_of_a_change_says_that_the_others_follow_in_the_night(contact
     await contacts.send_all()
     text = contacts.mailbox.mails[-1].body
     assert "他の調達機関への反映 : 夜間に自動反映します（それまでは、変更前の連絡先が使用されます）" in text
+
+
+async def test_any_number_of_changes_takes_the_same_few_statements(contacts: RunningContactNotification) -> None:
+    plans: list[str] = []
+    for number in range(1, 5):
+        await register_at(contacts, number, others=(CITY, TOWN), representative=number == 1)
+        await change(contacts, minutes=number, propagate=BY_NIGHT, number=number)
+        plans += [plan.change_id for plan in await planned(contacts, number)]
+    with counted_statements() as for_one:
+        await carry_out(contacts, CITY, plans[0])
+    with counted_statements() as for_three:
+        await carry_out(contacts, CITY, *plans[1:])
+    # The unknown ones, the locks, the end of the pins, the entries of the history and the jobs.
+    assert (len(for_one), len(for_three)) == (5, 5)
+    with counted_statements() as for_none:
+        await carry_out(contacts, CITY, *plans)
+    assert len(for_none) == 2
+
+
+async def test_change_beside_the_night_is_lost_on_neither_side(contacts: RunningContactNotification) -> None:
+    await register_at(contacts)
+    await change(contacts, minutes=1, propagate=BY_NIGHT)
+    [plan] = await planned(contacts)
+    contacts.now[0] = after(600)
+    made = Change(contacts=contacts, propagate=HERE)
+    await made.type_over(card={"telephone": "048-111-0600"})
+    await asyncio.gather(made.commit(), carry_out(contacts, CITY, plan.change_id))
+    assert await telephone(contacts) == "048-111-0001"
+    assert await telephone(contacts, PREFECTURE) == "048-111-0600"
+    state = (await contacts.tell_owners())[CARD, card_sha256(1)]
+    assert [(pin.agency, pin.contact_version) for pin in state.pins] == [(CITY, 2)]
+    assert not state.planned

@@ -6,9 +6,9 @@ FAULTS = (
     Fault(
         row="CHG-02",
         breaks="A change reaches all other agencies, whatever the user chose.",
-        file="services/contact-notification/contact_notification/domain/change.py",
-        old="    if propagate or before is None:",
-        new="    if agencies or before is None:",
+        file="services/contact-notification/contact_notification/domain/pins.py",
+        old="    if not propagate:",
+        new="    if propagate is None:",
         test="tests/contract/contact_notification/test_contact_versions.py"
         "::test_other_agencies_keep_the_version_before_until_a_propagated_change",
     ),

@@ -157,7 +157,7 @@ def upgrade() -> None:
     )
     op.execute(
         """
-        CREATE INDEX contact_at_agency_planned ON contact_at_agency (planned_by)
+        CREATE INDEX contact_at_agency_planned ON contact_at_agency (planned_by, agency)
             WHERE counts_until IS NULL AND planned_by IS NOT NULL
         """
     )
