@@ -66,7 +66,7 @@ async def register_everywhere(registry: RunningCertificateRegistry) -> Visit:
 
 
 @pytest.mark.every_postgresql
-@pytest.mark.requirement("SYN-08")
+@pytest.mark.requirement("SYN-08", "met")
 async def test_bidder_that_left_an_agencys_roster_is_not_qualified_there(registry: RunningCertificateRegistry) -> None:
     visit = await register_everywhere(registry)
     # Before anything is known of a bidder, the proof at its registration counts.
