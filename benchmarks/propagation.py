@@ -1,18 +1,21 @@
-"""Propagation in certificate-registry, and the messages that it causes: a night's cards at many agencies, or at one."""
+"""Propagation in certificate-registry, and the messages that it causes: one batch, a night of one agency, and a night.
 
+The night is all cards at all agencies, batch by batch, against a bare `INSERT … SELECT` of the same rows into a table
+of the same shape.
+"""
+
+import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from uuid import UUID
 
 import psycopg
 
 from benchmarks.resolve_user import FILL
-from benchmarks.results import Measured
+from benchmarks.results import Measured, write_aim
 from certificate_registry.convert import registry as convert
 from certificate_registry.domain.card_state import MOST_STATES, CardKey
-from certificate_registry.domain.propagation import AgencyPropagation
 from certificate_registry.operations.propagation import RegistrationPropagation
 from certificate_registry.settings import SERVICE
 from certificate_registry.store import card_states
@@ -23,9 +26,12 @@ from servicekit.database import Database
 from servicekit.database_clock import read_time
 from servicekit.identity import Caller, Kind
 
-CARDS = 30_000
-# Cards and agencies of each run: a batch of agency-sync, and a night of one agency in one call.
-RUNS = ((500, 60), (CARDS, 1))
+CARDS, AGENCIES = 30_000, 60
+# A batch of agency-sync.
+BATCH = 500
+# Of the bare statement's rate.
+LEAST_RATE = 0.3
+BARE = "INSERT INTO bare SELECT * FROM registration WHERE origin = 'propagation' AND agency LIKE 'night-%'"
 
 
 async def measure() -> Measured:
@@ -45,37 +51,68 @@ async def measure() -> Measured:
             )
             sources = _fill(dsn)
             async with Database.open(dsn, pool=2) as database:
-                for cards, agencies in RUNS:
-                    figures |= await _run(database, sources[:cards], agencies)
+                operation = RegistrationPropagation(database=database, chain=Chain("bench", SERVICE), clock=read_time)
+                figures |= await _run(operation, sources[:BATCH], AGENCIES)
+                figures |= await _run(operation, sources, 1)
+                figures |= await _run_night(operation, sources, dsn)
     return Measured(figures)
 
 
-def _fill(dsn: str) -> Sequence[UUID]:
+def _fill(dsn: str) -> Sequence[str]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in FILL:
             connection.execute(statement, {"cards": CARDS, "agencies": 1, "agency": "first"})
         connection.execute("VACUUM ANALYZE")
-        return [row[0] for row in connection.execute("SELECT registration_id FROM request_outcome ORDER BY 1")]
+        return [str(row[0]) for row in connection.execute("SELECT registration_id FROM request_outcome ORDER BY 1")]
 
 
-async def _run(database: Database, sources: Sequence[UUID], agencies: int) -> dict[str, float]:
-    operation = RegistrationPropagation(database=database, chain=Chain("bench", SERVICE), clock=read_time)
-    requests = [AgencyPropagation(f"{len(sources)} cards, agency {number}", sources) for number in range(agencies)]
-    began, cpu = time.perf_counter(), time.process_time()
-    results = await operation.propagate(requests, caller=Caller(Kind.SERVICE, "agency-sync"))
+async def _run(operation: RegistrationPropagation, sources: Sequence[str], agencies: int) -> Mapping[str, float]:
     name = f"{len(sources):,} cards × {agencies} agencies"
-    figures = _print(name, f"{len(results):,} registrations", began, cpu)
-    async with database.read() as connection:
+    began, cpu = time.perf_counter(), time.process_time()
+    registrations = await _propagate(operation, sources, [f"{name} {number}" for number in range(agencies)])
+    figures = _print(name, f"{registrations:,} registrations", began, cpu)
+    async with operation.database.read() as connection:
         rows = await connection.execute(
             "SELECT certificate_sha256, category FROM request_outcome ORDER BY registration_id LIMIT %s",
             [min(len(sources), MOST_STATES)],
         )
         keys = [CardKey(*row) for row in await rows.fetchall()]
     began, cpu = time.perf_counter(), time.process_time()
-    async with database.read() as connection:
+    async with operation.database.read() as connection:
         states = await card_states.read_states(connection, keys)
     size = sum(convert.write_card_state(state).ByteSize() for state in states)
     return figures | _print(f"{name}, one message", f"{len(states)} states, {size / 1e6:.1f} MB", began, cpu)
+
+
+async def _run_night(operation: RegistrationPropagation, sources: Sequence[str], dsn: str) -> Mapping[str, float]:
+    agencies = [f"night-{number}" for number in range(AGENCIES)]
+    began, cpu, made, longest = time.perf_counter(), time.process_time(), 0, 0.0
+    for start in range(0, len(sources), BATCH):
+        batch_began = time.perf_counter()
+        made += await _propagate(operation, sources[start : start + BATCH], agencies)
+        longest = max(longest, time.perf_counter() - batch_began)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures = _print("night", f"{made:,} registrations in batches of {BATCH} cards", began, cpu)
+    print(
+        f"longest batch, for which a stop of one of its cards waits: {longest:.2f} s; peak memory here: {peak:.0f} MB"
+    )
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE bare (LIKE registration INCLUDING ALL)")
+        began = time.perf_counter()
+        rows = connection.execute(BARE).rowcount
+        bare = time.perf_counter() - began
+    ratio = bare / rows * made / seconds
+    print(f"bare INSERT … SELECT of the same rows: {rows:,} rows, {bare:.2f} s")
+    print(write_aim("rows/s of a night, of bare", ratio, LEAST_RATE, most=False))
+    return {**figures, "night: ratio": ratio, "night: longest batch s": longest, "night: peak MB": peak}
+
+
+async def _propagate(operation: RegistrationPropagation, sources: Sequence[str], agencies: Sequence[str]) -> int:
+    """Returns how many registrations were made."""
+    requested = dict.fromkeys(sources, agencies)
+    results = await operation.propagate(requested, caller=Caller(Kind.SERVICE, "agency-sync"))
+    return len(results)
 
 
 def _print(name: str, what: str, began: float, cpu: float) -> dict[str, float]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from certificate_registry.operations.resolve_user import MOST_KEYS
 from refusals import Refusal
@@ -65,7 +66,7 @@ async def register_everywhere(registry: RunningCertificateRegistry) -> Visit:
 
 
 @pytest.mark.every_postgresql
-@pytest.mark.requirement("SYN-08")
+@pytest.mark.requirement("SYN-08", "met")
 async def test_bidder_that_left_an_agencys_roster_is_not_qualified_there(registry: RunningCertificateRegistry) -> None:
     visit = await register_everywhere(registry)
     # Before anything is known of a bidder, the proof at its registration counts.
@@ -192,7 +193,7 @@ async def test_verdict_names_the_first_obstacle(registry: RunningCertificateRegi
             {"qualified": [period(CITY, begin=datetime(2026, 4, 1, tzinfo=UTC), end=datetime(2026, 4, 1, tzinfo=UTC))]},
             "qualified",
         ),
-        ({"qualified": [bidder_state_pb2.QualifiedPeriod(qualified_from={"seconds": 10**15})]}, "qualified"),
+        ({"qualified": [bidder_state_pb2.QualifiedPeriod(qualified_from=Timestamp(seconds=10**15))]}, "qualified"),
         ({"reviews": [bidder_state_pb2.CompanyReview(agencies=[CITY])]}, "reviews"),
         ({"reviews": [review("two codes", began_at=datetime(2026, 4, 1, tzinfo=UTC))]}, "reviews"),
     ],

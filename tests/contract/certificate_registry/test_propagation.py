@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from certificate_registry.operations import propagation
 from refusals import Refusal
 from tests.support.example_profile import BIDDER, CITY, OTHER_BIDDER, PREFECTURE, TOWN, VILLAGE
 from tests.support.services.card_visit import Visit
@@ -126,6 +127,46 @@ async def test_released_card_is_propagated_anew(registry: RunningCertificateRegi
     assert answers[CITY, registration.registration_id].result == Result.RESULT_DONE
     for agency in (PREFECTURE, CITY):
         assert (await registry.resolve(visit, agency)).bidder_id == OTHER_BIDDER
+
+
+@pytest.mark.requirement("SYN-01")
+async def test_message_of_many_registrations_is_carried_out_in_short_transactions(
+    registry: RunningCertificateRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(propagation, "MOST_TOGETHER", 2)
+    registrations = [(await registry.register_new())[1].registration_id for _ in range(5)]
+    answers = await registry.propagate(dict.fromkeys((CITY, TOWN), registrations))
+    assert len(answers) == 10
+    assert {answer.result for answer in answers.values()} == {Result.RESULT_DONE}
+    assert len({UUID(answer.registration_id) for answer in answers.values()}) == 10
+    rows = await registry.rows(
+        "SELECT count(*), count(DISTINCT xmin::text) FROM registration WHERE origin = 'propagation'"
+    )
+    assert rows == [(10, 3)]
+    assert await registry.rows("SELECT count(*) FROM history_entry WHERE what = 'propagated'") == [(5,)]
+
+
+async def test_card_with_registrations_at_many_agencies_gets_the_missing_ones_only(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit, first = await registry.register_new()
+    _, second = await registry.register_new(visit.card, agency=CITY)
+    answers = await registry.propagate(
+        {
+            PREFECTURE: [second.registration_id],
+            CITY: [first.registration_id],
+            TOWN: [second.registration_id],
+            VILLAGE: [first.registration_id, second.registration_id],
+        }
+    )
+    assert {answer.result for answer in answers.values()} == {Result.RESULT_DONE}
+    rows = await registry.rows("SELECT agency, origin FROM registration ORDER BY agency")
+    assert rows == [
+        (CITY, "contractor"),
+        (PREFECTURE, "contractor"),
+        (TOWN, "propagation"),
+        (VILLAGE, "propagation"),
+    ]
 
 
 async def test_concurrent_propagations_write_each_registration_once(registry: RunningCertificateRegistry) -> None:

@@ -1,10 +1,14 @@
 """How many statements the work takes that registrations cause, and that they do not grow with what it is about."""
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from tests.support.example_profile import CITY, TOWN, VILLAGE
 from tests.support.services.card_visit import Visit
 from tests.support.services.certificate_registry import RunningCertificateRegistry
 from tests.support.statements import counted_statements
 from toroku.certificate.v1 import certificate_registry_pb2
+from toroku.event.v1.version_pb2 import Version
+from toroku.qualification.v1 import bidder_state_pb2
 
 Answer = certificate_registry_pb2.GetOutcomeResponse
 
@@ -76,3 +80,27 @@ async def test_known_path_is_held_with_one_statement_at_a_log_in(registry: Runni
         await registry.log_in(Visit(visit.card, agency=CITY))
     about_paths = [one for one in statements if "INSERT INTO trust_path" in one or "FOR SHARE" in one]
     assert len(about_paths) == 1
+
+
+async def test_terms_of_500_bidders_at_sixty_agencies_are_taken_with_one_statement(
+    registry: RunningCertificateRegistry,
+) -> None:
+    agencies = [f"agency-{number:02}" for number in range(60)]
+    states = [
+        bidder_state_pb2.BidderState(
+            bidder_id=str(number),
+            category="works",
+            version=Version(epoch=1, number=1),
+            status=bidder_state_pb2.BIDDER_STATUS_ACTIVE,
+            qualified=[
+                bidder_state_pb2.QualifiedPeriod(agencies=agencies, qualified_until=Timestamp(seconds=2_000_000_000)),
+                bidder_state_pb2.QualifiedPeriod(agencies=agencies, qualified_from=Timestamp(seconds=2_000_000_000)),
+            ],
+        )
+        for number in range(500)
+    ]
+    request = certificate_registry_pb2.RecordBidderStatesRequest(bidder_states=states)
+    with counted_statements() as statements:
+        await registry.callers["qualification-registry"].RecordBidderStates(request)
+    assert len(statements) == 1
+    assert await registry.rows("SELECT count(*) FROM bidder_state") == [(500,)]

@@ -19,4 +19,13 @@ FAULTS = (
         new="",
         test="tests/contract/agency_sync/test_propagation.py::test_agencies_of_a_later_qualification_follow_the_first_registration_at_one_of_them",
     ),
+    Fault(
+        row="SYN-08",
+        breaks="A bidder that left an agency's roster is let in there as before.",
+        file="services/certificate-registry/certificate_registry/store/lookup.py",
+        old=") = 0 THEN {Verdict.NOT_QUALIFIED:d}",
+        new=") < 0 THEN {Verdict.NOT_QUALIFIED:d}",
+        test="tests/contract/certificate_registry/test_bidder_terms.py"
+        "::test_bidder_that_left_an_agencys_roster_is_not_qualified_there",
+    ),
 )

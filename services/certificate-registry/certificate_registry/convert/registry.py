@@ -15,7 +15,7 @@ from certificate_registry.domain.card_session import SessionScope, refuse_role, 
 from certificate_registry.domain.card_state import AgencyRegistration, CardState, CertificateState
 from certificate_registry.domain.checked_session import CheckedSession
 from certificate_registry.domain.outcome import OutcomeReport
-from certificate_registry.domain.propagation import AgencyPropagation, PropagatedRegistration, PropagationResult
+from certificate_registry.domain.propagation import PropagatedRegistration, PropagationResult
 from certificate_registry.domain.proven import CompanyComparison, HolderComparison, Proven
 from certificate_registry.domain.registration import (
     ActRequest,
@@ -239,17 +239,18 @@ def read_registration_request(request: certificate_registry_pb2.RegisterRequest)
     )
 
 
-def read_propagation(message: certificate_registry_pb2.AgencyPropagation) -> AgencyPropagation:
-    """Returns the registrations that are to be made at an agency; raises REGISTRATION_ID_INVALID."""
-    return AgencyPropagation(message.agency, read_registration_ids(message.registration_ids))
-
-
-def read_registration_ids(values: Iterable[str]) -> Sequence[UUID]:
-    """Returns ids of registrations; raises REGISTRATION_ID_INVALID."""
+def read_registration_ids(values: Iterable[str]) -> Sequence[str]:
+    """Returns ids of registrations in their one form; raises REGISTRATION_ID_INVALID."""
     try:
-        return [UUID(value) for value in values]
+        return [_read_registration_id(value) for value in values]
     except ValueError:
         raise Refusal("REGISTRATION_ID_INVALID", Code.INVALID_ARGUMENT) from None
+
+
+# A night's message names the same registrations for each agency.
+@lru_cache(maxsize=8192)
+def _read_registration_id(value: str) -> str:
+    return str(UUID(value))
 
 
 def write_card(card: Card) -> card_pb2.Card:
@@ -379,8 +380,8 @@ def write_resolution(resolution: Resolution) -> user_lookup_pb2.ResolveUserRespo
 def write_propagated(propagated: PropagatedRegistration) -> certificate_registry_pb2.PropagatedRegistration:
     """Returns the result for one registration at one further agency."""
     return certificate_registry_pb2.PropagatedRegistration(
-        source_registration_id=str(propagated.source_registration_id),
+        source_registration_id=propagated.source_registration_id,
         agency=propagated.agency,
         result=_RESULTS[propagated.result],
-        registration_id=str(propagated.registration_id) if propagated.registration_id else "",
+        registration_id=propagated.registration_id or "",
     )

@@ -1,10 +1,10 @@
 """Registrations at further agencies (SYN-01)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
-from uuid import UUID
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
 
 class PropagationResult(StrEnum):
@@ -16,29 +16,18 @@ class PropagationResult(StrEnum):
     BIDDER_SUSPENDED = "bidder_suspended"
 
 
-@dataclass(frozen=True, slots=True)
-class AgencyPropagation:
-    """Contractors' registrations that are to be made at one further agency."""
-
-    agency: str
-    registration_ids: Sequence[UUID]
+# What is requested: the agencies at which each registration is to be made, each once. Ids are texts, since they come
+# and go as such by the ten thousand.
+Requested: TypeAlias = Mapping[str, Collection[str]]
 
 
-class RequestedRegistration(NamedTuple):
-    """One registration that is to be made at one further agency."""
-
-    agency: str
-    source_registration_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class PropagatedRegistration:
+class PropagatedRegistration(NamedTuple):
     """The result for one registration at one further agency; `registration_id` is the registration at that agency."""
 
-    source_registration_id: UUID
+    source_registration_id: str
     agency: str
     result: PropagationResult
-    registration_id: UUID | None
+    registration_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +41,7 @@ class NewRegistrations:
     certificate_sha256: bytes
     category: str
     bidder_id: str
-    sources: Sequence[UUID]
+    sources: Sequence[str]
     registrations: Mapping[str, str]
 
 
@@ -75,20 +64,36 @@ class PropagatedRenewals:
     replaced: Sequence[ReplacedCard]
 
 
-def list_requested(requests: Sequence[AgencyPropagation]) -> Collection[RequestedRegistration]:
-    """Returns each requested registration once."""
-    return {
-        RequestedRegistration(request.agency, registration_id): None
-        for request in requests
-        for registration_id in request.registration_ids
-    }.keys()
+def split_requested(requested: Requested, most: int) -> Iterator[Requested]:
+    """Yields what is requested of at most so many registrations at a time, in their order."""
+    rest = iter(requested.items())
+    while portion := dict(islice(rest, most)):
+        yield portion
 
 
-def map_made(new: Sequence[NewRegistrations]) -> Mapping[RequestedRegistration, str]:
-    """Returns the ids of new registrations by what was requested, or could have been."""
-    return {
-        RequestedRegistration(agency, source): registration_id
-        for registrations in new
-        for source in registrations.sources
-        for agency, registration_id in registrations.registrations.items()
-    }
+def map_made(new: Sequence[NewRegistrations]) -> Mapping[str, Mapping[str, str]]:
+    """Returns the ids of new registrations by agency, for each registration that was or could have been propagated."""
+    made: dict[str, dict[str, str]] = {}
+    for registrations in new:
+        for source in registrations.sources:
+            made.setdefault(source, {}).update(registrations.registrations)
+    return made
+
+
+def split_made(
+    requested: Requested, made: Mapping[str, Mapping[str, str]]
+) -> tuple[Sequence[PropagatedRegistration], Requested]:
+    """Returns the results for what was made, and what was requested beside it."""
+    done: list[PropagatedRegistration] = []
+    others: dict[str, Collection[str]] = {}
+    for source, agencies in requested.items():
+        ids = made.get(source, {})
+        done += [
+            PropagatedRegistration(source, agency, PropagationResult.DONE, ids[agency])
+            for agency in agencies
+            if agency in ids
+        ]
+        left = [agency for agency in agencies if agency not in ids]
+        if left:
+            others[source] = left
+    return done, others

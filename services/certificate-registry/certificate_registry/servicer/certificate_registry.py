@@ -238,12 +238,13 @@ class CertificateRegistry(certificate_registry_pb2_grpc.CertificateRegistryServi
         self, request: certificate_registry_pb2.PropagateRegistrationsRequest, context: Context
     ) -> certificate_registry_pb2.PropagateRegistrationsResponse:
         """Makes registrations at further agencies. Converts in portions, so that log-ins do not wait for it."""
-        propagations = []
+        requested: dict[str, dict[str, None]] = {}
         for message in request.agencies:
-            propagations.append(convert.read_propagation(message))
+            for registration_id in convert.read_registration_ids(message.registration_ids):
+                requested.setdefault(registration_id, {})[message.agency] = None
             await asyncio.sleep(0)
         results = await self._propagation.propagate(
-            propagations, caller=caller(), taking_over=convert.read_registration_ids(request.taking_over_ids)
+            requested, caller=caller(), taking_over=convert.read_registration_ids(request.taking_over_ids)
         )
         response = certificate_registry_pb2.PropagateRegistrationsResponse()
         for start in range(0, len(results), _RESULTS_PER_TURN):

@@ -1,6 +1,6 @@
 """Renewals at further agencies, set by set: the new card takes the old one's place wherever that is good."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -10,10 +10,10 @@ from certificate_registry.domain.propagation import (
     NewRegistrations,
     PropagatedRenewals,
     ReplacedCard,
-    RequestedRegistration,
+    Requested,
 )
 from certificate_registry.domain.registration import Origin
-from certificate_registry.store.propagation import REQUESTED, VALID_SOURCES, list_columns
+from certificate_registry.store.propagation import REQUEST, VALID_SOURCES, list_columns
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
@@ -25,7 +25,7 @@ _GOOD = RegistrationState.GOOD.value
 _REPLACE = Statement(
     text(
         f"""
-        WITH {REQUESTED}, {VALID_SOURCES}, target AS MATERIALIZED (
+        WITH {REQUEST}, {VALID_SOURCES}, target AS MATERIALIZED (
             SELECT DISTINCT ON (old.certificate_sha256, old.category, old.agency)
                 valid.registration_id, valid.certificate_sha256, valid.category, valid.bidder_id,
                 valid.binding_number, valid.registered_at, old.agency, old.certificate_sha256 AS old_certificate_sha256,
@@ -84,7 +84,7 @@ _REPLACE = Statement(
         ), changed AS MATERIALIZED (
             SELECT certificate_sha256, category, bidder_id, NULL AS replaced_by,
                 json_object_agg(agency, registration_id ORDER BY agency) AS registrations, (
-                    SELECT array_agg(DISTINCT target.registration_id) FROM target
+                    SELECT array_agg(DISTINCT CAST(target.registration_id AS text)) FROM target
                     WHERE target.certificate_sha256 = made.certificate_sha256 AND target.category = made.category
                 ) AS sources
             FROM made
@@ -108,9 +108,7 @@ _REPLACE = Statement(
 )
 
 
-async def insert_propagated_renewals(
-    connection: Connection, requested: Collection[RequestedRegistration], now: datetime
-) -> PropagatedRenewals:
+async def insert_propagated_renewals(connection: Connection, requested: Requested, now: datetime) -> PropagatedRenewals:
     """Replaces old cards at further agencies by the cards of these renewals, and gives each state its next version.
 
     The caller has locked all cards concerned (`propagation.lock_cards`).
