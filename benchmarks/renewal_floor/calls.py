@@ -30,6 +30,5 @@ CALLS = (
     Call("ContactNotification/RecordCardStates", 2, 2500, 0),
     Call("AgencySync/RecordCardStates", 2, 2500, 0),
     Call("ContactNotification/SendNotices", 1, 1000, 0),
-    Call("QualificationRegistry/ListQualifiedAgencies", 1, 20, 210),
     Call("CertificateRegistry/PropagateRegistrations", 1, 640, 1120),
 )
