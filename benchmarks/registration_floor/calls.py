@@ -30,6 +30,5 @@ CALLS = (
     Call("ContactNotification/SendNotices", 1, 860, 0),
     # Both contacts.
     Call("AgencySync/RecordContactOwners", 1, 280, 0),
-    Call("QualificationRegistry/ListQualifiedAgencies", 1, 20, 210),
     Call("CertificateRegistry/PropagateRegistrations", 1, 640, 1120),
 )

@@ -32,6 +32,5 @@ CALLS = (
     Call("ContactNotification/SendNotices", 1, 1000, 0),
     # The contact that passed on.
     Call("AgencySync/RecordContactOwners", 1, 160, 0),
-    Call("QualificationRegistry/ListQualifiedAgencies", 1, 20, 210),
     Call("CertificateRegistry/PropagateRegistrations", 1, 640, 1120),
 )

@@ -8,8 +8,10 @@ import pytest
 from tests.support.example_profile import BIDDER, OTHER_BIDDER, PREFECTURE, WORKS
 from tests.support.japanese_text import find_other_language
 from tests.support.officers_desk import OfficersDesk
-from tests.support.services.example_rosters import roster, row
+from tests.support.services.example_rosters import HEADER, mapping, roster, roster_profile, row
 from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import WITH_IDS
+from toroku.qualification.v1 import qualification_registry_pb2
 
 REASON = "指名停止措置"
 
@@ -92,6 +94,41 @@ async def test_bidder_is_linked_to_its_predecessor_by_two_officers(
     assert (approved.status, approved.err) == (0, "")
     again = await desk.run(mika, *link, "--reason", "契約権限の移譲の届出", "--yes")
     assert (again.status, "既に後継の業者" in again.err) == (1, True)
+
+
+@pytest.mark.requirement("QUA-08")
+async def test_review_of_company_data_is_ended_from_the_terminal(
+    migrated_database: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    columns = {"bidder_id": "業者番号", "agencies_column": "調達機関", "optional_columns": ["備考"]}
+    review = {"column": "備考", "under_review": ["審査中"]}
+    profile = roster_profile(roster_mappings=[mapping(WITH_IDS, **columns, review=review)])
+    async with running_qualification_registry(
+        migrated_database("qualification_registry"), tmp_path, profile
+    ) as running:
+        await running.officer.import_roster(roster(row(BIDDER)))
+        changed = roster(row(BIDDER, "株式会社新見本建設") + ",審査中", header=f"{HEADER},備考")
+        await running.officer.import_roster(changed)
+        desk = OfficersDesk(
+            {"qualification-registry": running.office.address}, monkeypatch, capsys, instance=running.profile.id
+        )
+        mika = await running.office.enrol(f"{PREFECTURE}/mika", "roster")
+        act = ("bidders", "end-review", BIDDER, "--category", WORKS, "--yes", "--reason")
+        for language, reason in (("ja", "審査が終了したため"), ("en", "the review is done")):
+            result = await desk.run(mika, *act, reason, language=language)
+            said = "\n".join(line for line in (result.out + result.err).splitlines() if "toroku" not in line)
+            assert find_other_language(said, language) == []
+            if language == "ja":
+                assert (result.status, result.err) == (0, "")
+                assert "審査済としました。" in result.out
+            else:
+                # It has ended already.
+                assert (result.status, "No company data of this bidder are under review" in result.err) == (1, True)
+        request = qualification_registry_pb2.GetCompanyRequest(agency=PREFECTURE, category=WORKS, bidder_id=BIDDER)
+        assert (await running.front_door.GetCompany(request)).company.name == "株式会社新見本建設"
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])

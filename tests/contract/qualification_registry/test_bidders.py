@@ -180,7 +180,7 @@ async def test_qualified_agencies_come_from_all_rosters_of_the_category(
         await registry.officer.import_roster(roster(row(BIDDER)), "goods")
         await registry.change_status("1000000005", BidderStatus.ENDED)
         await registry.change_status(OTHER, BidderStatus.SUSPENDED)
-        ids = [BIDDER, OTHER, "1000000003", "1000000004", "1000000005", "1000009999", "x\x00"]
+        ids = [BIDDER, OTHER, "1000000003", "1000000004", "1000000005", "1000009999"]
         assert await registry.list_agencies(*ids) == {
             BIDDER: [CITY, PREFECTURE, TOWN],
             OTHER: [CITY],
@@ -188,28 +188,8 @@ async def test_qualified_agencies_come_from_all_rosters_of_the_category(
             "1000000004": [],
             "1000000005": [],
             "1000009999": [],
-            "x\x00": [],
         }
         assert await registry.list_agencies(BIDDER, category=GOODS) == {BIDDER: [CITY]}
-        assert await registry.list_agencies() == {}
-        with pytest.raises(Refusal, match="CATEGORY_UNKNOWN"):
-            await registry.list_agencies(BIDDER, category="potions")
-
-
-async def test_agency_that_stopped_offering_the_category_is_left_out(
-    migrated_database: Callable[[str], str], tmp_path: Path
-) -> None:
-    dsn = migrated_database("qualification_registry")
-    async with running_qualification_registry(dsn, tmp_path) as registry:
-        await registry.officer.import_roster(roster(row(BIDDER)))
-    agencies = [
-        agency.model_dump() | {"categories": [GOODS if agency.code == CITY else WORKS]}
-        for agency in roster_profile().agencies
-    ]
-    async with running_qualification_registry(
-        dsn, tmp_path, roster_profile(agencies=agencies, roster_mappings=[])
-    ) as registry:
-        assert await registry.list_agencies(BIDDER) == {BIDDER: [PREFECTURE]}
 
 
 async def test_bidder_in_two_rosters_is_one_bidder(registry: RunningQualificationRegistry) -> None:

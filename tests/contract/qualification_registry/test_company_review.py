@@ -89,7 +89,7 @@ async def list_reviews(registry: RunningQualificationRegistry) -> list[tuple[tim
 
 
 @pytest.mark.every_postgresql
-@pytest.mark.requirement("QUA-08", "met")
+@pytest.mark.requirement("QUA-08")
 async def test_old_company_is_shown_until_a_list_says_that_the_review_is_done(
     registry: RunningQualificationRegistry,
 ) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from instance_profile.japan_time import JAPAN
 from servicekit.messages import read_timestamp
-from tests.support.example_profile import CITY, PREFECTURE, WORKS
-from tests.support.services.example_rosters import OTHER_WITHOUT_IDS, WITHOUT_IDS, roster, row
+from tests.support.example_profile import CITY, GOODS, PREFECTURE, WORKS
+from tests.support.services.example_rosters import OTHER_WITHOUT_IDS, WITHOUT_IDS, mapping, roster, roster_profile, row
 from tests.support.services.qualification_registry import RunningQualificationRegistry, running_qualification_registry
+from tests.support.services.roster_officer import WITH_IDS
 from toroku.qualification.v1 import bidder_state_pb2
 
 # The registry's clock says 2026-11-27, 10:00 in Japan.
@@ -179,3 +180,27 @@ async def test_states_of_an_import_have_messages_of_500_and_queues_of_their_own(
     assert sorted({state.bidder_id for state in told}) == numbers
     # The state of the one that is suspended too came with both, as it is by now.
     assert {tuple(state.suspended_agencies) for state in told if state.bidder_id == STAYS} == {(PREFECTURE,)}
+
+
+async def test_roster_of_another_category_tells_both_categories(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    dsn = migrated_database("qualification_registry")
+    told = []
+    for category in (WORKS, GOODS):
+        (tmp_path / category).mkdir()
+        profile = roster_profile(
+            roster_mappings=[mapping(WITH_IDS, bidder_id="業者番号", category=category, agencies=[CITY])]
+        )
+        async with running_qualification_registry(dsn, tmp_path / category, profile) as running:
+            await running.send_events()
+            await running.officer.import_roster(write(listed(STAYS, "株式会社一"), listed(LEAVES, "株式会社二")))
+            await running.send_events()
+            told = [
+                (state.category, state.bidder_id, read_periods(state))
+                for state in running.peer_agency_sync.recorded_bidders
+            ]
+    assert sorted(told) == [
+        *((GOODS, bidder_id, [(None, None, [CITY])]) for bidder_id in (STAYS, LEAVES)),
+        *((WORKS, bidder_id, []) for bidder_id in (STAYS, LEAVES)),
+    ]

@@ -45,7 +45,6 @@ from qualification_registry.operations.card_approval_queue import CardApprovalQu
 from qualification_registry.operations.expiry import Expiry
 from qualification_registry.operations.password_issue import PasswordIssue
 from qualification_registry.operations.preview_list import PreviewList
-from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.review_end import ReviewEnds
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
@@ -61,6 +60,7 @@ from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.identity import OPERATOR
+from servicekit.messages import write_timestamp
 from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, Services, calling, serving
@@ -76,7 +76,13 @@ from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc
 from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
 from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2_grpc
 from toroku.history.v1.history_pb2_grpc import HistoryStub
-from toroku.qualification.v1 import bidder_pb2, bidders_pb2, card_approvals_pb2, qualification_registry_pb2
+from toroku.qualification.v1 import (
+    bidder_pb2,
+    bidder_state_pb2,
+    bidders_pb2,
+    card_approvals_pb2,
+    qualification_registry_pb2,
+)
 from toroku.qualification.v1.bidders_pb2_grpc import add_BiddersServicer_to_server
 from toroku.qualification.v1.card_approvals_pb2_grpc import CardApprovalsStub, add_CardApprovalsServicer_to_server
 from toroku.qualification.v1.qualification_registry_pb2_grpc import (
@@ -109,7 +115,6 @@ class RunningQualificationRegistry:
     proof_key: SigningKey
     front_door: "QualificationRegistryAsyncStub"
     front_door_approvals: "CardApprovalsAsyncStub"
-    agency_sync: "QualificationRegistryAsyncStub"
     officer: Officer
     other_officer: Officer
     officer_without_role: Officer
@@ -194,11 +199,26 @@ class RunningQualificationRegistry:
         )
 
     async def list_agencies(self, *bidder_ids: str, category: str = WORKS) -> dict[str, list[str]]:
-        """Returns the agencies of each bidder, as agency-sync receives them. Raises Refusal."""
-        response = await self.agency_sync.ListQualifiedAgencies(
-            qualification_registry_pb2.ListQualifiedAgenciesRequest(category=category, bidder_ids=bidder_ids)
+        """Returns where each bidder is qualified now, by the newest states that agency-sync was told of."""
+        await self.send_events()
+        newest = {
+            state.bidder_id: state
+            for state in sorted(self.peer_agency_sync.recorded_bidders, key=lambda state: state.version.number)
+            if state.category == category
+        }
+        return {bidder_id: self._list_agencies(newest.get(bidder_id)) for bidder_id in bidder_ids}
+
+    def _list_agencies(self, state: bidder_state_pb2.BidderState | None) -> list[str]:
+        if state is None or state.status == bidder_state_pb2.BIDDER_STATUS_ENDED:
+            return []
+        now = write_timestamp(self.now[0]).seconds
+        return sorted(
+            agency
+            for period in state.qualified
+            if (not period.HasField("qualified_from") or period.qualified_from.seconds <= now)
+            and (not period.HasField("qualified_until") or now < period.qualified_until.seconds)
+            for agency in period.agencies
         )
-        return {bidder.bidder_id: list(bidder.agencies) for bidder in response.bidders}
 
     async def change_status(self, bidder_id: str, status: BidderStatus) -> None:
         """Changes a bidder's status in the whole instance, though no single officer could."""
@@ -352,7 +372,6 @@ async def running_qualification_registry(
             bidder_search=bidder_search,
             bidder_proofs=proofs,
             bidder_renewal=bidder_renewal,
-            qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=clock),
             roster_preview=RosterPreview(database=database, profile=profile, chain=own_chain, clock=read_time),
             preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, chain=own_chain, clock=read_time),
@@ -437,7 +456,6 @@ async def running_qualification_registry(
             proof_key=proof_key,
             front_door=stubs["front-door"],
             front_door_approvals=approval_stubs["front-door"],
-            agency_sync=stubs["agency-sync"],
             officer=officers[f"{PREFECTURE}/hanako"],
             other_officer=officers[f"{PREFECTURE}/jiro"],
             officer_without_role=officers[f"{PREFECTURE}/saburo"],

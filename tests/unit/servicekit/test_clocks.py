@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 # What shows the instant to somebody, or asks which day it is in Japan.
-BY_PROCESS = {"BidderList", "BidderNames", "QualifiedAgencyList"}
+BY_PROCESS = {"BidderList", "BidderNames"}
 
 
 def test_only_what_is_not_stored_follows_the_clock_of_a_process() -> None:

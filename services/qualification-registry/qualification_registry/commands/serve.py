@@ -22,7 +22,6 @@ from qualification_registry.operations.card_approval_decision import CardApprova
 from qualification_registry.operations.card_approval_queue import CardApprovalQueue
 from qualification_registry.operations.password_issue import PasswordIssue
 from qualification_registry.operations.preview_list import PreviewList
-from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.review_end import ReviewEnds
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
@@ -129,7 +128,6 @@ async def run() -> None:
             bidder_search=bidder_search,
             bidder_proofs=proofs,
             bidder_renewal=bidder_renewal,
-            qualified_agencies=QualifiedAgencyList(database=database, profile=profile, clock=now),
             roster_preview=RosterPreview(database=database, profile=profile, chain=chain, clock=read_time),
             preview_list=PreviewList(database=database, profile=profile, clock=read_time),
             roster_commit=RosterCommit(database=database, profile=profile, chain=chain, clock=read_time),

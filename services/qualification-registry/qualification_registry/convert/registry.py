@@ -12,7 +12,6 @@ from instance_profile.name_rules import NameVerdict
 from qualification_registry.domain.bidders import (
     Company,
     ListedBidder,
-    QualifiedAgencies,
 )
 from qualification_registry.domain.certificate_names import CertificateNames, CompanyComparison, HolderComparison
 from qualification_registry.domain.new_card import NewCard
@@ -211,19 +210,6 @@ def write_listed_bidder(bidder: ListedBidder) -> bidder_pb2.ListedBidder:
     """Returns a bidder of a category's list as a message."""
     return bidder_pb2.ListedBidder(
         bidder_id=bidder.bidder_id, name=bidder.name, agencies=bidder.agencies, has_password=bidder.has_password
-    )
-
-
-def write_qualified_agencies(
-    qualified: QualifiedAgencies,
-) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
-    """Returns the agencies of each bidder as a message."""
-    return qualification_registry_pb2.ListQualifiedAgenciesResponse(
-        bidders=[
-            qualification_registry_pb2.QualifiedBidder(bidder_id=bidder_id, agencies=agencies)
-            for bidder_id, agencies in qualified.agencies.items()
-        ],
-        as_of=write_timestamp(qualified.as_of),
     )
 
 

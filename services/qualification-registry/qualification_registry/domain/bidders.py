@@ -1,8 +1,8 @@
 """Bidders: whether they may act, and what a roster contains about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 
 from instance_profile.characters import shorten_visible
@@ -87,14 +87,6 @@ class Qualification:
     def is_or_will_be_valid(self, agency: str, today: date) -> bool:
         """Returns whether it is valid at an agency on this day or a later one."""
         return agency in self.agencies and (self.valid_until is None or today <= self.valid_until)
-
-
-@dataclass(frozen=True, slots=True)
-class QualifiedAgencies:
-    """The agency codes where each bidder is qualified, by bidder id, at one instant."""
-
-    agencies: Mapping[str, Sequence[str]]
-    as_of: datetime
 
 
 def can_be_bidder_id(text: str) -> bool:

@@ -4,7 +4,6 @@
 - `bidder_proof`: signs the result of a search, and returns the company behind a proof.
 - `bidder_renewal`: proves the bidder of a card that is renewed, and returns its company.
 - `card_comparison`: holds the names in a certificate against the roster's.
-- `qualified_agencies`: lists the agencies where bidders are qualified.
 - `bidder_names`: compares a name with a bidder's, rule by rule.
 - `bidder_list`: lists the bidders of a category.
 - `roster_upload`: receives a roster file.

@@ -15,7 +15,6 @@ from qualification_registry.operations.bidder_renewal import BidderRenewal
 from qualification_registry.operations.bidder_search import BidderSearch
 from qualification_registry.operations.password_issue import PasswordIssue
 from qualification_registry.operations.preview_list import PreviewList
-from qualification_registry.operations.qualified_agencies import QualifiedAgencyList
 from qualification_registry.operations.roster_commit import RosterCommit
 from qualification_registry.operations.roster_preview import RosterPreview
 from qualification_registry.operations.roster_versions import RosterVersions
@@ -34,7 +33,6 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         bidder_search: BidderSearch,
         bidder_proofs: BidderProofs,
         bidder_renewal: BidderRenewal,
-        qualified_agencies: QualifiedAgencyList,
         roster_preview: RosterPreview,
         preview_list: PreviewList,
         roster_commit: RosterCommit,
@@ -47,7 +45,6 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         self._bidder_search = bidder_search
         self._bidder_proofs = bidder_proofs
         self._bidder_renewal = bidder_renewal
-        self._qualified_agencies = qualified_agencies
         self._roster_preview = roster_preview
         self._preview_list = preview_list
         self._roster_commit = roster_commit
@@ -92,13 +89,6 @@ class QualificationRegistryServicer(qualification_registry_pb2_grpc.Qualificatio
         return qualification_registry_pb2.ProveBidderResponse(
             company=convert.write_company(bidder.company), proof=convert.write_proof(bidder.proof)
         )
-
-    @override
-    async def ListQualifiedAgencies(
-        self, request: qualification_registry_pb2.ListQualifiedAgenciesRequest, context: Context
-    ) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
-        qualified = await self._qualified_agencies.list_agencies(request.category, request.bidder_ids)
-        return convert.write_qualified_agencies(qualified)
 
     @override
     async def PreviewRoster(

@@ -1,7 +1,7 @@
 """What current rosters contain about bidders, and whether these may act."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -172,26 +172,6 @@ _LIST_NAMES_OF_OTHERS = Statement(
     .distinct()
 )
 
-_LIST_QUALIFIED_AGENCIES = Statement(
-    text(
-        """
-        SELECT line.bidder_id, array_agg(DISTINCT agency) AS agencies
-        FROM roster_lines line
-        JOIN roster_imports import ON import.number = line.import_number AND import.made_version IS NOT NULL
-        JOIN roster_terms term ON term.number = import.term
-        JOIN rosters roster ON roster.name = import.roster
-        LEFT JOIN bidder_states state ON state.bidder_id = line.bidder_id AND state.category = roster.category
-        CROSS JOIN LATERAL unnest(string_to_array(line.agencies, ' ')) agency
-        WHERE line.bidder_id = ANY(:bidder_ids) AND line.superseded_by IS NULL AND roster.category = :category
-          AND state.has_ended IS NOT TRUE
-          AND coalesce(greatest(line.valid_from, term.term_from) <= :today, true)
-          AND coalesce(least(line.valid_until, term.holds_until) >= :today, true)
-          AND agency = ANY(:agencies)
-        GROUP BY line.bidder_id
-        """
-    )
-)
-
 _LIST_BIDDERS = Statement(
     text(
         """
@@ -282,23 +262,6 @@ async def list_names_of_others(
         agency=agency,
         today=today,
     )
-
-
-async def list_qualified_agencies(
-    connection: Connection, bidder_ids: Collection[str], category: str, *, agencies: Collection[str], today: date
-) -> Mapping[str, Sequence[str]]:
-    """Returns at which of the agencies each bidder is qualified on a day, from one snapshot.
-
-    Bidders that are unknown, ended or qualified nowhere are left out.
-    """
-    rows = await connection.fetch_rows(
-        _LIST_QUALIFIED_AGENCIES,
-        bidder_ids=list(bidder_ids),
-        category=category,
-        agencies=list(agencies),
-        today=today,
-    )
-    return {row.bidder_id: sorted(row.agencies) for row in rows}
 
 
 async def list_bidders(

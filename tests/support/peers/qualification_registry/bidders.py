@@ -30,17 +30,12 @@ class BidderSearch(BidderRecords):
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     searches: list[qualification_registry_pb2.FindBidderRequest] = field(default_factory=list, repr=False)
     confirmations: list[qualification_registry_pb2.ConfirmBidderRequest] = field(default_factory=list)
-    # Agencies at which a bidder is qualified, by category and bidder.
-    qualified: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    qualification_requests: list[qualification_registry_pb2.ListQualifiedAgenciesRequest] = field(default_factory=list)
     # The reason why a search that found its bidder is for an officer; empty where it is not.
     needs_officer: str = ""
     # The reasons why the cards of a bidder can't be renewed, or why it can't act at all, by bidder.
     no_renewal: dict[str, str] = field(default_factory=dict)
     no_company: dict[str, str] = field(default_factory=dict)
     renewals: list[qualification_registry_pb2.ProveBidderRequest] = field(default_factory=list, repr=False)
-    # Categories that it does not know.
-    unknown_categories: set[str] = field(default_factory=set)
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @override
@@ -133,19 +128,6 @@ class BidderSearch(BidderRecords):
         return qualification_registry_pb2.ConfirmBidderResponse(
             company=company, statement=statement, proof=self._prove(statement)
         )
-
-    @override
-    async def ListQualifiedAgencies(
-        self, request: qualification_registry_pb2.ListQualifiedAgenciesRequest, context: Context
-    ) -> qualification_registry_pb2.ListQualifiedAgenciesResponse:
-        self.receive("ListQualifiedAgencies")
-        self.qualification_requests.append(request)
-        if request.category in self.unknown_categories:
-            raise Refusal("CATEGORY_UNKNOWN", Code.INVALID_ARGUMENT, {"category": request.category})
-        response = qualification_registry_pb2.ListQualifiedAgenciesResponse()
-        for bidder_id in request.bidder_ids:
-            response.bidders.add(bidder_id=bidder_id, agencies=self.qualified.get((request.category, bidder_id), []))
-        return response
 
     def _prove(self, statement: bidder_pb2.BidderStatement) -> bidder_pb2.BidderProof:
         encoded = statement.SerializeToString()

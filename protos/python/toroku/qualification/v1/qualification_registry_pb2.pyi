@@ -6,7 +6,6 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from toroku.act.v1 import signed_purpose_pb2 as _signed_purpose_pb2
@@ -348,92 +347,6 @@ class ProveBidderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProveBidderResponse: _TypeAlias = ProveBidderResponse  # noqa: Y015
-
-@_typing.final
-class ListQualifiedAgenciesRequest(_message.Message):
-    """The request of ListQualifiedAgencies."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CATEGORY_FIELD_NUMBER: _builtins.int
-    BIDDER_IDS_FIELD_NUMBER: _builtins.int
-    category: _builtins.str
-    """Required. Code of the category."""
-    @_builtins.property
-    def bidder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The bidders to look up."""
-
-    def __init__(
-        self,
-        *,
-        category: _builtins.str = ...,
-        bidder_ids: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bidder_ids", b"bidder_ids", "category", b"category"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListQualifiedAgenciesRequest: _TypeAlias = ListQualifiedAgenciesRequest  # noqa: Y015
-
-@_typing.final
-class ListQualifiedAgenciesResponse(_message.Message):
-    """The response of ListQualifiedAgencies."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BIDDERS_FIELD_NUMBER: _builtins.int
-    AS_OF_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def bidders(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualifiedBidder]:
-        """One for each bidder of the request."""
-
-    @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp:
-        """The database's time at which this was true."""
-
-    def __init__(
-        self,
-        *,
-        bidders: _abc.Iterable[Global___QualifiedBidder] | None = ...,
-        as_of: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bidders", b"bidders"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListQualifiedAgenciesResponse: _TypeAlias = ListQualifiedAgenciesResponse  # noqa: Y015
-
-@_typing.final
-class QualifiedBidder(_message.Message):
-    """Where one bidder is qualified."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    BIDDER_ID_FIELD_NUMBER: _builtins.int
-    AGENCIES_FIELD_NUMBER: _builtins.int
-    bidder_id: _builtins.str
-    """The bidder."""
-    @_builtins.property
-    def agencies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of the agencies."""
-
-    def __init__(
-        self,
-        *,
-        bidder_id: _builtins.str = ...,
-        agencies: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "bidder_id", b"bidder_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___QualifiedBidder: _TypeAlias = QualifiedBidder  # noqa: Y015
 
 @_typing.final
 class PreviewRosterRequest(_message.Message):

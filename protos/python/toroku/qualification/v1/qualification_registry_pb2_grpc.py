@@ -55,11 +55,6 @@ class QualificationRegistryStub:
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderRequest.SerializeToString,
                 response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderResponse.FromString,
                 _registered_method=True)
-        self.ListQualifiedAgencies = channel.unary_unary(
-                '/toroku.qualification.v1.QualificationRegistry/ListQualifiedAgencies',
-                request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesRequest.SerializeToString,
-                response_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesResponse.FromString,
-                _registered_method=True)
         self.PreviewRoster = channel.stream_stream(
                 '/toroku.qualification.v1.QualificationRegistry/PreviewRoster',
                 request_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.PreviewRosterRequest.SerializeToString,
@@ -167,14 +162,6 @@ class QualificationRegistryServicer:
         given after a missed re-application), BIDDER_AUTHORITY_TRANSFERRED, BIDDER_MERGED; COMPANY_DIFFERS_FROM_CARD,
         COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED,
         CERTIFICATE_SHA256_INVALID.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListQualifiedAgencies(self, request, context):
-        """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-        A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -331,11 +318,6 @@ def add_QualificationRegistryServicer_to_server(servicer, server):
                     servicer.ProveBidder,
                     request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderRequest.FromString,
                     response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderResponse.SerializeToString,
-            ),
-            'ListQualifiedAgencies': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListQualifiedAgencies,
-                    request_deserializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesRequest.FromString,
-                    response_serializer=toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesResponse.SerializeToString,
             ),
             'PreviewRoster': grpc.stream_stream_rpc_method_handler(
                     servicer.PreviewRoster,
@@ -502,33 +484,6 @@ class QualificationRegistry:
             '/toroku.qualification.v1.QualificationRegistry/ProveBidder',
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderRequest.SerializeToString,
             toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ProveBidderResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListQualifiedAgencies(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/toroku.qualification.v1.QualificationRegistry/ListQualifiedAgencies',
-            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesRequest.SerializeToString,
-            toroku_dot_qualification_dot_v1_dot_qualification__registry__pb2.ListQualifiedAgenciesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,10 +68,6 @@ class QualificationRegistryStub:
     COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED,
     CERTIFICATE_SHA256_INVALID.
     """
-    ListQualifiedAgencies: _grpc.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]
-    """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-    A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
-    """
     PreviewRoster: _grpc.StreamStreamMultiCallable[_qualification_registry_pb2.PreviewRosterRequest, _qualification_registry_pb2.PreviewRosterResponse]
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
     are the file in pieces. The answers are progress, then one preview. Caller: an officer of the agency that the
@@ -197,10 +193,6 @@ class QualificationRegistryAsyncStub(QualificationRegistryStub):
     given after a missed re-application), BIDDER_AUTHORITY_TRANSFERRED, BIDDER_MERGED; COMPANY_DIFFERS_FROM_CARD,
     COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED,
     CERTIFICATE_SHA256_INVALID.
-    """
-    ListQualifiedAgencies: _aio.UnaryUnaryMultiCallable[_qualification_registry_pb2.ListQualifiedAgenciesRequest, _qualification_registry_pb2.ListQualifiedAgenciesResponse]  # type: ignore[assignment]
-    """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-    A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
     """
     PreviewRoster: _aio.StreamStreamMultiCallable[_qualification_registry_pb2.PreviewRosterRequest, _qualification_registry_pb2.PreviewRosterResponse]  # type: ignore[assignment]
     """Reads a roster file and reports what importing it would do (QUA-12). The first message is the header, the others
@@ -348,16 +340,6 @@ class QualificationRegistryServicer(metaclass=_abc_1.ABCMeta):
         given after a missed re-application), BIDDER_AUTHORITY_TRANSFERRED, BIDDER_MERGED; COMPANY_DIFFERS_FROM_CARD,
         COMPANY_NEEDS_OFFICER, HOLDER_NEEDS_OFFICER, CARD_APPROVAL_PENDING, CARD_APPROVAL_REFUSED,
         CERTIFICATE_SHA256_INVALID.
-        """
-
-    @_abc_1.abstractmethod
-    def ListQualifiedAgencies(
-        self,
-        request: _qualification_registry_pb2.ListQualifiedAgenciesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_qualification_registry_pb2.ListQualifiedAgenciesResponse, _abc.Awaitable[_qualification_registry_pb2.ListQualifiedAgenciesResponse]]:
-        """At which agencies bidders are qualified now, from one snapshot (SYN-01). Caller: agency-sync. Idempotent.
-        A bidder that is unknown, ended or qualified nowhere is returned without agencies. Errors: CATEGORY_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
