@@ -307,7 +307,7 @@ async def running_agency_sync(dsn: str, folder: Path, profile: Profile) -> Async
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
         callers |= {agency: authority.enrol(f"{agency}/jiro", "registration") for agency in EVERYWHERE}
-        stubs = {}
+        stubs, address = {}, ""
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
