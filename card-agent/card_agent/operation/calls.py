@@ -13,7 +13,7 @@ from refusals.status import from_rpc_error
 from toroku.frontdoor.v1.advice_pb2_grpc import AdviceStub
 from toroku.frontdoor.v1.change_pb2_grpc import ChangeStub
 from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
-from toroku.frontdoor.v1.propagation_pb2_grpc import PropagationsStub
+from toroku.frontdoor.v1.propagations_pb2_grpc import PropagationsStub
 from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 from toroku.frontdoor.v1.renewal_pb2_grpc import RenewalStub
 

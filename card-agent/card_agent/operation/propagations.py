@@ -15,7 +15,7 @@ from refusals import Refusal
 from refusals.catalogue import explain
 from toroku.agencysync.v1 import propagation_pb2
 from toroku.frontdoor.v1 import front_door_pb2
-from toroku.frontdoor.v1.propagation_pb2 import ListOwnPropagationsRequest
+from toroku.frontdoor.v1.propagations_pb2 import ListOwnPropagationsRequest
 
 # Seconds for what is shown besides, after something was done.
 _SECONDS = 3.0

@@ -78,6 +78,7 @@ async def test_change_says_that_the_other_agencies_follow_in_the_night(office: C
 
 
 @pytest.mark.requirement("CHG-02")
+@pytest.mark.requirement("SYN-04")
 async def test_change_of_this_agency_alone_says_nothing_of_the_night(office: ChangingOffice) -> None:
     office.send_person(propagate="here_only")
     office.server.propagations.calls.clear()

@@ -11,7 +11,7 @@ from refusals.status import from_rpc_error
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, VILLAGE, WORKS, example_profile
 from tests.support.propagations import ended, planned
 from tests.support.services.front_door import RunningFrontDoor, running_front_door
-from toroku.frontdoor.v1 import propagation_pb2, propagation_pb2_grpc
+from toroku.frontdoor.v1 import propagations_pb2, propagations_pb2_grpc
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ async def front_door(tmp_path: Path) -> AsyncIterator[RunningFrontDoor]:
 
 async def list_own(
     front_door: RunningFrontDoor, token: str, agency: str = PREFECTURE, category: str = WORKS
-) -> propagation_pb2.ListOwnPropagationsResponse:
-    request = propagation_pb2.ListOwnPropagationsRequest(session_token=token, agency=agency, category=category)
+) -> propagations_pb2.ListOwnPropagationsResponse:
+    request = propagations_pb2.ListOwnPropagationsRequest(session_token=token, agency=agency, category=category)
     try:
-        response: propagation_pb2.ListOwnPropagationsResponse = await propagation_pb2_grpc.PropagationsStub(
+        response: propagations_pb2.ListOwnPropagationsResponse = await propagations_pb2_grpc.PropagationsStub(
             front_door.channel
         ).ListOwnPropagations(request, timeout=20)
     except grpc.aio.AioRpcError as error:
