@@ -13,7 +13,7 @@ from qualification_registry.adapters.certificate_registry import CertificateRegi
 from qualification_registry.domain.bidder_state import BidderState
 from qualification_registry.operations.bidder_events import AGENCY_SYNC, CERTIFICATE_REGISTRY, Consumer
 from refusals import Code, Refusal
-from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, WORKS, example_profile
+from tests.support.example_profile import BIDDER, CITY, PREFECTURE, TOWN, VILLAGE, example_profile
 from tests.support.services.agency_sync import RunningAgencySync, card_state, running_agency_sync
 from tests.support.services.certificate_registry import RunningCertificateRegistry
 from tests.support.services.example_rosters import roster, row
@@ -68,7 +68,7 @@ async def instance(migrated_database: Callable[[str], str], tmp_path: Path) -> A
             running_qualification_registry(migrated_database("qualification_registry"), folders[2], consumers=consumers)
         )
         await bidders.officer.import_roster(roster(row(BIDDER)))
-        sync.qualification_registry.qualified[WORKS, BIDDER] = [PREFECTURE, CITY, TOWN, VILLAGE]
+        await sync.qualify(PREFECTURE, CITY, TOWN, VILLAGE)
         yield Instance(cards, sync, bidders, consumers)
 
 
