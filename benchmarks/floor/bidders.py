@@ -1,6 +1,6 @@
 """What qualification-registry must read of a bidder for every operation."""
 
-from benchmarks.floor.entries import BIDDER, QUALIFICATIONS, Statement, reads
+from benchmarks.floor.entries import BIDDER, Statement
 
 READ_BIDDER = Statement(
     "the bidder's status and password, and its line at this agency of today",
@@ -14,16 +14,4 @@ READ_BIDDER = Statement(
     "ON l.bidder_id = b.bidder_id AND l.superseded_by IS NULL "
     "AND coalesce(l.valid_until, 'infinity') >= current_date AND coalesce(t.holds_until, 'infinity') >= current_date "
     f"WHERE b.bidder_id = {BIDDER}",
-)
-LIST_QUALIFIED = reads(
-    "propagate",
-    QUALIFICATIONS,
-    Statement(
-        "where else the bidder is qualified now",
-        "SELECT l.bidder_id, array_agg(DISTINCT agency) FROM roster_lines l "
-        "JOIN roster_imports i ON i.number = l.import_number AND i.made_version IS NOT NULL "
-        "JOIN roster_terms t ON t.number = i.term JOIN rosters r ON r.name = i.roster AND r.category = 'works' "
-        "CROSS JOIN unnest(string_to_array(l.agencies, ' ')) agency "
-        f"WHERE l.bidder_id = {BIDDER} AND l.superseded_by IS NULL GROUP BY l.bidder_id",
-    ),
 )

@@ -1,6 +1,6 @@
 """What qualification-registry must do: the search, and what is confirmed of a bidder later."""
 
-from benchmarks.floor.bidders import LIST_QUALIFIED, READ_BIDDER
+from benchmarks.floor.bidders import READ_BIDDER
 from benchmarks.floor.entries import BIDDER, QUALIFICATIONS, Statement, change, reads
 
 _COUNT = Statement(
@@ -31,5 +31,4 @@ IN_QUALIFICATIONS = (
     ),
     reads("form: confirm the bidder", QUALIFICATIONS, READ_BIDDER),
     reads("commit: confirm the bidder", QUALIFICATIONS, READ_BIDDER),
-    LIST_QUALIFIED,
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmarks.floor.bidders import LIST_QUALIFIED, READ_BIDDER
+from benchmarks.floor.bidders import READ_BIDDER
 from benchmarks.floor.entries import BIDDER, QUALIFICATIONS, reads
 
 _READ_FOR_RENEWAL = replace(
@@ -16,5 +16,4 @@ IN_QUALIFICATIONS = (
     reads("old card's act: the company", QUALIFICATIONS, READ_BIDDER),
     reads("form: may the bidder have the card", QUALIFICATIONS, _READ_FOR_RENEWAL),
     reads("commit: may the bidder have the card", QUALIFICATIONS, _READ_FOR_RENEWAL),
-    LIST_QUALIFIED,
 )

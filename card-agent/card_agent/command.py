@@ -5,6 +5,7 @@ import typer
 from card_agent.commands.advise import advise_on_card
 from card_agent.commands.change import change_card
 from card_agent.commands.menu import begin, show_menu
+from card_agent.commands.propagations import show_propagations
 from card_agent.commands.readers import show_card, show_readers
 from card_agent.commands.register import register_card
 from card_agent.commands.renew import renew
@@ -22,6 +23,7 @@ application.command("advise")(advise_on_card)
 application.command("register")(register_card)
 application.command("change")(change_card)
 application.command("renew")(renew)
+application.command("propagations")(show_propagations)
 application.command("readers")(show_readers)
 application.command("show")(show_card)
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from card_agent.advice.advise import advise
+from card_agent.advice.propagations import look_at_propagations
 from card_agent.change.change import change_contacts
 from card_agent.change.in_progress import ChangeResult
 from card_agent.operation.progress import Progress
+from card_agent.operation.propagations import Propagations
 from card_agent.operation.unfinished import RequestKey
 from instance_profile.model import Profile
 from refusals import Refusal
@@ -20,6 +22,7 @@ from tests.support.example_profile import BIDDER, PREFECTURE, WORKS
 from tests.support.office import CONTACT, GENERAL_AUTHENTICATE, Office, replace_person
 from tests.support.scripted_person import ScriptedPerson
 from tests.support.services.front_door import running_front_door
+from toroku.agencysync.v1 import propagation_pb2
 from toroku.contact.v1 import contact_pb2
 from toroku.frontdoor.v1 import advice_pb2
 
@@ -96,6 +99,14 @@ class ChangingOffice(Office):
         return await asyncio.to_thread(
             advise, self.front_door, self.medium, self.person, self.unfinished, lambda: now or datetime.now(UTC)
         )
+
+    async def look_at_propagations(self) -> Propagations:
+        """Looks how far what the card did has come at the other agencies."""
+        return await asyncio.to_thread(look_at_propagations, self.front_door, self.medium, self.person, self.unfinished)
+
+    def propagate(self, *propagations: propagation_pb2.Propagation, agency: str = PREFECTURE) -> None:
+        """Has agency-sync say this of what the card did at an agency."""
+        self.server.propagations.propagations[self.card.sha256, WORKS, agency] = list(propagations)
 
     @property
     def change_key(self) -> RequestKey:

@@ -11,6 +11,7 @@ import certificate_registry.operations.expiry as of_cards
 import contact_notification.operations.expiry as of_contacts
 import qualification_registry.operations.expiry as of_rosters
 from agency_sync.domain import card_state as agency_states
+from agency_sync.domain.schedule import Schedule
 from agency_sync.operations.record import CardStateRecord
 from certificate_registry.domain import registration as of_registration
 from certificate_registry.domain.card import Card
@@ -297,7 +298,8 @@ async def use_agency_sync(database: Database) -> None:
         ),
         registrations={"city": registration},
     )
-    await CardStateRecord(database=database, clock=read_time, propagates=True, offering={}).record([state])
+    record = CardStateRecord(database=database, clock=read_time, schedule=Schedule(propagates=True), offering={})
+    await record.record([state])
 
 
 async def purge_nothing(_: Database) -> None:

@@ -2,23 +2,22 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 
 from card_agent.advice.expired import advise_on_expired, has_expired
+from card_agent.advice.log_in import make_log_in
 from card_agent.advice.show_advice import show_advice
 from card_agent.console import words
 from card_agent.console.person import Person
 from card_agent.media.token import TokenMedium
 from card_agent.operation.at_agency import AtAgency
-from card_agent.operation.calls import FrontDoor, call, call_for
+from card_agent.operation.calls import FrontDoor, call_for
 from card_agent.operation.entry import choose_agency, choose_category, enter_instance
-from card_agent.operation.sessions import LogIn, end_session, open_session
+from card_agent.operation.sessions import end_session, open_session
 from card_agent.operation.unfinished import UnfinishedRequests
 from card_agent.signing.card_use import SigningCard, list_certificate_rows, read_card
 from card_agent.signing.certificate import describe_certificate
 from refusals import Refusal
 from signed_acts.purpose import Operation
-from toroku.act.v1 import signed_purpose_pb2
 from toroku.frontdoor.v1 import advice_pb2, front_door_pb2
 
 
@@ -61,7 +60,7 @@ def advise(
 
 
 def _ask(at_agency: AtAgency, card: SigningCard) -> advice_pb2.GetAdviceResponse:
-    session = open_session(at_agency, card, _log_in(at_agency, card))
+    session = open_session(at_agency, card, make_log_in(at_agency, card))
     try:
         request = advice_pb2.GetAdviceRequest(
             session_token=session.token, agency=at_agency.agency.code, category=at_agency.category.code
@@ -69,21 +68,3 @@ def _ask(at_agency: AtAgency, card: SigningCard) -> advice_pb2.GetAdviceResponse
         return call_for(at_agency.person, at_agency.front_door.advice.GetAdvice, request)
     finally:
         end_session(at_agency, session)
-
-
-def _log_in(at_agency: AtAgency, card: SigningCard) -> LogIn:
-    service, certificate = at_agency.front_door.advice, card.certificate
-    begin = advice_pb2.BeginAdviceRequest(
-        agency=at_agency.agency.code,
-        category=at_agency.category.code,
-        certificate=certificate.der,
-        other_certificates=certificate.chain_der,
-    )
-
-    def open_with(log_in: signed_purpose_pb2.SignedPurpose) -> advice_pb2.OpenAdviceSessionResponse:
-        request = advice_pb2.OpenAdviceSessionRequest(
-            agency=begin.agency, category=begin.category, certificate=certificate.der, log_in=log_in
-        )
-        return call(service.OpenAdviceSession, request)
-
-    return LogIn(begin=partial(call, service.BeginAdvice, begin), open=open_with)

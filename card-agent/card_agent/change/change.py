@@ -22,6 +22,7 @@ from card_agent.operation.calls import FrontDoor, call, call_for
 from card_agent.operation.contacts import ContactForms
 from card_agent.operation.entry import check_opening, choose_agency, choose_category, enter_instance
 from card_agent.operation.progress import Outcome, Progress
+from card_agent.operation.propagations import list_planned
 from card_agent.operation.session_keeping import USUAL_KEEPING, SessionKeeping
 from card_agent.operation.sessions import CardSession, LogIn, check_session, end_session, open_session
 from card_agent.operation.unfinished import UnfinishedRequest, UnfinishedRequests
@@ -170,6 +171,7 @@ def _look_and_change(change: Change) -> change_pb2.ChangeReceipt | None:
 
 
 def _finish(change: Change, receipt: change_pb2.ChangeReceipt) -> ChangeResult:
-    result = ChangeResult(receipt, change.at_agency.instance, change.at_agency.details)
+    planned = list_planned(change.at_agency, change.session) if receipt.propagate else ()
+    result = ChangeResult(receipt, change.at_agency.instance, change.at_agency.details, planned)
     change.progress.finish(result, partial(change.at_agency.unfinished.delete, change.at_agency.key(change.card)))
     return result

@@ -15,6 +15,7 @@ from card_agent.console.words import Words
 from card_agent.operation.agreement import agree
 from card_agent.operation.calls import call_for
 from card_agent.operation.contacts import order_sections
+from card_agent.operation.propagations import name_choice
 from card_agent.signing.card_use import choose_display, list_identity_rows
 from card_agent.signing.certificate import describe_card
 from refusals import Refusal
@@ -162,7 +163,8 @@ def _choose_propagation(change: Change) -> bool:
 def _show_check(change: Change, form: change_pb2.ChangeForm) -> None:
     """Shows all that the manual's 変更内容確認 has, and before it what changes, where and from when."""
     person, contacts, category = change.person, change.draft.contacts, change.category
-    follow = change_words.PROPAGATED if form.propagate else change_words.NOT_PROPAGATED
+    instance = change.at_agency.instance
+    follow = name_choice(instance, change_words.PROPAGATED, change_words.NOT_PROPAGATED, propagate=form.propagate)
     destination: list[Row] = [
         *list_destination_rows(change, form.bidder_id),
         (change_words.OTHER_AGENCIES, name_other_agencies(change.registered.other_agencies, change)),

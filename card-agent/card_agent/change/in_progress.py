@@ -10,6 +10,7 @@ from card_agent.console.place import Place
 from card_agent.operation.at_agency import AtAgency
 from card_agent.operation.contacts import ContactForms, list_values, order_sections
 from card_agent.operation.progress import Progress
+from card_agent.operation.propagations import Propagations
 from card_agent.operation.sessions import CardSession
 from card_agent.operation.unfinished import UnfinishedRequest
 from card_agent.signing.card_use import SigningCard
@@ -21,12 +22,13 @@ from toroku.frontdoor.v1 import change_pb2, front_door_pb2
 class ChangeResult:
     """The receipt of a change, and the instance, which has the names for the receipt's codes.
 
-    With `details`, all of the receipt is shown.
+    With `details`, all of the receipt is shown. `planned` are the agencies that follow later, as far as is known.
     """
 
     receipt: change_pb2.ChangeReceipt
     instance: front_door_pb2.Instance
     details: bool = False
+    planned: Propagations = ()
 
 
 @dataclass(slots=True)

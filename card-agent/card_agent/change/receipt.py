@@ -8,6 +8,7 @@ from card_agent.console.place import Place
 from card_agent.console.words import Words, to_words
 from card_agent.operation.company import list_company_rows
 from card_agent.operation.contacts import list_contact_rows
+from card_agent.operation.propagations import name_choice, show_planned
 from card_agent.operation.receipt_text import Section, compose_text, find_place, must_print, name_receipt
 from card_agent.signing.card_use import choose_display, list_holder_rows
 from card_agent.signing.certificate import JAPAN, describe_card, format_japanese_time
@@ -24,6 +25,7 @@ def show_receipt(person: Person, result: ChangeResult) -> None:
     if result.details:
         person.show(words.HISTORY, [(words.HISTORY_DIGEST, receipt.history_digest.hex())])
     person.show_message(change_words.CHANGED)
+    show_planned(person, result.instance, result.planned, follows=receipt.propagate)
     person.show_message(change_words.NOT_IN_APPLICATIONS)
     category = find_place(result.instance, receipt.agency, receipt.category).category
     if category is not None:
@@ -70,7 +72,7 @@ def _list_change_rows(receipt: change_pb2.ChangeReceipt, place: Place) -> list[R
         ),
         (
             change_words.CHOOSE_PROPAGATION,
-            change_words.PROPAGATED if receipt.propagate else change_words.NOT_PROPAGATED,
+            name_choice(instance, change_words.PROPAGATED, change_words.NOT_PROPAGATED, propagate=receipt.propagate),
         ),
         (words.REQUEST_ID, receipt.request_id),
     ]

@@ -13,6 +13,7 @@ from refusals.status import from_rpc_error
 from toroku.frontdoor.v1.advice_pb2_grpc import AdviceStub
 from toroku.frontdoor.v1.change_pb2_grpc import ChangeStub
 from toroku.frontdoor.v1.entry_pb2_grpc import EntryStub
+from toroku.frontdoor.v1.propagations_pb2_grpc import PropagationsStub
 from toroku.frontdoor.v1.registration_pb2_grpc import RegistrationStub
 from toroku.frontdoor.v1.renewal_pb2_grpc import RenewalStub
 
@@ -30,6 +31,7 @@ class FrontDoor:
     change: ChangeStub
     renewal: RenewalStub
     advice: AdviceStub
+    propagations: PropagationsStub
 
     @classmethod
     def at(cls, channel: grpc.Channel) -> "FrontDoor":
@@ -40,6 +42,7 @@ class FrontDoor:
             change=ChangeStub(channel),
             renewal=RenewalStub(channel),
             advice=AdviceStub(channel),
+            propagations=PropagationsStub(channel),
         )
 
 

@@ -7,6 +7,7 @@ from card_agent.console.place import Place
 from card_agent.operation.at_agency import AtAgency
 from card_agent.operation.calls import FrontDoor
 from card_agent.operation.progress import Progress
+from card_agent.operation.propagations import Propagations
 from card_agent.operation.sessions import CardSession
 from card_agent.operation.unfinished import RequestKey
 from card_agent.signing.card_use import SigningCard
@@ -17,12 +18,13 @@ from toroku.frontdoor.v1 import front_door_pb2
 class RegistrationResult:
     """The receipt of a registration, and the instance, which has the names for the receipt's codes.
 
-    With `details`, all of the receipt is shown.
+    With `details`, all of the receipt is shown. `planned` are the agencies that follow later, as far as is known.
     """
 
     receipt: front_door_pb2.Receipt
     instance: front_door_pb2.Instance
     details: bool = False
+    planned: Propagations = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from card_agent.operation.at_agency import AtAgency
 from card_agent.operation.calls import FrontDoor, call, call_for
 from card_agent.operation.entry import check_opening, choose_agency, choose_category, enter_instance
 from card_agent.operation.progress import Outcome, Progress
+from card_agent.operation.propagations import list_planned, show_planned
 from card_agent.operation.receipt_text import must_print
 from card_agent.operation.session_keeping import USUAL_KEEPING, SessionKeeping
 from card_agent.operation.sessions import CardSession, LogIn, check_session, end_session, open_session
@@ -86,6 +87,7 @@ def show_receipt(person: Person, result: RegistrationResult) -> None:
     if result.details:
         person.show(words.HISTORY, [(words.HISTORY_DIGEST, result.receipt.history_digest.hex())])
     person.show_message(words.REGISTERED)
+    show_planned(person, result.instance, result.planned)
     for category in result.instance.categories:
         if category.code == result.receipt.registration.category:
             person.show_message(announce_mail(category))
@@ -199,6 +201,7 @@ def _search_and_register(registration: Registration, previous: UnfinishedRequest
 
 def _finish(registration: Registration, receipt: front_door_pb2.Receipt) -> RegistrationResult:
     at_agency = registration.at_agency
-    result = RegistrationResult(receipt, at_agency.instance, at_agency.details)
+    planned = list_planned(at_agency, registration.session)
+    result = RegistrationResult(receipt, at_agency.instance, at_agency.details, planned)
     registration.progress.finish(result, partial(at_agency.unfinished.delete, registration.key))
     return result

@@ -4,6 +4,7 @@ from card_agent.console import renewal_words, words
 from card_agent.console.field_names import CARD_CONTACT, name_section
 from card_agent.console.person import Person, Row
 from card_agent.console.words import Words, to_words
+from card_agent.operation.propagations import name_choice, show_planned
 from card_agent.operation.receipt_text import Section, compose_text, find_place
 from card_agent.renewal.in_progress import RenewalDone
 from card_agent.signing.card_use import choose_display, list_certificate_rows
@@ -19,6 +20,7 @@ def show_result(person: Person, done: RenewalDone) -> None:
     if done.details:
         person.show(words.HISTORY, [(words.HISTORY_DIGEST, done.result.history_digest.hex())])
     person.show_message(renewal_words.RENEWED)
+    show_planned(person, done.instance, (), follows=done.result.propagate)
     person.show_message(renewal_words.OLD_CARD_STOPS)
     for category in done.instance.categories:
         if category.code == done.result.registration.category:
@@ -31,7 +33,9 @@ def list_result_sections(done: RenewalDone) -> list[Section]:
     place = find_place(done.instance, registration.agency, registration.category)
     category = place.category or front_door_pb2.Category()
     renewed_at = registration.registered_at.ToDatetime(tzinfo=JAPAN)
-    propagation = renewal_words.PROPAGATED if done.result.propagate else renewal_words.NOT_PROPAGATED
+    propagation = name_choice(
+        done.instance, renewal_words.PROPAGATED, renewal_words.NOT_PROPAGATED, propagate=done.result.propagate
+    )
     rows: list[Row] = [
         (words.INSTANCE, to_words(done.instance.name)),
         (words.CHOOSE_AGENCY, to_words(place.agency.name) if place.agency else registration.agency),

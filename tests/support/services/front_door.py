@@ -69,11 +69,11 @@ from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
 )
-from toroku.frontdoor.v1 import advice_pb2, change_pb2, entry_pb2, propagation_pb2, registration_pb2, renewal_pb2
+from toroku.frontdoor.v1 import advice_pb2, change_pb2, entry_pb2, propagations_pb2, registration_pb2, renewal_pb2
 from toroku.frontdoor.v1.advice_pb2_grpc import add_AdviceServicer_to_server
 from toroku.frontdoor.v1.change_pb2_grpc import add_ChangeServicer_to_server
 from toroku.frontdoor.v1.entry_pb2_grpc import add_EntryServicer_to_server
-from toroku.frontdoor.v1.propagation_pb2_grpc import add_PropagationsServicer_to_server
+from toroku.frontdoor.v1.propagations_pb2_grpc import add_PropagationsServicer_to_server
 from toroku.frontdoor.v1.registration_pb2_grpc import add_RegistrationServicer_to_server
 from toroku.frontdoor.v1.renewal_pb2_grpc import add_RenewalServicer_to_server
 from toroku.qualification.v1 import card_approvals_pb2, qualification_registry_pb2
@@ -255,7 +255,7 @@ def _servicers(profile: Profile, peers: Peers, clock: Clock, log_ins: TokenBucke
         PropagationsOperation(sessions=sessions, agency_sync=AgencySync(peers.stub("agency-sync", AgencySyncStub)))
     )
     return {
-        propagation_pb2.DESCRIPTOR.services_by_name["Propagations"]: partial(
+        propagations_pb2.DESCRIPTOR.services_by_name["Propagations"]: partial(
             add_PropagationsServicer_to_server, propagations
         ),
         entry_pb2.DESCRIPTOR.services_by_name["Entry"]: partial(add_EntryServicer_to_server, entry),

@@ -12,6 +12,14 @@ FAULTS = (
         test="tests/contract/agency_sync/test_agency_rules.py::test_company_is_judged_by_the_other_agencys_rule",
     ),
     Fault(
+        row="SYN-02",
+        breaks="What an instance propagates in the night is carried out at once.",
+        file="services/agency-sync/agency_sync/domain/schedule.py",
+        old="        return tonight if now <= tonight else tonight + timedelta(days=1)\n",
+        new="        return now\n",
+        test="tests/contract/agency_sync/test_night.py::test_registration_reaches_the_other_agencies_in_the_night_of_the_same_day",
+    ),
+    Fault(
         row="SYN-03",
         breaks="Only the first registration of a card is propagated.",
         file="services/agency-sync/agency_sync/domain/intention_changes.py",
@@ -27,5 +35,21 @@ FAULTS = (
         new=") < 0 THEN {Verdict.NOT_QUALIFIED:d}",
         test="tests/contract/certificate_registry/test_bidder_terms.py"
         "::test_bidder_that_left_an_agencys_roster_is_not_qualified_there",
+    ),
+    Fault(
+        row="SYN-05",
+        breaks="Nobody is told when a planned propagation is carried out.",
+        file="services/agency-sync/agency_sync/convert.py",
+        old="        planned_at=write_timestamp(propagation.planned_at) if propagation.planned_at else None,\n",
+        new="",
+        test="tests/contract/agency_sync/test_night.py::test_plan_says_when_it_is_carried_out",
+    ),
+    Fault(
+        row="SYN-09",
+        breaks="The batch registers a card again where it was registered by hand on the same day.",
+        file="services/agency-sync/agency_sync/domain/propagation.py",
+        old="        if existing.state is RegistrationState.GOOD and intention.replaces_at(rule.agency):\n",
+        new="        if existing.state is RegistrationState.GOOD:\n",
+        test="tests/contract/agency_sync/test_night.py::test_who_registered_at_another_agency_by_hand_is_found_there_and_nothing_is_done_twice",
     ),
 )

@@ -41,8 +41,8 @@ from toroku.frontdoor.v1 import (
     change_pb2_grpc,
     entry_pb2,
     entry_pb2_grpc,
-    propagation_pb2,
-    propagation_pb2_grpc,
+    propagations_pb2,
+    propagations_pb2_grpc,
     registration_pb2,
     registration_pb2_grpc,
     renewal_pb2,
@@ -59,7 +59,7 @@ CHANGE = change_pb2.DESCRIPTOR.services_by_name["Change"]
 
 RENEWAL = renewal_pb2.DESCRIPTOR.services_by_name["Renewal"]
 
-PROPAGATIONS = propagation_pb2.DESCRIPTOR.services_by_name["Propagations"]
+PROPAGATIONS = propagations_pb2.DESCRIPTOR.services_by_name["Propagations"]
 
 ADVICE = advice_pb2.DESCRIPTOR.services_by_name["Advice"]
 
@@ -137,7 +137,7 @@ async def run() -> None:
                 REGISTRATION: partial(registration_pb2_grpc.add_RegistrationServicer_to_server, registration),
                 CHANGE: partial(change_pb2_grpc.add_ChangeServicer_to_server, change),
                 RENEWAL: partial(renewal_pb2_grpc.add_RenewalServicer_to_server, renewal),
-                PROPAGATIONS: partial(propagation_pb2_grpc.add_PropagationsServicer_to_server, propagations),
+                PROPAGATIONS: partial(propagations_pb2_grpc.add_PropagationsServicer_to_server, propagations),
                 ADVICE: partial(advice_pb2_grpc.add_AdviceServicer_to_server, advice),
             },
             request_sizes=compute_sizes([ENTRY, REGISTRATION, CHANGE, RENEWAL, PROPAGATIONS, ADVICE]),

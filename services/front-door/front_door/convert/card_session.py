@@ -17,7 +17,7 @@ from refusals import Code, Refusal
 from servicekit.messages import read_timestamp
 from toroku.act.v1 import signed_purpose_pb2
 from toroku.certificate.v1 import card_pb2, certificate_registry_pb2
-from toroku.frontdoor.v1 import advice_pb2, change_pb2, entry_pb2, registration_pb2, renewal_pb2
+from toroku.frontdoor.v1 import advice_pb2, change_pb2, entry_pb2, propagations_pb2, registration_pb2, renewal_pb2
 
 _STANDINGS = {
     card_pb2.CARD_STANDING_NEW: CardStanding.NEW,
@@ -61,6 +61,7 @@ SessionRequest = (
     | change_pb2.SubmitChangeRequest
     | change_pb2.GetChangeReceiptRequest
     | advice_pb2.GetAdviceRequest
+    | propagations_pb2.ListOwnPropagationsRequest
     | registration_pb2.FindBidderRequest
     | registration_pb2.AskForApprovalRequest
     | registration_pb2.PrepareRegistrationRequest

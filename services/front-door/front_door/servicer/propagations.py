@@ -8,10 +8,10 @@ from front_door.servicer.call import seconds_left
 from front_door.servicer.input_limits import check_input
 from servicekit.context import Context
 from servicekit.messages import write_timestamp
-from toroku.frontdoor.v1 import propagation_pb2, propagation_pb2_grpc
+from toroku.frontdoor.v1 import propagations_pb2, propagations_pb2_grpc
 
 
-class PropagationsServicer(propagation_pb2_grpc.PropagationsServicer):
+class PropagationsServicer(propagations_pb2_grpc.PropagationsServicer):
     """How far what a card did has come at the other agencies."""
 
     def __init__(self, operation: PropagationsOperation) -> None:
@@ -19,11 +19,11 @@ class PropagationsServicer(propagation_pb2_grpc.PropagationsServicer):
 
     @override
     async def ListOwnPropagations(
-        self, request: propagation_pb2.ListOwnPropagationsRequest, context: Context
-    ) -> propagation_pb2.ListOwnPropagationsResponse:
+        self, request: propagations_pb2.ListOwnPropagationsRequest, context: Context
+    ) -> propagations_pb2.ListOwnPropagationsResponse:
         """Lists what became of everything that the session's card did."""
         check_input(request)
         own = await self._operation.list_own(read_session_reference(request), seconds_left(context))
-        return propagation_pb2.ListOwnPropagationsResponse(
+        return propagations_pb2.ListOwnPropagationsResponse(
             propagations=own.propagations, as_of=write_timestamp(own.as_of)
         )

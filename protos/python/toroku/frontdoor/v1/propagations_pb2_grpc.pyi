@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from toroku.frontdoor.v1 import propagation_pb2 as _propagation_pb2
+from toroku.frontdoor.v1 import propagations_pb2 as _propagations_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -35,7 +35,7 @@ class PropagationsStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PropagationsAsyncStub: ...
-    ListOwnPropagations: _grpc.UnaryUnaryMultiCallable[_propagation_pb2.ListOwnPropagationsRequest, _propagation_pb2.ListOwnPropagationsResponse]
+    ListOwnPropagations: _grpc.UnaryUnaryMultiCallable[_propagations_pb2.ListOwnPropagationsRequest, _propagations_pb2.ListOwnPropagationsResponse]
     """What became of everything that the card did at the agency of the session, at each other agency: done, planned (when)
     or refused (why). The session may be of any operation. Idempotent. Errors: those of CheckCardSession.
     """
@@ -47,7 +47,7 @@ class PropagationsAsyncStub(PropagationsStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListOwnPropagations: _aio.UnaryUnaryMultiCallable[_propagation_pb2.ListOwnPropagationsRequest, _propagation_pb2.ListOwnPropagationsResponse]  # type: ignore[assignment]
+    ListOwnPropagations: _aio.UnaryUnaryMultiCallable[_propagations_pb2.ListOwnPropagationsRequest, _propagations_pb2.ListOwnPropagationsResponse]  # type: ignore[assignment]
     """What became of everything that the card did at the agency of the session, at each other agency: done, planned (when)
     or refused (why). The session may be of any operation. Idempotent. Errors: those of CheckCardSession.
     """
@@ -60,9 +60,9 @@ class PropagationsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListOwnPropagations(
         self,
-        request: _propagation_pb2.ListOwnPropagationsRequest,
+        request: _propagations_pb2.ListOwnPropagationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_propagation_pb2.ListOwnPropagationsResponse, _abc.Awaitable[_propagation_pb2.ListOwnPropagationsResponse]]:
+    ) -> _typing.Union[_propagations_pb2.ListOwnPropagationsResponse, _abc.Awaitable[_propagations_pb2.ListOwnPropagationsResponse]]:
         """What became of everything that the card did at the agency of the session, at each other agency: done, planned (when)
         or refused (why). The session may be of any operation. Idempotent. Errors: those of CheckCardSession.
         """

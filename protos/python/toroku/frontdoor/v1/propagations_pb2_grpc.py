@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from toroku.frontdoor.v1 import propagation_pb2 as toroku_dot_frontdoor_dot_v1_dot_propagation__pb2
+from toroku.frontdoor.v1 import propagations_pb2 as toroku_dot_frontdoor_dot_v1_dot_propagations__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in toroku/frontdoor/v1/propagation_pb2_grpc.py depends on'
+        + ' but the generated code in toroku/frontdoor/v1/propagations_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -38,8 +38,8 @@ class PropagationsStub:
         """
         self.ListOwnPropagations = channel.unary_unary(
                 '/toroku.frontdoor.v1.Propagations/ListOwnPropagations',
-                request_serializer=toroku_dot_frontdoor_dot_v1_dot_propagation__pb2.ListOwnPropagationsRequest.SerializeToString,
-                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_propagation__pb2.ListOwnPropagationsResponse.FromString,
+                request_serializer=toroku_dot_frontdoor_dot_v1_dot_propagations__pb2.ListOwnPropagationsRequest.SerializeToString,
+                response_deserializer=toroku_dot_frontdoor_dot_v1_dot_propagations__pb2.ListOwnPropagationsResponse.FromString,
                 _registered_method=True)
 
 
@@ -61,8 +61,8 @@ def add_PropagationsServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListOwnPropagations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOwnPropagations,
-                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_propagation__pb2.ListOwnPropagationsRequest.FromString,
-                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_propagation__pb2.ListOwnPropagationsResponse.SerializeToString,
+                    request_deserializer=toroku_dot_frontdoor_dot_v1_dot_propagations__pb2.ListOwnPropagationsRequest.FromString,
+                    response_serializer=toroku_dot_frontdoor_dot_v1_dot_propagations__pb2.ListOwnPropagationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,8 +92,8 @@ class Propagations:
             request,
             target,
             '/toroku.frontdoor.v1.Propagations/ListOwnPropagations',
-            toroku_dot_frontdoor_dot_v1_dot_propagation__pb2.ListOwnPropagationsRequest.SerializeToString,
-            toroku_dot_frontdoor_dot_v1_dot_propagation__pb2.ListOwnPropagationsResponse.FromString,
+            toroku_dot_frontdoor_dot_v1_dot_propagations__pb2.ListOwnPropagationsRequest.SerializeToString,
+            toroku_dot_frontdoor_dot_v1_dot_propagations__pb2.ListOwnPropagationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
