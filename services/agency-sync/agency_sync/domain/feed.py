@@ -62,7 +62,7 @@ class CardAtAgency:
 
     bidder_id: str
     state: FeedState
-    reason: Verdict
+    verdict: Verdict
     registration_id: UUID
     # The first and the last second of the certificate's validity; None where it is not known.
     not_before: datetime | None
@@ -203,12 +203,12 @@ def merge(facts: CardFacts, agency: str, registration: AgencyRegistration, *, is
     What changes with the time alone is left to the reader: the certificate's validity, and the bidder's terms.
     """
     card, bidder = facts.card, facts.bidder
-    state, reason = _judge(facts, agency, registration, is_new_card_good=is_new_card_good)
+    state, verdict = _judge(facts, agency, registration, is_new_card_good=is_new_card_good)
     is_replaced = state is FeedState.REPLACED
     return CardAtAgency(
         bidder_id=card.bidder_id,
         state=state,
-        reason=reason,
+        verdict=verdict,
         registration_id=registration.registration_id,
         not_before=card.certificate.not_before,
         not_after=card.certificate.not_after,
@@ -250,7 +250,7 @@ def take_portion(sizes: Mapping[CardKey, int], most: int = MOST_ENTRIES) -> Sequ
 def _judge(
     facts: CardFacts, agency: str, registration: AgencyRegistration, *, is_new_card_good: bool
 ) -> tuple[FeedState, Verdict]:
-    """Returns the state and the reason, in the order of ResolveUser's verdicts."""
+    """Returns the state and the verdict, in the order of ResolveUser's verdicts."""
     card, bidder = facts.card, facts.bidder
     if registration.state is RegistrationState.REPLACED:
         return FeedState.REPLACED, Verdict.CARD_REPLACED
@@ -285,4 +285,4 @@ def _list_periods(bidder: BidderState, agency: str) -> Sequence[Period]:
 
 
 def _leave(card: CardAtAgency) -> CardAtAgency:
-    return replace(card, state=FeedState.ENDED, reason=Verdict.NOT_REGISTERED, replaced_by=None)
+    return replace(card, state=FeedState.ENDED, verdict=Verdict.NOT_REGISTERED, replaced_by=None)

@@ -23,7 +23,7 @@ def read_card(row: Any) -> CardAtAgency:
     return CardAtAgency(
         bidder_id=row.bidder_id,
         state=_STATES[row.state],
-        reason=_VERDICTS[row.reason],
+        verdict=_VERDICTS[row.reason],
         registration_id=row.registration_id,
         not_before=row.certificate_not_before,
         not_after=row.certificate_not_after,
