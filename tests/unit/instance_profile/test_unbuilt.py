@@ -123,7 +123,6 @@ def test_what_prepares_a_later_operation_is_named_once_at_the_start(
     (record,) = caplog.records
     _, _, keys = record.getMessage().partition(": ")
     assert keys.split(", ") == [
-        "agencies.new_card_during_review",
         "categories.card_outlives_lapse",
     ]
     assert main(["check", str(SAITAMA)]) == 0
