@@ -4,8 +4,8 @@
         --agency saitama-prefecture --category construction --keys feed.pub --ca ca.crt --certificate … --key …
     python -m simulators.agency_system ask --copy feed.db --instance saitama --agency … --category … <SHA-256 of a card>
 
-`follow` runs until it is stopped. `ask` reads the copy alone, beside it or without it, and ends with 0 where the card is
-good.
+`follow` runs until it is stopped. `ask` reads the copy alone, beside it or without it, and ends with 0 where the card
+is good.
 """
 
 import argparse

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
 
-from refusals import Refusal
+from refusals.status import from_rpc_error
 from tests.support.example_profile import WORKS
 from toroku.agencysync.v1 import feed_pb2
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from toroku.agencysync.v1.feed_pb2_grpc import FeedAsyncStub
 
 PAGE = 1000
+# Seconds.
+_PATIENCE = 60
 
 
 async def list_changes(
@@ -44,9 +46,9 @@ class Reader:
     agency: str
     changes: list[feed_pb2.Change] = field(default_factory=list)
     heartbeats: list[feed_pb2.Heartbeat] = field(default_factory=list)
-    # Streams that ended with OK, and by an error.
+    # Streams that ended with OK, and the reasons of those that ended by an error.
     ended: int = 0
-    failed: int = 0
+    failed: list[str] = field(default_factory=list)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -68,20 +70,37 @@ class Reader:
                 self.heartbeats.append(response.heartbeat)
             self._moved.set()
         self.ended += 1
+        self._moved.set()
 
     async def read(self, stub: FeedAsyncStub) -> None:
         """Reads for ever."""
         while True:
             try:
                 await self.read_once(stub)
-            except (grpc.aio.AioRpcError, Refusal):
-                self.failed += 1
+            except grpc.aio.AioRpcError as error:
+                self.failed.append(from_rpc_error(error).reason)
+                self._moved.set()
                 await asyncio.sleep(0.05)
 
-    async def wait_for(self, number: int, *, seconds: float = 30) -> None:
+    async def wait_for(self, number: int) -> None:
         """Returns when it has read the change with this number."""
-        async with asyncio.timeout(seconds):
-            while not self.changes or self.changes[-1].position.number < number:
+        await self._wait_until(lambda: bool(self.changes) and self.changes[-1].position.number >= number)
+
+    async def wait_for_heartbeat(self, number: int = 0) -> None:
+        """Returns when it has a heartbeat whose head has this number, at least."""
+        await self._wait_until(lambda: bool(self.heartbeats) and self.heartbeats[-1].head.number >= number)
+
+    async def wait_for_end(self, ended: int) -> None:
+        """Returns when as many streams have ended with OK."""
+        await self._wait_until(lambda: self.ended >= ended)
+
+    async def wait_for_failure(self) -> None:
+        """Returns when a stream has ended by an error."""
+        await self._wait_until(lambda: bool(self.failed))
+
+    async def _wait_until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(_PATIENCE):
+            while not condition():
                 self._moved.clear()
                 await self._moved.wait()
 

@@ -9,9 +9,8 @@ from google.protobuf.proto import serialize_length_prefixed
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agency_sync.domain.contact_owner import ContactOwnerState, ContactPurpose, PlannedChange
-from agency_sync.domain.feed import Change, FeedPosition, FeedState, Period, SealedHead
+from agency_sync.domain.feed import Change, FeedPosition, FeedState, Heartbeat, Period, SealedHead
 from agency_sync.domain.snapshot import SignedManifest
-from agency_sync.operations.feed_reading import Heartbeat
 from instance_profile.characters import shorten_visible
 from refusals import Code, Refusal
 from servicekit.messages import SHA256_BYTES, find_uuid, read_timestamp, write_timestamp

@@ -5,6 +5,7 @@ import typer
 from operator_command.client.command import call, check
 from operator_command.console import exit_on_refusal
 from operator_command.containers.command import certificates, databases
+from operator_command.epochs.command import epoch
 from operator_command.history.command import history
 from operator_command.launcher.command import inbox, up
 from operator_command.officer.administration.command import officer
@@ -21,6 +22,7 @@ application.command()(up)
 application.command()(inbox)
 application.command()(certificates)
 application.add_typer(databases, name="databases")
+application.add_typer(epoch, name="epoch")
 application.add_typer(roster, name="roster")
 application.add_typer(officer, name="officer")
 propose.command("reopening")(propose_reopening)

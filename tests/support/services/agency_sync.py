@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
+import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from psycopg.rows import tuple_row
 from sqlalchemy import text
@@ -38,12 +39,12 @@ from agency_sync.servicer import AgencySync
 from instance_profile.model import Profile, Propagation
 from servicekit import jobs
 from servicekit.access import ListenerKind
-from servicekit.credentials import CertificateFiles
+from servicekit.credentials import CertificateFiles, create_channel_credentials
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.messages import write_timestamp
 from servicekit.statements import Statement
-from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
+from tests.support.example_profile import BIDDER, CITY, PREFECTURE, VILLAGE, WORKS
 from tests.support.in_process import Authority, calling, serving
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.qualification_registry import QualificationRegistryPeer
@@ -202,6 +203,8 @@ class RunningAgencySync:
     agency_files: dict[str, CertificateFiles]
     # By which snapshots of feeds are verified.
     feed_key: Ed25519PublicKey
+    # The same, for streams; errors are gRPC's own.
+    streams: "dict[str, FeedAsyncStub]"
     work: jobs.Work
     now: list[datetime]
 
@@ -273,6 +276,14 @@ class RunningAgencySync:
         """Returns the number of jobs that wait."""
         async with self.database.read() as connection:
             return sum((await jobs.waiting(connection)).values())
+
+
+@asynccontextmanager
+async def streaming(files: CertificateFiles, address: str) -> "AsyncIterator[FeedAsyncStub]":
+    """A stub for streams, which `servicekit.clients` has not."""
+    options = (("grpc.ssl_target_name_override", "agency-sync"), ("grpc.initial_reconnect_backoff_ms", 100))
+    async with grpc.aio.secure_channel(address, create_channel_credentials(files), options) as channel:
+        yield FeedStub(channel)
 
 
 @asynccontextmanager
@@ -367,19 +378,21 @@ async def running_agency_sync(
             "from_contact_notification": authority.service("contact-notification"),
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
-        agency_files = {agency: authority.agency(agency) for agency in (PREFECTURE, CITY)}
-        addresses = {}
         stubs = {}
         feed_stubs = {}
+        streams = {}
+        addresses = {}
+        agency_files = {agency: authority.agency(agency) for agency in (PREFECTURE, CITY, VILLAGE, "nowhere")}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
                 serving(authority, "agency-sync", services, instance=profile.id, listener=listener)
             )
             addresses[listener] = address
             if listener is ListenerKind.AGENCY:
-                for agency, own in agency_files.items():
-                    caller = await stack.enter_async_context(calling(own, agency_sync=address))
+                for agency in agency_files:
+                    caller = await stack.enter_async_context(calling(agency_files[agency], agency_sync=address))
                     feed_stubs[agency] = caller.stub("agency-sync", FeedStub)
+                    streams[agency] = await stack.enter_async_context(streaming(agency_files[agency], address))
             for name, files in callers.items():
                 if (name == "from_officer") == (listener is ListenerKind.AGENCY):
                     caller = await stack.enter_async_context(calling(files, agency_sync=address))
@@ -393,6 +406,7 @@ async def running_agency_sync(
             agency_address=addresses[ListenerKind.AGENCY],
             agency_files=agency_files,
             feed_key=feed_key.public_key(),
+            streams=streams,
             work=register_tasks(
                 propagation=propagation,
                 feeds=feeds,

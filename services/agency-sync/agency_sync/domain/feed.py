@@ -139,6 +139,15 @@ class SealedHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The head of a feed at an instant of the database, with those of the registries' histories."""
+
+    head: FeedPosition
+    as_of: datetime
+    history: Sequence[SealedHead]
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriberLag:
     """A subscriber that has not come to the head of its feed, and since when an entry waits for it."""
 

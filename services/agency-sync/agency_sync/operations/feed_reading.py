@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from agency_sync.domain.feed import Change, FeedHead, FeedKey, FeedPosition, SealedHead
+from agency_sync.domain.feed import Change, FeedHead, FeedKey, FeedPosition, Heartbeat
 from agency_sync.domain.feed_position import check_position, find_start, is_gapless, refuse_too_old
 from agency_sync.operations.feed_watch import FeedWatch
 from agency_sync.store import feed_reading, history_heads
@@ -27,15 +26,6 @@ HEARTBEAT_INTERVAL = 15.0
 # Seconds after which a stream is ended: a connection that gets too old lets its calls go on for 60 seconds
 # (servicekit.server), so one that is shorter is never cut, whenever it began. They do not all come again at once.
 SHORTEST_STREAM, LONGEST_STREAM = 40.0, 50.0
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """The head of a feed at an instant of the database, with those of the registries' histories."""
-
-    head: FeedPosition
-    as_of: datetime
-    history: Sequence[SealedHead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +73,11 @@ class FeedReading:
                     if remaining <= 0:
                         return
                     seconds = min(self.heartbeat_interval, remaining)
-                    heads = await self.watch.wait(feed, head.epoch, number, seconds=seconds)
-                    now = FeedHead(heads.epoch, heads.numbers.get(feed, 0), head.kept_after, heads.as_of)
-                    check_position(FeedPosition(head.epoch, number), now)
-                    head = now
+                    position = FeedPosition(head.epoch, number)
+                    heads = await self.watch.wait(feed, position, seconds=seconds)
+                    now = heads.find_position(feed)
+                    head = FeedHead(now.epoch, now.number, head.kept_after, heads.as_of)
+                    check_position(position, head)
 
     async def list_changes(
         self, agency: str, category: str, after: FeedPosition | None, *, most: int

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from agency_sync.domain.feed import FeedKey, SealedHead
+from agency_sync.domain.feed import FeedKey, FeedPosition, SealedHead
 from agency_sync.store import feed_reading, history_heads
 from servicekit.database import Database
 
@@ -29,9 +29,9 @@ class Heads:
     as_of: datetime
     history: Sequence[SealedHead]
 
-    def is_beyond(self, feed: FeedKey, epoch: int, number: int) -> bool:
-        """Returns whether a feed has more than a reader at this position."""
-        return self.epoch != epoch or self.numbers.get(feed, 0) != number
+    def find_position(self, feed: FeedKey) -> FeedPosition:
+        """Returns the head of a feed; one without entries has the number 0."""
+        return FeedPosition(self.epoch, self.numbers.get(feed, 0))
 
 
 _Waiter: TypeAlias = "asyncio.Future[Heads]"
@@ -60,12 +60,13 @@ class FeedWatch:
         finally:
             self._streams -= 1
 
-    async def wait(self, feed: FeedKey, epoch: int, number: int, *, seconds: float) -> Heads:
+    async def wait(self, feed: FeedKey, position: FeedPosition, *, seconds: float) -> Heads:
         """Returns the heads once a feed has more than a reader at this position, or after these seconds.
 
         Requires `watching`. Raises what the database raised.
         """
-        if self._newest is not None and self._newest.is_beyond(feed, epoch, number):
+        # A look may be older than what the reader has read by itself.
+        if self._newest is not None and self._newest.find_position(feed) > position:
             return self._newest
         waiter: _Waiter = asyncio.get_running_loop().create_future()
         self._waiters[feed].add(waiter)
@@ -76,7 +77,8 @@ class FeedWatch:
             self._waiters[feed].discard(waiter)
             if not self._waiters[feed]:
                 del self._waiters[feed]
-        return self._newest or await self.look()
+        newest = self._newest
+        return newest if newest is not None and newest.find_position(feed) >= position else await self.look()
 
     async def look(self) -> Heads:
         """Returns the heads as they are now."""
@@ -108,4 +110,4 @@ class FeedWatch:
 
 
 def _is_new(before: Heads | None, heads: Heads, feed: FeedKey) -> bool:
-    return before is None or heads.is_beyond(feed, before.epoch, before.numbers.get(feed, 0))
+    return before is None or heads.find_position(feed) != before.find_position(feed)
