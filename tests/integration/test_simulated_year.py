@@ -117,6 +117,10 @@ FRESH: Mapping[str, Mapping[str, str]] = {
         "'00000000-0000-0000-0000-000000000001', gen_random_uuid(), '', '', '', '', now(), '', null, null, null, null, "
         "null, null, null, null, null, null, null, null, null, null, null, null, null, null, 'written', '[]', now()",
     },
+    "agency_sync": {
+        "feed_entries": "'fresh', '', 1, n, '', now(), '', 'good', '', gen_random_uuid(), null, null, '[]', "
+        "null, null, 0, 0",
+    },
 }
 
 

@@ -4,14 +4,17 @@ from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 from uuid import uuid4
 
 import certificate_registry.operations.expiry as of_cards
 import contact_notification.operations.expiry as of_contacts
 import qualification_registry.operations.expiry as of_rosters
 from agency_sync.domain import card_state as agency_states
+from agency_sync.operations.feed_appending import FeedAppending
+from agency_sync.operations.feed_expiry import ENTRIES_KEPT, SUBSCRIBERS_KEPT, FeedExpiry
 from agency_sync.operations.record import CardStateRecord
+from agency_sync.store import feed_appending, feed_reading
 from certificate_registry.domain import registration as of_registration
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_session import CardSession, SessionScope
@@ -281,7 +284,7 @@ async def purge_qualification_registry(database: Database) -> None:
 
 
 async def use_agency_sync(database: Database) -> None:
-    """A card is registered, and its registration is to be propagated."""
+    """A card is registered, its registration is to be propagated, and an agency's system says how far it has come."""
     registration = agency_states.AgencyRegistration(
         uuid4(), agency_states.RegistrationState.GOOD, agency_states.Origin.CONTRACTOR
     )
@@ -297,11 +300,19 @@ async def use_agency_sync(database: Database) -> None:
         ),
         registrations={"city": registration},
     )
-    await CardStateRecord(database=database, clock=read_time, propagates=True, offering={}).record([state])
+    feeds = FeedAppending(database=database, rules={})
+    record = CardStateRecord(database=database, clock=read_time, propagates=True, offering={}, feeds=feeds)
+    await record.record([state])
+    async with database.transaction() as connection:
+        await feed_appending.mark_pending(connection, [state.key], [])
+        system = token_hex(4)
+        await feed_reading.acknowledge(connection, ("city", "works"), system, epoch=1, number=1)
 
 
-async def purge_nothing(_: Database) -> None:
-    """It has nothing to delete."""
+async def purge_agency_sync(database: Database) -> None:
+    """Runs what its worker runs every ten seconds and every hour."""
+    await FeedAppending(database=database, rules={}).append_pending()
+    await FeedExpiry(database=database, clock=read_time).delete_expired()
 
 
 # What a history keeps for good.
@@ -381,9 +392,16 @@ YEARS = (
     Year(
         package="agency_sync",
         use=use_agency_sync,
-        purge=purge_nothing,
-        bounded={},
-        kept={"bidder_states", "card_states", "intentions", "propagations", "officer", "officer_certificate"},
+        purge=purge_agency_sync,
+        bounded={
+            "feed_entries": ENTRIES_KEPT,
+            "feed_pending": timedelta(seconds=10),
+            "feed_subscribers": SUBSCRIBERS_KEPT,
+        },
+        kept={
+            *("bidder_states", "card_states", "intentions", "propagations", "officer", "officer_certificate"),
+            *("contact_owners", "history_heads", "epoch", "feed_heads", "feed_cards"),
+        },
     ),
 )
 # Those of procrastinate, in each database: as old as the job or the worker.
