@@ -11,6 +11,7 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # comes without types
+from typing_extensions import override
 
 from tests.support.feed_messages import NOON, heartbeat, write_snapshot
 from toroku.agencysync.v1 import feed_pb2, feed_pb2_grpc
@@ -64,6 +65,7 @@ class FeedService(feed_pb2_grpc.FeedServicer):
     def head(self) -> int:
         return self.changes[-1].position.number if self.changes else self.kept_after
 
+    @override
     async def StreamChanges(self, request: Any, context: Any) -> AsyncIterator[feed_pb2.StreamChangesResponse]:
         number = await self._begin("StreamChanges", request, context)
         while True:
@@ -75,10 +77,12 @@ class FeedService(feed_pb2_grpc.FeedServicer):
             async with self.news:
                 await self.news.wait_for(lambda: self.head > number or self.as_of > as_of)  # noqa: B023
 
+    @override
     async def ListChanges(self, request: Any, context: Any) -> feed_pb2.ListChangesResponse:
         number = await self._begin("ListChanges", request, context)
         return feed_pb2.ListChangesResponse(changes=self._list(number), heartbeat=self._beat())
 
+    @override
     async def GetSnapshot(self, _: Any, context: Any) -> AsyncIterator[feed_pb2.GetSnapshotResponse]:
         await self._fail("GetSnapshot", context)
         newest = {change.certificate_sha256: change for change in self.changes}
@@ -86,6 +90,7 @@ class FeedService(feed_pb2_grpc.FeedServicer):
         for part in write_snapshot(self.key, list(newest.values()), **fields):
             yield part
 
+    @override
     async def AcknowledgePosition(self, request: Any, context: Any) -> feed_pb2.AcknowledgePositionResponse:
         await self._fail("AcknowledgePosition", context)
         self.acknowledged.append(request.position.number)

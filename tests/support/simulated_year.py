@@ -406,6 +406,8 @@ YEARS = (
         kept={
             *("bidder_states", "card_states", "intentions", "propagations", "officer", "officer_certificate"),
             *("contact_owners", "history_heads", "epoch", "feed_heads", "feed_cards"),
+            # One for each feed, which the next one replaces.
+            *("feed_snapshots", "feed_snapshot_pieces"),
         },
     ),
 )

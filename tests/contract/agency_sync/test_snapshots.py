@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -322,3 +323,29 @@ async def test_snapshot_that_was_never_finished_leaves_no_pieces(
     manifest, content = await read_snapshot(system)
     assert json.loads(manifest)["size"] == len(content)
     assert await sync.rows("SELECT count(*) FROM feed_snapshot_pieces") == [(1,)]
+
+
+@pytest.mark.requirement("SYN-07")
+async def test_agency_whose_system_is_down_holds_no_other_up_and_finds_everything(
+    sync: RunningAgencySync, system: AgencySystem, tmp_path: Path
+) -> None:
+    """The city's system stores nothing for a while, as if its disk were full, and then goes on from where it was."""
+    await sync.record(card_state(more=[agency_registration(CITY)]))
+    states = [card_state(more=[agency_registration(CITY)]) for _ in range(20)]
+    async with agency_system(sync, tmp_path / "city.db", agency=CITY) as city:
+        await city.catch_up(CITY)
+        await system.catch_up()
+        with sqlite3.connect(tmp_path / "city.db") as full:
+            full.execute("CREATE TRIGGER full BEFORE INSERT ON card BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        for state in states:
+            await sync.record(state)
+        with pytest.raises(sqlite3.IntegrityError, match="disk full"):
+            await city.subscriber.catch_up()
+        await system.subscriber.catch_up()
+        assert (await system.number(), await city.number()) == (21, 1)
+        with sqlite3.connect(tmp_path / "city.db") as full:
+            full.execute("DROP TRIGGER full")
+        await city.subscriber.catch_up()
+        assert await city.number() == 21
+        for state in states:
+            assert (await city.store.find(state.certificate_sha256))[0] is not None

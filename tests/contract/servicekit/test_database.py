@@ -102,6 +102,27 @@ async def test_single_change_is_its_own_transaction(things: Database) -> None:
         assert (await connection.fetch_row(FIND, name="kept")).number == 2
 
 
+async def test_snapshot_sees_one_moment_and_changes_nothing(things: Database) -> None:
+    async with things.snapshot() as snapshot:
+        assert await read_time(snapshot) == await read_time(snapshot)
+        assert await snapshot.fetch_row(FIND, name="later") is None
+        async with things.single_change() as connection:
+            await connection.change(ADD, name="later", number=1, content=None)
+        assert await snapshot.fetch_row(FIND, name="later") is None
+    assert await read_names(things) == ["later"]
+
+    async def change_something() -> None:
+        async with things.snapshot() as snapshot:
+            await snapshot.change(ADD, name="never", number=1, content=None)
+
+    with pytest.raises(errors.ReadOnlySqlTransaction):
+        await change_something()
+    # The connection is given back as it was.
+    async with things.transaction() as connection:
+        await connection.change(ADD, name="again", number=1, content=None)
+    assert sorted(await read_names(things)) == ["again", "later"]
+
+
 async def test_time_of_a_transaction_is_its_beginning_and_that_of_a_read_is_now(things: Database) -> None:
     async with things.transaction() as connection:
         assert await read_time(connection) == await read_time(connection)

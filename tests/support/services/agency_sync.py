@@ -423,6 +423,7 @@ async def running_agency_sync(
         stubs = {}
         feed_stubs = {}
         streams = {}
+        addresses = {}
         agency_files = {agency: authority.agency(agency) for agency in (PREFECTURE, CITY, VILLAGE, "nowhere")}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(

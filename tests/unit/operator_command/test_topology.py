@@ -164,7 +164,7 @@ def test_only_the_signer_has_the_private_key_of_proofs(
 def test_only_workers_with_a_history_have_the_key_that_seals_it(
     tmp_path: Path, certificates: InstanceCertificates
 ) -> None:
-    """And only who seals or opens secrets that are mailed has the key of these, and who signs snapshots that of them."""
+    """And only who seals or opens mailed secrets has the key of these, and who signs snapshots that of them."""
     addresses = choose_addresses(tmp_path)
     sealers, key = [], ("TOROKU_HISTORY_KEY", str(certificates.history_private))
     of_snapshots, snapshot_key = [], ("TOROKU_FEED_KEY", str(certificates.feed_private))

@@ -84,7 +84,7 @@ def test_a_certificate_without_known_bounds_is_not_good() -> None:
             (Change.STATE_SUSPENDED, "CARD_SUSPENDED"),
         ):
             entry = change(1, state=state)
-            entry.ClearField(bound)  # type: ignore[arg-type]
+            entry.ClearField(bound)
             assert find_reason(entry) == reason
 
 

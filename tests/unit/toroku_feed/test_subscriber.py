@@ -1,21 +1,24 @@
 """A subscriber loses nothing, stores nothing wrong, and goes on, whatever the instance or the way to it does."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing_extensions import override
 
 from tests.support.feed_messages import FEED, NOON, change, name_card
 from tests.support.feed_service import FeedService, serving_feed
 from tests.support.waiting import wait_until
 from toroku.agencysync.v1.agency_sync_pb2 import HistoryHead
-from toroku.agencysync.v1.feed_pb2 import Change
+from toroku.agencysync.v1.feed_pb2 import Change, GetSnapshotRequest, StreamChangesResponse
 from toroku.agencysync.v1.feed_pb2_grpc import FeedStub
 from toroku_feed import LocalAnswers, Position, Progress, SnapshotRefused, SqliteStore, Subscriber, Trust
 from toroku_feed.subscriber import FeedDisordered
@@ -48,6 +51,9 @@ class Agency:
     async def has_number(self, number: int) -> bool:
         return await self.number() == number
 
+    async def has_acknowledged(self, number: int) -> bool:
+        return self.service.acknowledged[-1:] == [number]
+
     async def was_called(self, method: str, times: int) -> bool:
         return self.service.calls.count(method) >= times
 
@@ -71,7 +77,7 @@ async def agency(tmp_path: Path) -> AsyncIterator[Agency]:
     store.close()
 
 
-def subscribe(service: FeedService, store: SqliteStore, channel: grpc.aio.Channel) -> Agency:
+def subscribe(service: FeedService, store: SqliteStore, channel: grpc.aio.Channel, *, silence: float = 45) -> Agency:
     complaints: list[tuple[HistoryHead, HistoryHead]] = []
     subscriber = Subscriber(
         FeedStub(channel),
@@ -82,6 +88,7 @@ def subscribe(service: FeedService, store: SqliteStore, channel: grpc.aio.Channe
         complain=lambda kept, told: complaints.append((kept, told)),
         first_pause=0.01,
         longest_pause=0.05,
+        silence=silence,
     )
     return Agency(service, store, subscriber, complaints)
 
@@ -94,11 +101,11 @@ async def test_it_begins_from_a_snapshot_and_follows(agency: Agency) -> None:
         await agency.service.add(change(3, card=1, state=Change.STATE_SUSPENDED, reason="CARD_SUSPENDED"), change(4))
         await agency.service.beat(NOON + MINUTE)
         await wait_until(lambda: agency.as_of_is(NOON + MINUTE), seconds=10)
+        await wait_until(lambda: agency.has_acknowledged(4), seconds=10)
     assert await agency.has(1, 2, 4) == [3, 2, 4]
     answer = await LocalAnswers(agency.store).is_good(name_card(1), NOON + MINUTE)
     assert (answer.reason, bool(answer)) == ("CARD_SUSPENDED", False)
     assert agency.service.calls[:2] == ["GetSnapshot", "StreamChanges"]
-    assert agency.service.acknowledged[-1] == 4
 
 
 async def test_it_goes_on_from_what_it_stored_after_the_instance_was_away(tmp_path: Path) -> None:
@@ -111,12 +118,12 @@ async def test_it_goes_on_from_what_it_stored_after_the_instance_was_away(tmp_pa
     answers = LocalAnswers(store)
     assert await answers.is_good(name_card(1), NOON + timedelta(hours=23))
     assert (await answers.is_good(name_card(1), NOON + timedelta(hours=24))).reason == "FEED_TOO_OLD"
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    service.failures = {"StreamChanges": ["AWAY"] * 5, "ListChanges": ["AWAY"] * 5}
+    await service.add(change(2))
+    async with serving_feed(service) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         agency = subscribe(service, store, channel)
         async with agency.following():
-            await service.add(change(2))
-            async with serving_feed(service, port):
-                await wait_until(lambda: agency.has_number(2), seconds=20)
+            await wait_until(lambda: agency.has_number(2), seconds=20)
     assert service.calls.count("GetSnapshot") == 1
     store.close()
 
@@ -249,3 +256,66 @@ async def test_a_rewritten_history_is_complained_about_and_the_feed_goes_on(agen
     await agency.subscriber.catch_up()
     assert [(kept.head, told.head) for kept, told in agency.complaints] == [("first", "second")]
     assert await agency.number() == 1
+
+
+async def test_a_network_that_swallows_everything_is_given_up_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def has_tried_again() -> bool:
+        return caplog.text.count("the feed is tried again: TimeoutError") > 2
+
+    store = SqliteStore(tmp_path / "feed.db", FEED)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{silent.getsockname()[1]}") as channel:
+            agency = subscribe(FeedService(Ed25519PrivateKey.generate()), store, channel, silence=0.1)
+            async with agency.following():
+                await wait_until(has_tried_again, seconds=20)
+    store.close()
+
+
+class EndlessFeed(FeedService):
+    """Half a million changes, made as they are sent."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        super().__init__(key)
+        self.sent = 0
+
+    @override
+    async def StreamChanges(self, request: Any, context: Any) -> AsyncIterator[StreamChangesResponse]:
+        for first in range(request.after.number + 1, 500_001, 500):
+            self.sent += 1
+            yield StreamChangesResponse(changes=[change(first + place) for place in range(500)])
+
+
+async def test_a_slow_store_is_not_overrun_by_half_a_million_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = EndlessFeed(Ed25519PrivateKey.generate())
+    store = SqliteStore(tmp_path / "feed.db", FEED)
+    has_begun, may_store = asyncio.Event(), asyncio.Event()
+    apply = store.apply
+
+    async def wait_and_apply(changes: Sequence[Change], *, after: Position, progress: Progress) -> None:
+        has_begun.set()
+        await may_store.wait()
+        await apply(changes, after=after, progress=progress)
+
+    monkeypatch.setattr(store, "apply", wait_and_apply)
+    async with serving_feed(service) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        agency = subscribe(service, store, channel)
+        await agency.subscriber.load_snapshot()
+        async with agency.following():
+            await has_begun.wait()
+            # Whatever the instance sends meanwhile: other calls are answered for a while.
+            for _ in range(100):
+                async for _ in FeedStub(channel).GetSnapshot(GetSnapshotRequest()):
+                    pass
+            # Some megabytes are on their way, of a hundred.
+            assert service.sent < 300
+            may_store.set()
+            await wait_until(lambda: has_come_to(agency, 5_000), seconds=20)
+    store.close()
+
+
+async def has_come_to(agency: Agency, number: int) -> bool:
+    return (await agency.number() or 0) >= number
