@@ -419,11 +419,11 @@ async def running_agency_sync(
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
         callers |= {agency: authority.enrol(f"{agency}/jiro", "registration") for agency in EVERYWHERE}
-        addresses = {}
+        addresses: dict[ListenerKind, str] = {}
         stubs = {}
         feed_stubs = {}
         streams = {}
-        addresses = {}
+        addresses: dict[ListenerKind, str] = {}
         agency_files = {agency: authority.agency(agency) for agency in (PREFECTURE, CITY, VILLAGE, "nowhere")}
         for listener in (ListenerKind.INTERNAL, ListenerKind.AGENCY):
             address = await stack.enter_async_context(
