@@ -115,7 +115,8 @@ FRESH: Mapping[str, Mapping[str, str]] = {
         "'', '{}', (SELECT contact_id FROM contacts LIMIT 1), null, '', false, 'active', now(), gen_random_uuid()",
         "notices": "gen_random_uuid(), 'registration', sha256(n::text::bytea), "
         "'00000000-0000-0000-0000-000000000001', gen_random_uuid(), '', '', '', '', now(), '', null, null, null, null, "
-        "null, null, null, null, null, null, null, null, null, null, null, null, null, null, 'written', '[]', now()",
+        "null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, "
+        "'written', '[]', now()",
     },
     "agency_sync": {
         "feed_entries": "'fresh', '', 1, n, '', now(), '', 'good', '', gen_random_uuid(), null, null, '[]', "
