@@ -60,7 +60,6 @@ from servicekit.access import ListenerKind
 from servicekit.database import Database
 from servicekit.database_connection import Connection
 from servicekit.identity import OPERATOR
-from servicekit.messages import write_timestamp
 from servicekit.signed_statement import SigningKey
 from tests.support.example_profile import BIDDER, CITY, PREFECTURE, WORKS
 from tests.support.in_process import Authority, Services, calling, serving
@@ -68,6 +67,7 @@ from tests.support.officers import Office, office
 from tests.support.peers.agency_sync import AgencySyncPeer
 from tests.support.peers.certificate_registry import CertificateRegistryPeer
 from tests.support.peers.contact_notification import ContactNotificationPeer
+from tests.support.qualified_now import list_agencies_now
 from tests.support.services.bidder_officer import BidderOfficer
 from tests.support.services.example_rosters import roster_profile
 from tests.support.services.roster_officer import Officer, roster_officer
@@ -78,7 +78,6 @@ from toroku.contact.v1 import contact_notification_pb2, contact_notification_pb2
 from toroku.history.v1.history_pb2_grpc import HistoryStub
 from toroku.qualification.v1 import (
     bidder_pb2,
-    bidder_state_pb2,
     bidders_pb2,
     card_approvals_pb2,
     qualification_registry_pb2,
@@ -206,19 +205,7 @@ class RunningQualificationRegistry:
             for state in sorted(self.peer_agency_sync.recorded_bidders, key=lambda state: state.version.number)
             if state.category == category
         }
-        return {bidder_id: self._list_agencies(newest.get(bidder_id)) for bidder_id in bidder_ids}
-
-    def _list_agencies(self, state: bidder_state_pb2.BidderState | None) -> list[str]:
-        if state is None or state.status == bidder_state_pb2.BIDDER_STATUS_ENDED:
-            return []
-        now = write_timestamp(self.now[0]).seconds
-        return sorted(
-            agency
-            for period in state.qualified
-            if (not period.HasField("qualified_from") or period.qualified_from.seconds <= now)
-            and (not period.HasField("qualified_until") or now < period.qualified_until.seconds)
-            for agency in period.agencies
-        )
+        return {bidder_id: list_agencies_now(newest.get(bidder_id), self.now[0]) for bidder_id in bidder_ids}
 
     async def change_status(self, bidder_id: str, status: BidderStatus) -> None:
         """Changes a bidder's status in the whole instance, though no single officer could."""

@@ -53,13 +53,14 @@ async def enqueue_imported(connection: Connection, keys: Sequence[BidderKey]) ->
 
 
 async def _enqueue(connection: Connection, keys: Sequence[BidderKey], queues: Mapping[str, str]) -> None:
-    await bidder_states.raise_versions(connection, keys)
     new_jobs = [
         jobs.NewJob(SEND_STATES, queue, _write_arguments(consumer, keys[start : start + MOST_STATES]))
         for start in range(0, len(keys), MOST_STATES)
         for consumer, queue in queues.items()
     ]
     await jobs.enqueue_together(connection, new_jobs)
+    # Last, because whoever decides about one of these bidders waits from here until the commit.
+    await bidder_states.raise_versions(connection, keys)
 
 
 def read_keys(bidders: Sequence[tuple[str, str]]) -> Sequence[BidderKey]:
