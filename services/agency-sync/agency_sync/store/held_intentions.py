@@ -12,8 +12,8 @@ from agency_sync.domain.intention import BIDDER_AWAITED, Intention, IntentionKin
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
-# Also those that are neither held up nor refused yet: who carries one out has it locked when it records what became of it.
-# Every import tells of all its bidders, so what is done for good is left alone.
+# Also those that are neither held up nor refused yet: who carries one out has it locked when it records what became of
+# it. Every import tells of all its bidders, so what is done for good is left alone.
 _LOCK = Statement(
     text(
         """
