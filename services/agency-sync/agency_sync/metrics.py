@@ -6,13 +6,13 @@ from servicekit.metrics import Ages, Metrics, Snapshot
 
 
 class PropagationMetrics:
-    """How many registrations wait alone, because a registry refused to propagate them."""
+    """How many registrations, renewals and changes wait alone, because a peer refused to propagate them."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._postponed = Snapshot(
             metrics,
             "toroku_propagations_postponed",
-            "Registrations whose propagation a registry refused; each is tried again after up to an hour",
+            "Acts whose propagation a peer refused; each is tried again after up to an hour",
             (),
         )
 

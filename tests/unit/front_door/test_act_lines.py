@@ -68,6 +68,13 @@ def test_act_announces_propagation_to_the_other_agencies() -> None:
     assert "other agencies at which the bidder is qualified" in text
 
 
+def test_act_announces_propagation_in_the_night_where_that_is_when_it_happens() -> None:
+    text = "\n".join(lines(propagation=Propagation.NIGHT))
+    assert "他の調達機関にも、当日の夜間に自動反映されます" in text
+    assert "in the night of the same day, to the other agencies" in text
+    assert "夜間" not in "\n".join(lines(propagation=Propagation.AT_ONCE))
+
+
 def test_act_without_propagation_does_not_mention_other_agencies() -> None:
     text = "\n".join(lines(propagation=Propagation.NONE))
     assert "他の調達機関" not in text

@@ -30,12 +30,19 @@ BOTH = ("card_contact.telephone", "card_contact.fax", "representative_contact.ma
 LABELS = {"telephone": ("電話番号", "Telephone"), "fax": ("FAX番号", "Fax"), "mail_address": ("メール", "Mail")}
 
 
-def lines(changed: Sequence[str] = BOTH, *, propagate: bool = True, card: Card = CARD, **changes: Any) -> list[str]:
+def lines(
+    changed: Sequence[str] = BOTH,
+    *,
+    propagate: bool = True,
+    propagation: str = "at_once",
+    card: Card = CARD,
+    **changes: Any,
+) -> list[str]:
     fields = example_profile().model_dump()["categories"][0]["contact_fields"]
     for field in fields:
         ja, en = LABELS.get(field["field"], ("", ""))
         field["label"] = {"ja": ja or field["field"], "en": en or field["field"]}
-    profile = example_profile(category={"contact_fields": fields})
+    profile = example_profile(category={"contact_fields": fields}, propagation=propagation)
     offer = require_operation(profile, PREFECTURE, WORKS, Operation.CHANGE)
     return compose_change_lines(profile, offer, card, replace(COMPANY, **changes), changed, propagate=propagate)
 
@@ -80,9 +87,17 @@ def test_act_says_whether_the_other_agencies_follow() -> None:
     assert "The other agencies do not follow: there, the contacts stay as they were." in here_only
 
 
+def test_act_says_that_the_other_agencies_follow_in_the_night_and_what_counts_until_then() -> None:
+    act = lines(propagation="night")
+    follows = "他の調達機関にも、当日の夜間に自動反映されます。それまでは、これまでの連絡先が引き続き使用されます。"
+    assert follows in act
+    assert "他の調達機関にも、同時に反映されます。" not in act
+    assert follows not in lines(propagation="night", propagate=False)
+
+
 def test_japanese_lines_follow_the_rules_of_writing() -> None:
-    for propagate in (True, False):
-        act = lines(propagate=propagate)
+    for propagate, propagation in ((True, "at_once"), (True, "night"), (False, "night")):
+        act = lines(propagate=propagate, propagation=propagation)
         ours = [line for line in act[: len(act) // 2] if CARD.issuer not in line and COMPANY.name not in line]
         assert {line: broken for line in ours if (broken := broken_rules(line))} == {}
 

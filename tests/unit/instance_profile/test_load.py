@@ -1,6 +1,7 @@
 """Loading profiles: errors name file, line and key, and overlays are merged."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,32 @@ def test_all_errors_are_reported_in_the_order_of_the_file(tmp_path: Path) -> Non
 def test_missing_key_is_reported_at_its_mapping(tmp_path: Path) -> None:
     file = changed(tmp_path, "propagation: at_once\n", "")
     assert any(problem.endswith(": propagation: missing") for problem in problems_of(file))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("propagation: night\n", "needs the time of day at which the batch begins"),
+        ('propagation: at_once\npropagation_at: "22:00"\n', "only propagation: night has a time of day"),
+        ('propagation: none\npropagation_at: "22:00"\n', "only propagation: night has a time of day"),
+        ('propagation: night\npropagation_at: "26:00"\n', "a time of the day itself, before 24:00"),
+        ('propagation: night\npropagation_at: "25 o clock"\n', "a time of day is written as"),
+    ],
+)
+def test_night_has_its_time_of_day_and_nothing_else_has_one(tmp_path: Path, content: str, problem: str) -> None:
+    (found,) = problems_of(changed(tmp_path, "propagation: at_once\n", content))
+    assert "propagation_at: " in found
+    assert problem in found
+    night = 'propagation: night\npropagation_at: "22:00"\n'
+    assert load_profile(changed(tmp_path, "propagation: at_once\n", night)).propagation_at == timedelta(hours=22)
+
+
+def test_registration_is_always_propagated(tmp_path: Path) -> None:
+    file = changed(tmp_path, "propagation_chosen_at: [change, renewal]", "propagation_chosen_at: [registration]")
+    (problem,) = problems_of(file)
+    assert problem.endswith(
+        "propagation_chosen_at: a registration always reaches the other agencies; leave registration out"
+    )
 
 
 def test_duplicate_key_is_refused(tmp_path: Path) -> None:

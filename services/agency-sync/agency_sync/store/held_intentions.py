@@ -12,13 +12,21 @@ from agency_sync.domain.intention import BIDDER_AWAITED, Intention, IntentionKin
 from servicekit.database_connection import Connection
 from servicekit.statements import Statement
 
-# All of the bidder's intentions: who carries one out has it locked when it records what became of it.
+# Also those that are neither held up nor refused yet: who carries one out has it locked when it records what became of
+# it. Every import tells of all its bidders, so what is done for good is left alone.
 _LOCK = Statement(
     text(
         """
         SELECT FROM intentions JOIN card_states AS card USING (certificate_sha256, category)
         WHERE (card.bidder_id, card.category) IN (
             SELECT * FROM unnest(CAST(:bidder_ids AS text[]), CAST(:categories AS text[]))
+        )
+        AND (
+            intentions.state <> 'done' OR EXISTS (
+                SELECT FROM propagations
+                WHERE propagations.registration_id = intentions.registration_id AND propagations.state = 'refused'
+                    AND propagations.reason = ANY (CAST(:reasons AS text[]))
+            )
         )
         ORDER BY intentions.registration_id
         FOR UPDATE OF intentions
@@ -91,8 +99,9 @@ async def lock_held(connection: Connection, bidders: Collection[BidderKey]) -> S
         "bidder_ids": [bidder_id for bidder_id, _ in bidders],
         "categories": [category for _, category in bidders],
     }
-    await connection.fetch_rows(_LOCK, **keys)
-    rows = await connection.fetch_rows(_LIST, **keys, reasons=sorted(JUDGED_BY_BIDDER))
+    reasons = sorted(JUDGED_BY_BIDDER)
+    await connection.fetch_rows(_LOCK, **keys, reasons=reasons)
+    rows = await connection.fetch_rows(_LIST, **keys, reasons=reasons)
     refused: dict[UUID, dict[str, str]] = defaultdict(dict)
     for row in rows:
         if row.refused_at is not None:
