@@ -95,7 +95,7 @@ async def test_list_of_five_hundred_states_takes_a_handful_of_statements(sync: R
     assert await count_statements(sync) - before - alone <= 15 >= alone
     assert await sync.rows("SELECT count(*) FROM card_states") == [(500,)]
     assert await intention_states(sync) == ["open"] * 500
-    # One propagates, the other appends to the feeds what one transaction could not.
+    # Also what one transaction could not append to the feeds.
     assert await sync.jobs_waiting() == 3
 
 

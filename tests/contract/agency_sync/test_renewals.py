@@ -250,7 +250,7 @@ async def test_renewals_take_as_many_statements_whatever_their_number(sync: Runn
     alone = len(statements)
     # The state of the other card is read where it did not come along; a registration has no other card. Nothing that
     # is to be carried out is new in the second message.
-    assert counts == [(alone, 3), (alone, 3)]
+    assert counts == [(alone, 8), (alone, 8)]
 
 
 @pytest.mark.parametrize(
