@@ -135,12 +135,6 @@ UNBUILT: tuple[UnbuiltKey, ...] = (
         why="a bidder that officers make the successor of another one gets none of its cards yet",
         prevents_start=False,
     ),
-    UnbuiltKey(
-        part=Agency,
-        key="new_card_during_review",
-        why="the registry does not know which bidders are under review yet",
-        prevents_start=False,
-    ),
 )
 
 

@@ -147,7 +147,7 @@ def write_change(change: Change) -> feed_pb2.Change:
         certificate_sha256=change.certificate_sha256,
         bidder_id=card.bidder_id,
         state=_STATES[card.state],
-        reason=card.reason,
+        reason=str(card.verdict),
         certificate_not_before=_write_optional(card.not_before),
         certificate_not_after=_write_optional(card.not_after),
         qualified=map(_write_period, card.qualified),

@@ -10,15 +10,18 @@ import pytest
 
 from agency_sync.domain.card_state import CardState
 from agency_sync.domain.feed import list_feed_rules
+from agency_sync.metrics import FeedMetrics
 from agency_sync.operations import feed_reading
 from agency_sync.operations.feed_appending import FeedAppending
 from agency_sync.store import card_states
 from refusals import Refusal
 from refusals.status import from_rpc_error
 from servicekit.database import Database
+from servicekit.metrics import Metrics
 from tests.support.example_profile import CITY, GOODS, PREFECTURE, VILLAGE, WORKS, example_profile
 from tests.support.feed_reader import Reader, list_changes, reading
 from tests.support.feed_writing_process import make_state
+from tests.support.scrape import metrics_settings
 from tests.support.services.agency_sync import (
     RunningAgencySync,
     card_state,
@@ -305,3 +308,30 @@ async def test_acknowledged_position_is_kept_and_changes_nothing_else(sync: Runn
     request.ClearField("position")
     with pytest.raises(Refusal, match="FEED_POSITION_INVALID"):
         await sync.from_agency[PREFECTURE].AcknowledgePosition(request)
+
+
+async def test_metric_tells_since_when_a_subscriber_is_behind(sync: RunningAgencySync, tmp_path: Path) -> None:
+    await fill(sync, 3)
+    await sync.execute("UPDATE feed_entries SET committed_at = now() - number * interval '1 hour'")
+    own_files = tmp_path / "metrics"
+    own_files.mkdir()
+    async with Metrics.open("agency-sync", metrics_settings(own_files)) as metrics:
+        behind = FeedMetrics(metrics)
+
+        async def read(subscriber: str) -> float | None:
+            async with sync.database.read() as connection:
+                await behind.look(connection)
+            labels = {"agency": PREFECTURE, "category": WORKS, "subscriber": subscriber}
+            return metrics.registry.get_sample_value("toroku_feed_subscriber_behind_seconds", labels)
+
+        for number, hours in ((0, 1), (1, 2), (3, None)):
+            await sync.from_agency[PREFECTURE].AcknowledgePosition(
+                feed_pb2.AcknowledgePositionRequest(
+                    agency=PREFECTURE,
+                    category=WORKS,
+                    subscriber="reader",
+                    position=feed_pb2.FeedPosition(epoch=1, number=number),
+                )
+            )
+            seconds = await read("reader")
+            assert (seconds and round(seconds / 3600)) == hours

@@ -91,16 +91,16 @@ def test_first_stop_in_the_order_of_the_verdicts_is_the_reason(place: int) -> No
             replace(bidder, **of_bidder),
         )
     merged = merge(facts(card, bidder), "city", registration, is_new_card_good=False)
-    assert merged.reason == list(STOPS)[place]
-    assert (merged.replaced_by is not None) == (merged.reason == "CARD_REPLACED")
+    assert merged.verdict == list(STOPS)[place]
+    assert (merged.replaced_by is not None) == (merged.verdict == "CARD_REPLACED")
 
 
 def test_card_of_before_the_review_is_good_and_a_new_one_where_the_agency_says_so() -> None:
     review = replace(BIDDER, reviews=[CompanyReview(MORNING, frozenset({"city"}))])
     before = replace(GOOD, registered_at=MORNING - timedelta(microseconds=1))
-    assert merge(facts(bidder=review), "city", before, is_new_card_good=False).reason == ""
-    assert merge(facts(bidder=review), "city", GOOD, is_new_card_good=True).reason == ""
-    assert merge(facts(bidder=review), "town", GOOD, is_new_card_good=False).reason == ""
+    assert merge(facts(bidder=review), "city", before, is_new_card_good=False).verdict == ""
+    assert merge(facts(bidder=review), "city", GOOD, is_new_card_good=True).verdict == ""
+    assert merge(facts(bidder=review), "town", GOOD, is_new_card_good=False).verdict == ""
 
 
 def test_qualified_times_are_those_of_the_agency_and_open_where_no_state_is_known() -> None:
@@ -113,7 +113,7 @@ def test_only_what_differs_from_the_newest_entry_is_a_new_one() -> None:
     assert entry.feed == ("city", "works")
     assert list_new_entries(facts(), {"city": entry.card}, rules={}) == []
     (ended,) = list_new_entries(facts(replace(CARD, registrations={})), {"city": entry.card}, rules={})
-    assert (ended.card.reason, ended.card.qualified) == ("NOT_REGISTERED", entry.card.qualified)
+    assert (ended.card.verdict, ended.card.qualified) == ("NOT_REGISTERED", entry.card.qualified)
     assert list_new_entries(facts(replace(CARD, registrations={})), {"city": ended.card}, rules={}) == []
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from agency_sync.metrics import PropagationMetrics
+from agency_sync.metrics import FeedMetrics, PropagationMetrics
 from certificate_registry.adapters.judgement_pool import JudgementPool, PoolBounds
 from certificate_registry.adapters.trust_store_cache import TrustStoreCache
 from certificate_registry.metrics import CardTrustMetrics, JudgementMetrics, RevocationListMetrics
@@ -52,6 +52,7 @@ async def registry(tmp_path: Path) -> CollectorRegistry:
         MailMetrics(metrics)
         ContactMetrics(metrics)
         PropagationMetrics(metrics)
+        FeedMetrics(metrics)
         SealMetrics(metrics)
         metrics.registry.register(Counts())
         async with (

@@ -5,5 +5,8 @@ bidder_state  the state of a bidder, and what is judged again by a newer one
 intention     the intentions to propagate registrations and renewals: to which agencies, and when
 intention_changes what the new states of cards do to intentions
 propagation   to which agencies a registration is propagated, and the result at each of them
+contact_owner the state of a contact's owner, as contact-notification reports it
+feed          what the feed of an agency says of a card
+feed_position the place of a reader in a feed, and whether it can go on from there
 offers        the profile's settings: what each agency asks of a card, when registrations are propagated
 """

@@ -41,8 +41,19 @@ class FeedState(StrEnum):
     UNDER_REVIEW = "under_review"
 
 
-# The word of ResolveUser's verdict where a card left the agency.
-NOT_REGISTERED = "NOT_REGISTERED"
+class Verdict(StrEnum):
+    """Why a card is good or not, in the words of ResolveUser's verdicts."""
+
+    GOOD = ""
+    NOT_REGISTERED = "NOT_REGISTERED"
+    CARD_REPLACED = "CARD_REPLACED"
+    BINDING_ENDED = "BINDING_ENDED"
+    CERTIFICATE_REVOKED = "CERTIFICATE_REVOKED"
+    CERTIFICATE_NOT_TRUSTED = "CERTIFICATE_NOT_TRUSTED"
+    BIDDER_ENDED = "BIDDER_ENDED"
+    CARD_SUSPENDED = "CARD_SUSPENDED"
+    BIDDER_SUSPENDED = "BIDDER_SUSPENDED"
+    UNDER_REVIEW = "UNDER_REVIEW"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +62,7 @@ class CardAtAgency:
 
     bidder_id: str
     state: FeedState
-    # The word of ResolveUser's verdict; empty while it is good.
-    reason: str
+    verdict: Verdict
     registration_id: UUID
     # The first and the last second of the certificate's validity; None where it is not known.
     not_before: datetime | None
@@ -193,12 +203,12 @@ def merge(facts: CardFacts, agency: str, registration: AgencyRegistration, *, is
     What changes with the time alone is left to the reader: the certificate's validity, and the bidder's terms.
     """
     card, bidder = facts.card, facts.bidder
-    state, reason = _judge(facts, agency, registration, is_new_card_good=is_new_card_good)
+    state, verdict = _judge(facts, agency, registration, is_new_card_good=is_new_card_good)
     is_replaced = state is FeedState.REPLACED
     return CardAtAgency(
         bidder_id=card.bidder_id,
         state=state,
-        reason=reason,
+        verdict=verdict,
         registration_id=registration.registration_id,
         not_before=card.certificate.not_before,
         not_after=card.certificate.not_after,
@@ -239,26 +249,26 @@ def take_portion(sizes: Mapping[CardKey, int], most: int = MOST_ENTRIES) -> Sequ
 
 def _judge(
     facts: CardFacts, agency: str, registration: AgencyRegistration, *, is_new_card_good: bool
-) -> tuple[FeedState, str]:
-    """Returns the state and the reason, in the order of ResolveUser's verdicts."""
+) -> tuple[FeedState, Verdict]:
+    """Returns the state and the verdict, in the order of ResolveUser's verdicts."""
     card, bidder = facts.card, facts.bidder
     if registration.state is RegistrationState.REPLACED:
-        return FeedState.REPLACED, "CARD_REPLACED"
+        return FeedState.REPLACED, Verdict.CARD_REPLACED
     if not card.is_live or registration.state is RegistrationState.ENDED:
-        return FeedState.ENDED, "BINDING_ENDED"
+        return FeedState.ENDED, Verdict.BINDING_ENDED
     if card.certificate.standing is Standing.REVOKED:
-        return FeedState.REVOKED, "CERTIFICATE_REVOKED"
+        return FeedState.REVOKED, Verdict.CERTIFICATE_REVOKED
     if card.certificate.standing is Standing.NOT_TRUSTED:
-        return FeedState.REVOKED, "CERTIFICATE_NOT_TRUSTED"
+        return FeedState.REVOKED, Verdict.CERTIFICATE_NOT_TRUSTED
     if bidder is not None and bidder.is_ended:
-        return FeedState.ENDED, "BIDDER_ENDED"
+        return FeedState.ENDED, Verdict.BIDDER_ENDED
     if card.is_suspended or registration.state is RegistrationState.SUSPENDED:
-        return FeedState.SUSPENDED, "CARD_SUSPENDED"
+        return FeedState.SUSPENDED, Verdict.CARD_SUSPENDED
     if bidder is not None and bidder.is_suspended_at(agency):
-        return FeedState.SUSPENDED, "BIDDER_SUSPENDED"
+        return FeedState.SUSPENDED, Verdict.BIDDER_SUSPENDED
     if bidder is not None and not is_new_card_good and _is_new(registration, agency, bidder):
-        return FeedState.UNDER_REVIEW, "UNDER_REVIEW"
-    return FeedState.GOOD, ""
+        return FeedState.UNDER_REVIEW, Verdict.UNDER_REVIEW
+    return FeedState.GOOD, Verdict.GOOD
 
 
 def _is_new(registration: AgencyRegistration, agency: str, bidder: BidderState) -> bool:
@@ -275,4 +285,4 @@ def _list_periods(bidder: BidderState, agency: str) -> Sequence[Period]:
 
 
 def _leave(card: CardAtAgency) -> CardAtAgency:
-    return replace(card, state=FeedState.ENDED, reason=NOT_REGISTERED, replaced_by=None)
+    return replace(card, state=FeedState.ENDED, verdict=Verdict.NOT_REGISTERED, replaced_by=None)

@@ -271,7 +271,7 @@ async def append_entries(connection: Connection, heads: LockedHeads, entries: Se
         certificates=[entry.certificate_sha256 for entry in entries],
         bidder_ids=[card.bidder_id for card in cards],
         states=[str(card.state) for card in cards],
-        reasons=[card.reason for card in cards],
+        reasons=[str(card.verdict) for card in cards],
         registration_ids=[card.registration_id for card in cards],
         not_before=[card.not_before for card in cards],
         not_after=[card.not_after for card in cards],

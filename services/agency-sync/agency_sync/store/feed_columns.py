@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from agency_sync.domain.feed import CardAtAgency, FeedState, Period
+from agency_sync.domain.feed import CardAtAgency, FeedState, Period, Verdict
 
 # What `read_card` reads.
 CARD_COLUMNS = """
@@ -15,6 +15,7 @@ CARD_COLUMNS = """
 """
 
 _STATES = {str(state): state for state in FeedState}
+_VERDICTS = {str(verdict): verdict for verdict in Verdict}
 
 
 def read_card(row: Any) -> CardAtAgency:
@@ -22,7 +23,7 @@ def read_card(row: Any) -> CardAtAgency:
     return CardAtAgency(
         bidder_id=row.bidder_id,
         state=_STATES[row.state],
-        reason=row.reason,
+        verdict=_VERDICTS[row.reason],
         registration_id=row.registration_id,
         not_before=row.certificate_not_before,
         not_after=row.certificate_not_after,
