@@ -11,5 +11,6 @@ propagation   to which agencies a registration is propagated, and the result at 
 contact_owner the state of a contact's owner, as contact-notification reports it
 feed          what the feed of an agency says of a card
 feed_position the place of a reader in a feed, and whether it can go on from there
+snapshot      how long a snapshot of a feed counts, and what of it is signed
 offers        the profile's settings: what each agency asks of a card, when registrations are propagated
 """

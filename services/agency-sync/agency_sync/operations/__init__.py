@@ -12,4 +12,5 @@ feed_appending      appends to the feeds what these change
 feed_reading        gives agencies their feeds
 feed_watch          looks at the heads for all streams of a process
 feed_expiry         deletes what the feeds keep no longer
+snapshot            makes snapshots of feeds when somebody asks, and gives them out
 """

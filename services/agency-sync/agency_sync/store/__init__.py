@@ -14,5 +14,6 @@ history_heads   the newest sealed head of each registry's history
 feed_appending  the feeds: heads, what entries are made from, and what is still to be appended
 feed_reading    the feeds: changes in their order, and how far subscribers have come
 feed_columns    the columns of a card's state at an agency
+snapshots       the snapshots of feeds, in pieces, and what one is made of
 propagations    the states at further agencies
 """
