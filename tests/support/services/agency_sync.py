@@ -419,7 +419,6 @@ async def running_agency_sync(
             "from_officer": authority.enrol(f"{PREFECTURE}/hanako", "registration"),
         }
         callers |= {agency: authority.enrol(f"{agency}/jiro", "registration") for agency in EVERYWHERE}
-        addresses: dict[ListenerKind, str] = {}
         stubs = {}
         feed_stubs = {}
         streams = {}

@@ -71,7 +71,9 @@ class FeedAppending:
                     return
                 heads = await self._lock(connection, {category})
                 pending = await feed_appending.list_pending(connection, category, most=_CANDIDATES)
-                await self._append_portion(connection, heads, list(pending))
+                rest = await self._append_portion(connection, heads, pending)
+                # Also those of which nothing is kept: nothing will ever be appended for them.
+                await feed_appending.forget_pending(connection, set(pending).difference(rest))
 
     async def _lock(self, connection: Connection, categories: AbstractSet[str]) -> feed_appending.LockedHeads:
         feeds = [(agency, category) for category in categories for agency in self.rules.get(category, {})]
@@ -81,14 +83,15 @@ class FeedAppending:
         self, connection: Connection, heads: feed_appending.LockedHeads, cards: Sequence[CardKey]
     ) -> Sequence[CardKey]:
         """Appends what the feeds lack of the first of these cards; returns those that one transaction can't take."""
-        sizes = await feed_appending.read_sizes(connection, cards)
+        # A card alone is appended whatever its size.
+        sizes = {cards[0]: 1} if len(cards) == 1 else await feed_appending.read_sizes(connection, cards)
         portion = take_portion(sizes)
         facts = await feed_appending.read_facts(connection, portion)
         last = await feed_appending.read_last(connection, portion)
         entries: list[NewEntry] = []
         done = 0
         for key in portion:
-            of_card = list_new_entries(facts[key], last.get(key, {}), rules=self.rules)
+            of_card = list_new_entries(facts[key], last.get(key, {}), rules=self.rules) if key in facts else []
             # More than its registrations, where it left agencies.
             if done and len(entries) + len(of_card) > MOST_ENTRIES:
                 break
@@ -100,7 +103,5 @@ class FeedAppending:
                 categories = {category for _, category in (*heads.numbers, *unknown)}
                 heads = await feed_appending.lock_heads(connection, unknown, categories)
             await feed_appending.append_entries(connection, heads, entries)
-        # Also those of which nothing is kept: nothing will ever be appended for them.
         left = set(list(sizes)[done:])
-        await feed_appending.forget_pending(connection, [key for key in cards if key not in left])
         return [key for key in cards if key in left]

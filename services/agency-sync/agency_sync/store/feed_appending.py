@@ -190,7 +190,7 @@ _NEXT_CATEGORY = Statement(text("SELECT category FROM feed_pending ORDER BY is_s
 _PENDING = Statement(
     text(
         """
-        SELECT certificate_sha256, category, is_stop FROM feed_pending
+        SELECT certificate_sha256, category FROM feed_pending
         WHERE category = :category ORDER BY is_stop DESC, marked_at LIMIT :most
         """
     )
@@ -299,10 +299,10 @@ async def find_pending_category(connection: Connection) -> str | None:
     return category
 
 
-async def list_pending(connection: Connection, category: str, *, most: int) -> Mapping[CardKey, bool]:
-    """Returns the next pending cards of a category, stops first, and whether each one is a stop."""
+async def list_pending(connection: Connection, category: str, *, most: int) -> Sequence[CardKey]:
+    """Returns the next pending cards of a category, stops first."""
     rows = await connection.fetch_rows(_PENDING, category=category, most=most)
-    return {(row.certificate_sha256, row.category): row.is_stop for row in rows}
+    return [(row.certificate_sha256, row.category) for row in rows]
 
 
 def _split(keys: Collection[CardKey]) -> dict[str, Any]:
