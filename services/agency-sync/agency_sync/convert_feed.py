@@ -16,7 +16,7 @@ from refusals import Code, Refusal
 from servicekit.messages import SHA256_BYTES, find_uuid, read_timestamp, write_timestamp
 from servicekit.versions import Version
 from toroku.agencysync.v1 import agency_sync_pb2, feed_pb2
-from toroku.contact.v1 import contact_owner_pb2, contact_pb2
+from toroku.contact.v1 import contact_pb2, owner_state_pb2
 
 # States of one message.
 MOST_CONTACT_OWNERS = 500
@@ -49,7 +49,7 @@ def read_contact_owners(request: agency_sync_pb2.RecordContactOwnersRequest) -> 
     return list(map(_read_contact_owner, request.owners))
 
 
-def _read_contact_owner(message: contact_owner_pb2.ContactOwnerState) -> ContactOwnerState:
+def _read_contact_owner(message: owner_state_pb2.ContactOwnerState) -> ContactOwnerState:
     owner_id = find_uuid(message.owner_id)
     if owner_id is None:
         raise _refuse_contact_owner(message, "owner_id")
@@ -82,7 +82,7 @@ def _read_contact_owner(message: contact_owner_pb2.ContactOwnerState) -> Contact
 
 
 def _read_planned_change(
-    owner: contact_owner_pb2.ContactOwnerState, message: contact_owner_pb2.PlannedChange
+    owner: owner_state_pb2.ContactOwnerState, message: owner_state_pb2.PlannedChange
 ) -> PlannedChange:
     change_id = find_uuid(message.change_id)
     codes = (message.agency, *message.agencies)
@@ -98,7 +98,7 @@ def _read_planned_change(
     )
 
 
-def _refuse_contact_owner(message: contact_owner_pb2.ContactOwnerState, part: str) -> Refusal:
+def _refuse_contact_owner(message: owner_state_pb2.ContactOwnerState, part: str) -> Refusal:
     owner_id = shorten_visible(message.owner_id, _MOST_SHOWN_CHARACTERS)
     return Refusal("CONTACT_OWNER_INVALID", Code.INVALID_ARGUMENT, {"owner_id": owner_id, "part": part})
 

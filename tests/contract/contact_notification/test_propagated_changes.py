@@ -14,7 +14,7 @@ from tests.support.services.contact_change import renewed_state as renewed
 from tests.support.services.contact_messages import card_sha256, staging_request
 from tests.support.services.contact_notification import RunningContactNotification, running_contact_notification
 from tests.support.statements import counted_statements
-from toroku.contact.v1 import contact_notification_pb2, contact_owner_pb2
+from toroku.contact.v1 import contact_notification_pb2, owner_state_pb2
 
 BY_NIGHT, HERE = True, False
 
@@ -39,7 +39,7 @@ async def change(
     await made.commit()
 
 
-async def planned(contacts: RunningContactNotification, number: int = 1) -> list[contact_owner_pb2.PlannedChange]:
+async def planned(contacts: RunningContactNotification, number: int = 1) -> list[owner_state_pb2.PlannedChange]:
     """Returns the changes of a card's contact that agency-sync is told to carry out."""
     return [*(await contacts.tell_owners())[CARD, card_sha256(number)].planned]
 

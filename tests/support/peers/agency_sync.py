@@ -11,7 +11,7 @@ from servicekit.messages import write_timestamp
 from tests.support.peers.bidder_states import RecordedBidders
 from toroku.agencysync.v1 import agency_sync_pb2, agency_sync_pb2_grpc, propagation_pb2
 from toroku.certificate.v1 import card_state_pb2
-from toroku.contact.v1 import contact_owner_pb2
+from toroku.contact.v1 import owner_state_pb2
 
 
 @dataclass(kw_only=True)
@@ -29,7 +29,7 @@ class AgencySyncPeer(RecordedBidders, agency_sync_pb2_grpc.AgencySyncServicer):
     propagations: dict[tuple[bytes, str, str], list[propagation_pb2.Propagation]] = field(default_factory=dict)
 
     # The states of owners of each call.
-    contact_owners: list[list[contact_owner_pb2.ContactOwnerState]] = field(default_factory=list)
+    contact_owners: list[list[owner_state_pb2.ContactOwnerState]] = field(default_factory=list)
     # Owners whose states it does not take.
     refused_owners: set[str] = field(default_factory=set)
     history_heads: list[agency_sync_pb2.HistoryHead] = field(default_factory=list)

@@ -60,7 +60,7 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
 )
-from toroku.contact.v1 import contact_notification_pb2, contact_owner_pb2, contact_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2, owner_state_pb2
 from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
@@ -176,10 +176,10 @@ def contact_owner(
     pins: Mapping[str, int] = MappingProxyType({}),
     category: str = WORKS,
     bidder_id: str = BIDDER,
-) -> contact_owner_pb2.ContactOwnerState:
+) -> owner_state_pb2.ContactOwnerState:
     """The state of a contact's owner: of a card, or of the bidder where it is None."""
     key = f"{certificate_sha256!r} {category} {bidder_id}"
-    return contact_owner_pb2.ContactOwnerState(
+    return owner_state_pb2.ContactOwnerState(
         owner_id=str(uuid5(NAMESPACE_OID, key)),
         purpose=contact_pb2.CONTACT_PURPOSE_CARD if certificate_sha256 else contact_pb2.CONTACT_PURPOSE_REPRESENTATIVE,
         category=category,
@@ -187,7 +187,7 @@ def contact_owner(
         certificate_sha256=certificate_sha256 or b"",
         version=Version(epoch=1, number=number),
         contact_version=newest,
-        pins=[contact_owner_pb2.ContactPin(agency=agency, contact_version=pin) for agency, pin in sorted(pins.items())],
+        pins=[owner_state_pb2.ContactPin(agency=agency, contact_version=pin) for agency, pin in sorted(pins.items())],
     )
 
 
@@ -256,7 +256,7 @@ class RunningAgencySync:
         async with self.database.transaction() as connection:
             await self.planning.open_changes(connection, owners)
 
-    async def record_contacts(self, *owners: contact_owner_pb2.ContactOwnerState) -> None:
+    async def record_contacts(self, *owners: owner_state_pb2.ContactOwnerState) -> None:
         """Delivers states of contacts' owners as contact-notification does. Raises Refusal."""
         await self.from_contact_notification.RecordContactOwners(
             agency_sync_pb2.RecordContactOwnersRequest(owners=owners)

@@ -73,7 +73,7 @@ from toroku.certificate.v1.certificate_registry_pb2_grpc import (
     CertificateRegistryStub,
     add_CertificateRegistryServicer_to_server,
 )
-from toroku.contact.v1 import contact_notification_pb2, contact_owner_pb2, contact_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2, owner_state_pb2
 from toroku.contact.v1.contact_notification_pb2_grpc import (
     ContactNotificationStub,
     add_ContactNotificationServicer_to_server,
@@ -234,7 +234,7 @@ class RunningContactNotification:
         await seal_all(self.database, self.history_key, self.chain)
         return await verify(self.database, self.history_key, chain=self.chain)
 
-    async def tell_owners(self) -> dict[tuple[int, bytes], contact_owner_pb2.ContactOwnerState]:
+    async def tell_owners(self) -> dict[tuple[int, bytes], owner_state_pb2.ContactOwnerState]:
         """Runs the jobs about contacts' owners; returns what agency-sync has, by purpose and card (b"" for none)."""
         told = await self.rows(
             "DELETE FROM jobs.procrastinate_jobs WHERE task_name = 'send_contact_owners' "

@@ -7,7 +7,7 @@ from contact_notification.domain.change import Purpose
 from contact_notification.domain.owner_state import OwnerState
 from refusals import Code, Refusal
 from servicekit.messages import check_request_id, write_timestamp
-from toroku.contact.v1 import contact_notification_pb2, contact_owner_pb2, contact_pb2
+from toroku.contact.v1 import contact_notification_pb2, contact_pb2, owner_state_pb2
 from toroku.event.v1 import version_pb2
 
 # The most pairs of an agency and a change that one call may hold.
@@ -19,9 +19,9 @@ _PURPOSES = {
 }
 
 
-def write_owner_state(state: OwnerState) -> contact_owner_pb2.ContactOwnerState:
+def write_owner_state(state: OwnerState) -> owner_state_pb2.ContactOwnerState:
     """Returns the message of an owner's state."""
-    return contact_owner_pb2.ContactOwnerState(
+    return owner_state_pb2.ContactOwnerState(
         owner_id=str(state.owner_id),
         purpose=_PURPOSES[state.purpose],
         category=state.category,
@@ -30,11 +30,10 @@ def write_owner_state(state: OwnerState) -> contact_owner_pb2.ContactOwnerState:
         version=version_pb2.Version(epoch=state.version.epoch, number=state.version.number),
         contact_version=state.contact_version,
         pins=[
-            contact_owner_pb2.ContactPin(agency=agency, contact_version=version)
-            for agency, version in state.pins.items()
+            owner_state_pb2.ContactPin(agency=agency, contact_version=version) for agency, version in state.pins.items()
         ],
         planned=[
-            contact_owner_pb2.PlannedChange(
+            owner_state_pb2.PlannedChange(
                 change_id=str(change.change_id),
                 certificate_sha256=change.certificate_sha256,
                 agency=change.agency,

@@ -26,11 +26,11 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__pb2
 from toroku.agencysync.v1 import propagation_pb2 as toroku_dot_agencysync_dot_v1_dot_propagation__pb2
 from toroku.certificate.v1 import card_state_pb2 as toroku_dot_certificate_dot_v1_dot_card__state__pb2
-from toroku.contact.v1 import contact_owner_pb2 as toroku_dot_contact_dot_v1_dot_contact__owner__pb2
+from toroku.contact.v1 import owner_state_pb2 as toroku_dot_contact_dot_v1_dot_owner__state__pb2
 from toroku.qualification.v1 import bidder_state_pb2 as toroku_dot_qualification_dot_v1_dot_bidder__state__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/agency_sync.proto\x12\x14toroku.agencysync.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\x1a&toroku/certificate/v1/card_state.proto\x1a%toroku/contact/v1/contact_owner.proto\x1a*toroku/qualification/v1/bidder_state.proto\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"X\n\x19RecordBidderStatesRequest\x12;\n\rbidder_states\x18\x01 \x03(\x0b\x32$.toroku.qualification.v1.BidderState\"\x1c\n\x1aRecordBidderStatesResponse\"R\n\x1aRecordContactOwnersRequest\x12\x34\n\x06owners\x18\x01 \x03(\x0b\x32$.toroku.contact.v1.ContactOwnerState\"\x1d\n\x1bRecordContactOwnersResponse\"\\\n\x18RecordHistoryHeadRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12/\n\x04head\x18\x02 \x01(\x0b\x32!.toroku.agencysync.v1.HistoryHead\"\x1b\n\x19RecordHistoryHeadResponse\"m\n\x0bHistoryHead\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04head\x18\x03 \x01(\t\x12-\n\tsealed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x1dListPropagationsOfCardRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\"\x84\x01\n\x1eListPropagationsOfCardResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"/\n\x1dGetPropagationProgressRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\"\xd4\x01\n\x1eGetPropagationProgressResponse\x12\x31\n\rnext_batch_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rrunning_since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07planned\x18\x03 \x01(\x03\x12\x0b\n\x03\x64ue\x18\x04 \x01(\x03\x12\x0f\n\x07waiting\x18\x05 \x01(\x03\x12\x0c\n\x04\x64one\x18\x06 \x01(\x03\x12\x0f\n\x07refused\x18\x07 \x01(\x03\"B\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xf1\x08\n\nAgencySync\x12\x94\x01\n\x10RecordCardStates\x12-.toroku.agencysync.v1.RecordCardStatesRequest\x1a..toroku.agencysync.v1.RecordCardStatesResponse\"!\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x9c\x01\n\x12RecordBidderStates\x12/.toroku.agencysync.v1.RecordBidderStatesRequest\x1a\x30.toroku.agencysync.v1.RecordBidderStatesResponse\"#\xaa\xed\x18\x18\n\x16qualification-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x9d\x01\n\x13RecordContactOwners\x12\x30.toroku.agencysync.v1.RecordContactOwnersRequest\x1a\x31.toroku.agencysync.v1.RecordContactOwnersResponse\"!\xaa\xed\x18\x16\n\x14\x63ontact-notification\xb0\xed\x18\x80\x80\x80\x08\x12\xbe\x01\n\x11RecordHistoryHead\x12..toroku.agencysync.v1.RecordHistoryHeadRequest\x1a/.toroku.agencysync.v1.RecordHistoryHeadResponse\"H\xaa\xed\x18\x44\n\x14\x63\x65rtificate-registry\n\x16qualification-registry\n\x14\x63ontact-notification\x12\x95\x01\n\x16ListPropagationsOfCard\x12\x33.toroku.agencysync.v1.ListPropagationsOfCardRequest\x1a\x34.toroku.agencysync.v1.ListPropagationsOfCardResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\xa1\x01\n\x16GetPropagationProgress\x12\x33.toroku.agencysync.v1.GetPropagationProgressRequest\x1a\x34.toroku.agencysync.v1.GetPropagationProgressResponse\"\x1c\xaa\xed\x18\x18\x1a\x06\x61gency\"\x0cregistration0\x01\x12\x8f\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"\x1c\xaa\xed\x18\x18\x1a\x06\x61gency\"\x0cregistration0\x01\x42R\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/agencysync/v1/agency_sync.proto\x12\x14toroku.agencysync.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\x1a&toroku/certificate/v1/card_state.proto\x1a#toroku/contact/v1/owner_state.proto\x1a*toroku/qualification/v1/bidder_state.proto\"P\n\x17RecordCardStatesRequest\x12\x35\n\x0b\x63\x61rd_states\x18\x01 \x03(\x0b\x32 .toroku.certificate.v1.CardState\"\x1a\n\x18RecordCardStatesResponse\"X\n\x19RecordBidderStatesRequest\x12;\n\rbidder_states\x18\x01 \x03(\x0b\x32$.toroku.qualification.v1.BidderState\"\x1c\n\x1aRecordBidderStatesResponse\"R\n\x1aRecordContactOwnersRequest\x12\x34\n\x06owners\x18\x01 \x03(\x0b\x32$.toroku.contact.v1.ContactOwnerState\"\x1d\n\x1bRecordContactOwnersResponse\"\\\n\x18RecordHistoryHeadRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12/\n\x04head\x18\x02 \x01(\x0b\x32!.toroku.agencysync.v1.HistoryHead\"\x1b\n\x19RecordHistoryHeadResponse\"m\n\x0bHistoryHead\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04head\x18\x03 \x01(\t\x12-\n\tsealed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x1dListPropagationsOfCardRequest\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x01 \x01(\x0c\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\"\x84\x01\n\x1eListPropagationsOfCardResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"/\n\x1dGetPropagationProgressRequest\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\"\xd4\x01\n\x1eGetPropagationProgressResponse\x12\x31\n\rnext_batch_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rrunning_since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07planned\x18\x03 \x01(\x03\x12\x0b\n\x03\x64ue\x18\x04 \x01(\x03\x12\x0f\n\x07waiting\x18\x05 \x01(\x03\x12\x0c\n\x04\x64one\x18\x06 \x01(\x03\x12\x0f\n\x07refused\x18\x07 \x01(\x03\"B\n\x17ListPropagationsRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\"S\n\x18ListPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation2\xf1\x08\n\nAgencySync\x12\x94\x01\n\x10RecordCardStates\x12-.toroku.agencysync.v1.RecordCardStatesRequest\x1a..toroku.agencysync.v1.RecordCardStatesResponse\"!\xaa\xed\x18\x16\n\x14\x63\x65rtificate-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x9c\x01\n\x12RecordBidderStates\x12/.toroku.agencysync.v1.RecordBidderStatesRequest\x1a\x30.toroku.agencysync.v1.RecordBidderStatesResponse\"#\xaa\xed\x18\x18\n\x16qualification-registry\xb0\xed\x18\x80\x80\x80\x08\x12\x9d\x01\n\x13RecordContactOwners\x12\x30.toroku.agencysync.v1.RecordContactOwnersRequest\x1a\x31.toroku.agencysync.v1.RecordContactOwnersResponse\"!\xaa\xed\x18\x16\n\x14\x63ontact-notification\xb0\xed\x18\x80\x80\x80\x08\x12\xbe\x01\n\x11RecordHistoryHead\x12..toroku.agencysync.v1.RecordHistoryHeadRequest\x1a/.toroku.agencysync.v1.RecordHistoryHeadResponse\"H\xaa\xed\x18\x44\n\x14\x63\x65rtificate-registry\n\x16qualification-registry\n\x14\x63ontact-notification\x12\x95\x01\n\x16ListPropagationsOfCard\x12\x33.toroku.agencysync.v1.ListPropagationsOfCardRequest\x1a\x34.toroku.agencysync.v1.ListPropagationsOfCardResponse\"\x10\xaa\xed\x18\x0c\n\nfront-door\x12\xa1\x01\n\x16GetPropagationProgress\x12\x33.toroku.agencysync.v1.GetPropagationProgressRequest\x1a\x34.toroku.agencysync.v1.GetPropagationProgressResponse\"\x1c\xaa\xed\x18\x18\x1a\x06\x61gency\"\x0cregistration0\x01\x12\x8f\x01\n\x10ListPropagations\x12-.toroku.agencysync.v1.ListPropagationsRequest\x1a..toroku.agencysync.v1.ListPropagationsResponse\"\x1c\xaa\xed\x18\x18\x1a\x06\x61gency\"\x0cregistration0\x01\x42R\n\x14toroku.agencysync.v1P\x01Z!toroku/agencysync/v1;agencysyncv1\xaa\x02\x14Toroku.Agencysync.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,36 +52,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENCYSYNC'].methods_by_name['GetPropagationProgress']._serialized_options = b'\252\355\030\030\032\006agency\"\014registration0\001'
   _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._loaded_options = None
   _globals['_AGENCYSYNC'].methods_by_name['ListPropagations']._serialized_options = b'\252\355\030\030\032\006agency\"\014registration0\001'
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=291
-  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=371
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=373
-  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=399
-  _globals['_RECORDBIDDERSTATESREQUEST']._serialized_start=401
-  _globals['_RECORDBIDDERSTATESREQUEST']._serialized_end=489
-  _globals['_RECORDBIDDERSTATESRESPONSE']._serialized_start=491
-  _globals['_RECORDBIDDERSTATESRESPONSE']._serialized_end=519
-  _globals['_RECORDCONTACTOWNERSREQUEST']._serialized_start=521
-  _globals['_RECORDCONTACTOWNERSREQUEST']._serialized_end=603
-  _globals['_RECORDCONTACTOWNERSRESPONSE']._serialized_start=605
-  _globals['_RECORDCONTACTOWNERSRESPONSE']._serialized_end=634
-  _globals['_RECORDHISTORYHEADREQUEST']._serialized_start=636
-  _globals['_RECORDHISTORYHEADREQUEST']._serialized_end=728
-  _globals['_RECORDHISTORYHEADRESPONSE']._serialized_start=730
-  _globals['_RECORDHISTORYHEADRESPONSE']._serialized_end=757
-  _globals['_HISTORYHEAD']._serialized_start=759
-  _globals['_HISTORYHEAD']._serialized_end=868
-  _globals['_LISTPROPAGATIONSOFCARDREQUEST']._serialized_start=870
-  _globals['_LISTPROPAGATIONSOFCARDREQUEST']._serialized_end=963
-  _globals['_LISTPROPAGATIONSOFCARDRESPONSE']._serialized_start=966
-  _globals['_LISTPROPAGATIONSOFCARDRESPONSE']._serialized_end=1098
-  _globals['_GETPROPAGATIONPROGRESSREQUEST']._serialized_start=1100
-  _globals['_GETPROPAGATIONPROGRESSREQUEST']._serialized_end=1147
-  _globals['_GETPROPAGATIONPROGRESSRESPONSE']._serialized_start=1150
-  _globals['_GETPROPAGATIONPROGRESSRESPONSE']._serialized_end=1362
-  _globals['_LISTPROPAGATIONSREQUEST']._serialized_start=1364
-  _globals['_LISTPROPAGATIONSREQUEST']._serialized_end=1430
-  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_start=1432
-  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_end=1515
-  _globals['_AGENCYSYNC']._serialized_start=1518
-  _globals['_AGENCYSYNC']._serialized_end=2655
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_start=289
+  _globals['_RECORDCARDSTATESREQUEST']._serialized_end=369
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_start=371
+  _globals['_RECORDCARDSTATESRESPONSE']._serialized_end=397
+  _globals['_RECORDBIDDERSTATESREQUEST']._serialized_start=399
+  _globals['_RECORDBIDDERSTATESREQUEST']._serialized_end=487
+  _globals['_RECORDBIDDERSTATESRESPONSE']._serialized_start=489
+  _globals['_RECORDBIDDERSTATESRESPONSE']._serialized_end=517
+  _globals['_RECORDCONTACTOWNERSREQUEST']._serialized_start=519
+  _globals['_RECORDCONTACTOWNERSREQUEST']._serialized_end=601
+  _globals['_RECORDCONTACTOWNERSRESPONSE']._serialized_start=603
+  _globals['_RECORDCONTACTOWNERSRESPONSE']._serialized_end=632
+  _globals['_RECORDHISTORYHEADREQUEST']._serialized_start=634
+  _globals['_RECORDHISTORYHEADREQUEST']._serialized_end=726
+  _globals['_RECORDHISTORYHEADRESPONSE']._serialized_start=728
+  _globals['_RECORDHISTORYHEADRESPONSE']._serialized_end=755
+  _globals['_HISTORYHEAD']._serialized_start=757
+  _globals['_HISTORYHEAD']._serialized_end=866
+  _globals['_LISTPROPAGATIONSOFCARDREQUEST']._serialized_start=868
+  _globals['_LISTPROPAGATIONSOFCARDREQUEST']._serialized_end=961
+  _globals['_LISTPROPAGATIONSOFCARDRESPONSE']._serialized_start=964
+  _globals['_LISTPROPAGATIONSOFCARDRESPONSE']._serialized_end=1096
+  _globals['_GETPROPAGATIONPROGRESSREQUEST']._serialized_start=1098
+  _globals['_GETPROPAGATIONPROGRESSREQUEST']._serialized_end=1145
+  _globals['_GETPROPAGATIONPROGRESSRESPONSE']._serialized_start=1148
+  _globals['_GETPROPAGATIONPROGRESSRESPONSE']._serialized_end=1360
+  _globals['_LISTPROPAGATIONSREQUEST']._serialized_start=1362
+  _globals['_LISTPROPAGATIONSREQUEST']._serialized_end=1428
+  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_start=1430
+  _globals['_LISTPROPAGATIONSRESPONSE']._serialized_end=1513
+  _globals['_AGENCYSYNC']._serialized_start=1516
+  _globals['_AGENCYSYNC']._serialized_end=2653
 # @@protoc_insertion_point(module_scope)

@@ -10,7 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from toroku.agencysync.v1 import propagation_pb2 as _propagation_pb2
 from toroku.certificate.v1 import card_state_pb2 as _card_state_pb2
-from toroku.contact.v1 import contact_owner_pb2 as _contact_owner_pb2
+from toroku.contact.v1 import owner_state_pb2 as _owner_state_pb2
 from toroku.qualification.v1 import bidder_state_pb2 as _bidder_state_pb2
 import builtins as _builtins
 import sys
@@ -113,13 +113,13 @@ class RecordContactOwnersRequest(_message.Message):
 
     OWNERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def owners(self) -> _containers.RepeatedCompositeFieldContainer[_contact_owner_pb2.ContactOwnerState]:
+    def owners(self) -> _containers.RepeatedCompositeFieldContainer[_owner_state_pb2.ContactOwnerState]:
         """Required. The states, each full and at its version; at most 500."""
 
     def __init__(
         self,
         *,
-        owners: _abc.Iterable[_contact_owner_pb2.ContactOwnerState] | None = ...,
+        owners: _abc.Iterable[_owner_state_pb2.ContactOwnerState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
