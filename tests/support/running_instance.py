@@ -176,13 +176,13 @@ async def _import_rosters(
     return bidders
 
 
-def channel_to(instance: Instance, caller: Identity, service: str) -> grpc.aio.Channel:
-    """Opens a channel to the agency listener of a service, as an agency or an officer."""
+def channel_to(instance: Instance, caller: Identity, service: str, *, listener: str = "agency") -> grpc.aio.Channel:
+    """Opens a channel to a listener of a service: as an agency or an officer, or as a service to the internal one."""
     trusted = instance.certificates.services[service].authority
     credentials = grpc.ssl_channel_credentials(
         trusted.read_bytes(), caller.private_key.read_bytes(), caller.certificate.read_bytes()
     )
-    address = instance.addresses.of(service, "agency")
+    address = instance.addresses.of(service, listener)
     return grpc.aio.secure_channel(address, credentials, options=[("grpc.ssl_target_name_override", service)])
 
 
