@@ -57,6 +57,7 @@ def settings(tmp_path: Path, certificates: InstanceCertificates) -> dict[str, st
         "QUALIFICATION_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
         "CERTIFICATE_REGISTRY_ENDPOINT": f"127.0.0.1:{_free_port()}",
         "CONTACT_NOTIFICATION_ENDPOINT": f"127.0.0.1:{_free_port()}",
+        "AGENCY_SYNC_ENDPOINT": f"127.0.0.1:{_free_port()}",
     }
     return {f"TOROKU_{name}": str(value) for name, value in values.items()}
 
@@ -224,10 +225,9 @@ async def test_process_may_open_as_many_files_as_it_admits_connections(settings:
 
 def test_profile_that_asks_for_what_nothing_carries_out_stops_the_start(settings: dict[str, str]) -> None:
     profile = Path(settings["TOROKU_PROFILE"])
-    profile.write_text(profile.read_text("utf-8").replace("propagation: at_once", "propagation: night"), "utf-8")
-    (line,) = (
-        number for number, text in enumerate(profile.read_text("utf-8").splitlines(), 1) if text == "propagation: night"
-    )
+    asked = "company_id: {label: {ja: 企業ID, en: Company ID}, digits: 15}"
+    profile.write_text(profile.read_text("utf-8").replace("company_id: null", asked), "utf-8")
+    line = profile.read_text("utf-8").splitlines().index(asked) + 1
     outcome = subprocess.run(
         (sys.executable, "-m", "front_door", "serve"),
         env=os.environ | settings,
@@ -238,8 +238,8 @@ def test_profile_that_asks_for_what_nothing_carries_out_stops_the_start(settings
     )
     assert outcome.returncode == 1
     assert outcome.stderr == (
-        f"front-door: {profile}:{line}: propagation: not carried out yet: "
-        "nothing carries out the nightly batch; write at_once or none\n"
+        f"front-door: {profile}:{line}: company_id: not carried out yet: "
+        "no 企業ID is assigned yet; leave the key out\n"
     )
 
 
