@@ -84,7 +84,7 @@ def test_three_instances_share_no_objects() -> None:
     own = {prefecture: belongings(prefecture) for prefecture in PREFECTURES}
     for prefecture in PREFECTURES:
         assert own[prefecture]["namespaces"] == {f"toroku-{prefecture}"}
-        assert len(own[prefecture]["SPIFFE ids"]) == 11
+        assert len(own[prefecture]["SPIFFE ids"]) == 12
         assert f"toroku.{prefecture}.example" in own[prefecture]["hosts"]
         for kind, mine in own[prefecture].items():
             assert mine, f"{prefecture}: no {kind} were found, so there is nothing to compare"
