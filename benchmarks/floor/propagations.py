@@ -1,8 +1,69 @@
-"""What agency-sync must do: keep the states of an act's cards, and carry out the intention to propagate it."""
+"""What agency-sync must do: keep the states of an act's cards, tell the feeds of them, and propagate the act."""
 
 from collections.abc import Iterable
 
 from benchmarks.floor.entries import BIDDER, PROPAGATIONS, Statement, Step, change, enqueue, job
+
+# The agencies of an entry, as an expression of their numbers.
+FIRST_AGENCY, OTHER_AGENCIES = "generate_series(1, 1)", "generate_series(2, (:agencies)::integer)"
+
+
+def append(cards: str, agencies: str) -> tuple[Statement, ...]:
+    """Returns what tells the feeds of some agencies of the newest states of these cards."""
+    return (
+        Statement(
+            "numbers are given in the order of commit, and what is kept is read after those before",
+            "SELECT agency, number FROM feed_heads WHERE category = 'works' ORDER BY agency FOR UPDATE",
+        ),
+        Statement(
+            "an entry is merged from the card, its bidder and the contacts",
+            "SELECT c.*, b.qualified, b.reviews, o.contact_version FROM card_states c "
+            "LEFT JOIN bidder_states b USING (bidder_id, category) "
+            "LEFT JOIN contact_owners o ON (o.bidder_id, o.category) = (c.bidder_id, c.category) "
+            f"WHERE c.certificate_sha256 IN ({cards}) AND c.category = 'works'",
+        ),
+        Statement(
+            "only what differs is appended",
+            f"SELECT * FROM feed_cards WHERE certificate_sha256 IN ({cards}) AND category = 'works'",
+        ),
+        Statement(
+            "an entry for each agency, which is the newest one of its card",
+            f"WITH changed AS (SELECT 'agency ' || a AS agency, card FROM {agencies} a, unnest(ARRAY[{cards}]) card), "
+            "head AS (INSERT INTO feed_heads AS kept (agency, category, epoch, number) "
+            "SELECT agency, 'works', 1, count(*) FROM changed GROUP BY agency ORDER BY agency "
+            "ON CONFLICT (agency, category) DO UPDATE SET number = kept.number + excluded.number "
+            "RETURNING agency, number), entry AS (SELECT agency, card, "
+            "number + 1 - row_number() OVER (PARTITION BY agency ORDER BY card) AS number "
+            "FROM changed JOIN head USING (agency)), appended AS (INSERT INTO feed_entries (agency, category, epoch, "
+            "number, certificate_sha256, committed_at, bidder_id, state, reason, registration_id, qualified, "
+            "card_contact_version, representative_contact_version) SELECT agency, 'works', 1, number, card, now(), "
+            f"{BIDDER}, 'good', '', gen_random_uuid(), '[[null, null]]', 1, 1 FROM entry) "
+            "INSERT INTO feed_cards (agency, category, epoch, number, certificate_sha256, committed_at, bidder_id, "
+            "state, reason, registration_id, qualified, card_contact_version, representative_contact_version) "
+            f"SELECT agency, 'works', 1, number, card, now(), {BIDDER}, 'good', '', gen_random_uuid(), "
+            "'[[null, null]]', 1, 1 FROM entry ON CONFLICT (agency, category, certificate_sha256) "
+            "DO UPDATE SET number = excluded.number, committed_at = excluded.committed_at",
+        ),
+    )
+
+
+def follow_contacts(act: str, card: str, *owners: str) -> Step:
+    """Returns what keeps which versions of its contacts count where, after an act of this card."""
+    rows = ", ".join(
+        f"(md5('{owner} of {act} ' || (:n)::text)::uuid, 'works', {BIDDER}, {card}, 1, 1, 1, '{{}}'::jsonb)"
+        for owner in owners
+    )
+    return change(
+        f"record the contacts of the {act}",
+        PROPAGATIONS,
+        Statement(
+            "the newest state of each owner",
+            "INSERT INTO contact_owners AS kept (owner_id, category, bidder_id, certificate_sha256, version_epoch, "
+            f"version_number, contact_version, pins) VALUES {rows} ON CONFLICT (owner_id) DO UPDATE "
+            "SET contact_version = excluded.contact_version RETURNING owner_id",
+        ),
+        *append(card, FIRST_AGENCY),
+    )
 
 
 def propagate(act: str, registration: str, card: str, *other_cards: str) -> Iterable[Step]:
@@ -13,9 +74,11 @@ def propagate(act: str, registration: str, card: str, *other_cards: str) -> Iter
         "WITH before AS (SELECT certificate_sha256, category, version_number, registrations FROM card_states "
         f"WHERE certificate_sha256 IN ({cards}) AND category = 'works' ORDER BY certificate_sha256 FOR UPDATE), "
         "written AS (INSERT INTO card_states AS kept (certificate_sha256, category, version_epoch, version_number, "
-        "bidder_id, is_live, is_suspended, proven_password, proven_company, proven_holder, registrations) "
+        "bidder_id, is_live, is_suspended, proven_password, proven_company, proven_holder, certificate_standing, "
+        "registrations) "
         f"SELECT changed, 'works', 1, 1, {BIDDER}, true, "
-        "false, true, 'same', 'contract party', jsonb_agg(jsonb_build_array('agency ' || a, gen_random_uuid(), 'good'))"
+        "false, true, 'same', 'contract party', 'trusted', "
+        "jsonb_agg(jsonb_build_array('agency ' || a, gen_random_uuid(), 'good'))"
         f" FROM unnest(ARRAY[{cards}]) changed, generate_series(1, (:agencies)::integer) a "
         "WHERE (SELECT count(*) FROM before) >= 0 GROUP BY changed ORDER BY changed "
         "ON CONFLICT (certificate_sha256, category) DO UPDATE SET "
@@ -39,6 +102,7 @@ def propagate(act: str, registration: str, card: str, *other_cards: str) -> Iter
             f"planned_at) VALUES ({registration}, {card}, 'works', 'agency 1', '{act}', 'open', 1, now())",
         ),
         enqueue("it is carried out at once", 1),
+        *append(cards, FIRST_AGENCY),
     )
     yield from job("propagate", PROPAGATIONS)
     yield change(
@@ -71,4 +135,4 @@ def propagate(act: str, registration: str, card: str, *other_cards: str) -> Iter
             f"WHERE registration_id = {registration}",
         ),
     )
-    yield change("record the propagation", PROPAGATIONS, states, intentions)
+    yield change("record the propagation", PROPAGATIONS, states, intentions, *append(cards, OTHER_AGENCIES))

@@ -1,6 +1,9 @@
-"""What agency-sync must do: keep the state of the card, and carry out the intention to propagate."""
+"""What agency-sync must do: keep the states of card and contacts, and carry out the intention to propagate."""
 
 from benchmarks.floor.entries import CARD, REGISTRATION
-from benchmarks.floor.propagations import propagate
+from benchmarks.floor.propagations import follow_contacts, propagate
 
-IN_PROPAGATIONS = tuple(propagate("registration", REGISTRATION, CARD))
+IN_PROPAGATIONS = (
+    *propagate("registration", REGISTRATION, CARD),
+    follow_contacts("registration", CARD, "card", "representative"),
+)

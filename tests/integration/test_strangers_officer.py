@@ -54,6 +54,7 @@ ABOUT_THE_RECORD: Mapping[str, str] = {
     "toroku.certificate.v1.Officers.WithdrawOfficers": "LAST_ADMINISTRATOR",
     "toroku.officer.v1.Proposals.ApproveProposal": "PROPOSAL_OWN",
     "toroku.qualification.v1.Bidders.ConfirmBidderSuspension": "SUSPENSION_OWN",
+    "toroku.qualification.v1.Bidders.EndReview": "BIDDER_NOT_UNDER_REVIEW",
     "toroku.qualification.v1.CardApprovals.DecideCardApproval": "CARD_APPROVAL_UNKNOWN",
 }
 

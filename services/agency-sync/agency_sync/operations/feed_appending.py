@@ -32,9 +32,19 @@ class FeedAppending:
         Where that is more than one transaction may append, `stops` come first; the rest is noted, and a worker
         appends it. The number of statements does not depend on the number of cards.
         """
+        if cards:
+            heads = await self._lock(connection, {category for _, category in cards})
+            await self._append(connection, heads, cards, stops)
+
+    async def _append(
+        self,
+        connection: Connection,
+        heads: feed_appending.LockedHeads,
+        cards: Collection[CardKey],
+        stops: AbstractSet[CardKey],
+    ) -> None:
         if not cards:
             return
-        heads = await self._lock(connection, {category for _, category in cards})
         in_order = sorted(cards, key=lambda key: (key not in stops, key[1], key[0]))
         rest = await self._append_portion(connection, heads, in_order)
         if rest:
@@ -48,19 +58,20 @@ class FeedAppending:
         if not bidders:
             return
         # A card that comes meanwhile reads these states itself: who commits last has locked the heads last.
-        await self._lock(connection, {category for _, category in bidders})
+        heads = await self._lock(connection, {category for _, category in bidders})
         cards = await feed_appending.list_cards_of(connection, bidders)
         stopped = await feed_appending.list_cards_of(connection, stops) if stops else []
-        await self.append(connection, cards, frozenset(stopped))
+        await self._append(connection, heads, cards, frozenset(stopped))
 
     async def append_of_contacts(self, connection: Connection, owners: Sequence[ContactOwnerState]) -> None:
         """Appends, in the caller's transaction, what the feeds lack of the cards of these contacts; as `append`."""
         if not owners:
             return
-        await self._lock(connection, {owner.category for owner in owners})
+        heads = await self._lock(connection, {owner.category for owner in owners})
         cards = {(owner.certificate_sha256, owner.category) for owner in owners if owner.certificate_sha256 is not None}
         bidders = {(owner.bidder_id, owner.category) for owner in owners if owner.certificate_sha256 is None}
-        await self.append(connection, {*cards, *await feed_appending.list_cards_of(connection, bidders)}, frozenset())
+        cards |= set(await feed_appending.list_cards_of(connection, bidders)) if bidders else set()
+        await self._append(connection, heads, cards, frozenset())
 
     async def append_pending(self) -> None:
         """Appends the entries of all pending cards, stops first, portion by portion, each in its own transaction."""
