@@ -204,7 +204,10 @@ async def run_with_file_limit(settings: Mapping[str, str], soft: int, hard: int)
     lines: list[str] = []
     async with asyncio.timeout(SECONDS_TO_START):
         while not lines or "serving at" not in lines[-1]:
-            lines.append((await process.stderr.readline()).decode())
+            line = await process.stderr.readline()
+            # The end of its log comes again and again, and at once.
+            assert line, f"it did not start: {''.join(lines)}"
+            lines.append(line.decode())
     limits = Path(f"/proc/{process.pid}/limits").read_text()
     process.kill()
     await process.wait()
