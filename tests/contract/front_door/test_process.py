@@ -241,8 +241,7 @@ def test_profile_that_asks_for_what_nothing_carries_out_stops_the_start(settings
     )
     assert outcome.returncode == 1
     assert outcome.stderr == (
-        f"front-door: {profile}:{line}: company_id: not carried out yet: "
-        "no 企業ID is assigned yet; leave the key out\n"
+        f"front-door: {profile}:{line}: company_id: not carried out yet: no 企業ID is assigned yet; leave the key out\n"
     )
 
 
