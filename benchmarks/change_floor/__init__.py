@@ -4,6 +4,7 @@ It is one change of the contact of a registered card, which counts at all agenci
 statements by service, and the calls of ours. `benchmarks/floor` says what such a list is.
 """
 
+from benchmarks.change_floor.agency_sync import IN_PROPAGATIONS
 from benchmarks.change_floor.calls import CALLS
 from benchmarks.change_floor.certificate_registry import IN_CERTIFICATES
 from benchmarks.change_floor.contact_notification import IN_CONTACTS
@@ -13,7 +14,7 @@ from benchmarks.registration_floor import REGISTRATION
 
 CHANGE = Floor(
     operation="a change",
-    steps=(*IN_CERTIFICATES, *IN_QUALIFICATIONS, *IN_CONTACTS),
+    steps=(*IN_CERTIFICATES, *IN_QUALIFICATIONS, *IN_CONTACTS, *IN_PROPAGATIONS),
     calls=CALLS,
     # That of the registration, some seconds before.
     validations=0,

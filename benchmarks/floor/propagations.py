@@ -6,6 +6,7 @@ from benchmarks.floor.entries import BIDDER, PROPAGATIONS, Statement, Step, chan
 
 # The agencies of an entry, as an expression of their numbers.
 FIRST_AGENCY, OTHER_AGENCIES = "generate_series(1, 1)", "generate_series(2, (:agencies)::integer)"
+ALL_AGENCIES = "generate_series(1, (:agencies)::integer)"
 
 
 def append(cards: str, agencies: str) -> tuple[Statement, ...]:
@@ -47,10 +48,10 @@ def append(cards: str, agencies: str) -> tuple[Statement, ...]:
     )
 
 
-def follow_contacts(act: str, card: str, *owners: str) -> Step:
-    """Returns what keeps which versions of its contacts count where, after an act of this card."""
+def follow_contacts(act: str, card: str, *owners: str, agencies: str = FIRST_AGENCY) -> Step:
+    """Returns what keeps which versions of its contacts count where, after an act of this card at some agencies."""
     rows = ", ".join(
-        f"(md5('{owner} of {act} ' || (:n)::text)::uuid, 'works', {BIDDER}, {card}, 1, 1, 1, '{{}}'::jsonb)"
+        f"(md5('{owner} ' || encode({card}, 'hex'))::uuid, 'works', {BIDDER}, {card}, 1, 1, 1, '{{}}'::jsonb)"
         for owner in owners
     )
     return change(
@@ -60,9 +61,9 @@ def follow_contacts(act: str, card: str, *owners: str) -> Step:
             "the newest state of each owner",
             "INSERT INTO contact_owners AS kept (owner_id, category, bidder_id, certificate_sha256, version_epoch, "
             f"version_number, contact_version, pins) VALUES {rows} ON CONFLICT (owner_id) DO UPDATE "
-            "SET contact_version = excluded.contact_version RETURNING owner_id",
+            "SET contact_version = kept.contact_version + 1 RETURNING owner_id",
         ),
-        *append(card, FIRST_AGENCY),
+        *append(card, agencies),
     )
 
 

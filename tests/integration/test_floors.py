@@ -35,6 +35,10 @@ LEFT = {
         "JOIN mails USING (contact_id) WHERE state = 'sent'",
         1,
     ),
+    ("change", PROPAGATIONS): (
+        "SELECT count(*) FROM feed_cards JOIN contact_owners USING (certificate_sha256) WHERE contact_version = 2",
+        AGENCIES,
+    ),
     ("renewal", CERTIFICATES): (
         "SELECT count(*) FROM registration old JOIN registration new ON new.predecessor = old.certificate_sha256 "
         "AND new.certificate_sha256 = old.replaced_by AND new.agency = old.agency "
