@@ -1,6 +1,6 @@
 """Appends to the agencies' feeds what newer states of cards, bidders and contacts change (docs/adr/0035)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -94,8 +94,12 @@ class FeedAppending:
         self, connection: Connection, heads: feed_appending.LockedHeads, cards: Sequence[CardKey]
     ) -> Sequence[CardKey]:
         """Appends what the feeds lack of the first of these cards; returns those that one transaction can't take."""
-        # A card alone is appended whatever its size.
-        sizes = {cards[0]: 1} if len(cards) == 1 else await feed_appending.read_sizes(connection, cards)
+        most_agencies = max((len(agencies) for agencies in self.rules.values()), default=0)
+        # A card alone is appended whatever its size, and so are a few that can't be too many.
+        if len(cards) == 1 or len(cards) * most_agencies <= MOST_ENTRIES:
+            sizes: Mapping[CardKey, int] = dict.fromkeys(cards, 1)
+        else:
+            sizes = await feed_appending.read_sizes(connection, cards)
         portion = take_portion(sizes)
         facts = await feed_appending.read_facts(connection, portion)
         last = await feed_appending.read_last(connection, portion)
