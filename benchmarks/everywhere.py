@@ -58,13 +58,15 @@ class Reader:
     has_all: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def follow(self) -> None:
-        """Follows the feed until the task is cancelled."""
+        """Follows the feed until the task is cancelled, stream after stream, each of which the server ends."""
         request = feed_pb2.StreamChangesRequest(agency=self.agency, category=CATEGORY, subscriber="bench")
-        async for part in self.feed.StreamChanges(request):
-            for change in part.changes:
-                self.arrived.setdefault(change.certificate_sha256, time.perf_counter())
-            if part.HasField("heartbeat"):
-                self.has_all.set()
+        while True:
+            async for part in self.feed.StreamChanges(request):
+                for change in part.changes:
+                    self.arrived.setdefault(change.certificate_sha256, time.perf_counter())
+                    request.after.CopyFrom(change.position)
+                if part.HasField("heartbeat"):
+                    self.has_all.set()
 
     async def wait_until_good(self, contractor: Contractor) -> float:
         """Asks until a contractor's card is good at the agency, and returns when it was."""
