@@ -97,7 +97,8 @@ async def test_user_chooses_whether_the_other_agencies_follow(instance: RunningI
 async def test_card_of_changed_company_data_is_sent_to_the_right_operation(
     instance: RunningInstance, new_card: dict[str, str], reason: str
 ) -> None:
-    contractor = instance.contractor()
+    # Not at the agency that holds the company of each card against the roster's, and refuses it for that.
+    contractor = instance.contractor(agency=instance.profile.agencies[0].code)
     await contractor.whole()
     details = {"company": instance.bidder_of(contractor).name} | new_card
     renewal = RenewingContractor.of(contractor, instance.ca.issue(**details))  # type: ignore[arg-type]
