@@ -1,11 +1,7 @@
 """A subscriber that has half a million changes to catch up with, beside a bare stream of the same messages."""
 
 import asyncio
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +10,8 @@ from typing import TYPE_CHECKING
 import grpc
 import psycopg
 
-from benchmarks.process_costs import read_cpu
+from benchmarks.bare_process import running_bare
+from benchmarks.process_costs import read_cpu, read_memory
 from benchmarks.results import Measured
 from operator_command.launcher.instance import Instance, running_instance
 from tests.support.running_instance import channel_to
@@ -74,7 +71,9 @@ async def measure() -> Measured:
                 message = await _read_one(ours, agency)
                 caught_up = await _catch_up(ours, agency, instance.services[SERVICE].server.pid)
             (folder / "message").write_bytes(message.SerializeToString())
-            async with _running_bare(instance, folder / "message") as pid:
+            times = str(CHANGES // TOGETHER)
+            arguments = (str(folder / "message"), times, BARE)
+            async with running_bare(instance, SERVICE, "benchmarks.bare_feed", *arguments) as pid:
                 files = instance.certificates.services[SERVICE].authority.read_bytes()
                 credentials = grpc.ssl_channel_credentials(
                     files, identity.private_key.read_bytes(), identity.certificate.read_bytes()
@@ -115,13 +114,13 @@ async def _read_one(feed: "FeedAsyncStub", agency: str) -> feed_pb2.StreamChange
 
 
 async def _catch_up(feed: "FeedAsyncStub", agency: str, pid: int) -> CaughtUp:
-    cpu, memory = read_cpu(pid), _read_resident(pid)
+    cpu, memory = read_cpu(pid), read_memory(pid).resident
     most, count = memory, 0
     began = time.perf_counter()
     async for part in feed.StreamChanges(_request(agency)):
         count += len(part.changes)
         if count % (100 * TOGETHER) == 0:
-            most = max(most, _read_resident(pid))
+            most = max(most, read_memory(pid).resident)
         if count >= CHANGES:
             break
     return CaughtUp(time.perf_counter() - began, read_cpu(pid) - cpu, most - memory)
@@ -129,30 +128,3 @@ async def _catch_up(feed: "FeedAsyncStub", agency: str, pid: int) -> CaughtUp:
 
 def _request(agency: str) -> feed_pb2.StreamChangesRequest:
     return feed_pb2.StreamChangesRequest(agency=agency, category=CATEGORY, subscriber="bench")
-
-
-def _read_resident(pid: int) -> float:
-    """Returns the resident memory of a process in MiB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
-
-
-@asynccontextmanager
-async def _running_bare(instance: Instance, message: Path) -> AsyncIterator[int]:
-    """Runs the bare servicer; yields its process id."""
-    identity = instance.certificates.services[SERVICE]
-    files = (identity.certificate, identity.private_key, instance.certificates.agency_clients_authorities)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.bare_feed", str(message), str(CHANGES // TOGETHER), BARE),
-        *map(str, files),
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None
-    if await process.stdout.readline() != b"ready\n":
-        raise RuntimeError("the bare servicer did not start")
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        await process.wait()

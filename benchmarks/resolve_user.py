@@ -2,15 +2,14 @@
 
 import asyncio
 import statistics
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
+from benchmarks.bare_process import running_bare
 from benchmarks.h2load import Load, load
 from benchmarks.process_costs import read_cpu
 from benchmarks.results import Measured, write_aim
@@ -108,7 +107,8 @@ async def measure() -> Measured:
             ) as instance:
                 await asyncio.to_thread(fill, instance)
                 print(f"{CARDS * AGENCIES:,} registrations, tracing at 1 %; fsync is off, since neither side writes")
-                async with _bare(instance) as bare:
+                dsn = instance.services["user-lookup"].database or ""
+                async with running_bare(instance, "user-lookup", "benchmarks.bare_resolve_user", dsn, BARE) as bare:
                     sent, figures = await _compare(instance, bare)
                 spans = sum(span.name == METHOD for _, span in collected.spans)
                 log = instance.services["user-lookup"].server.log
@@ -192,28 +192,7 @@ def fill(instance: Instance) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in FILL:
             connection.execute(statement, {"cards": CARDS, "agencies": AGENCIES, "agency": AGENCY})
-        connection.execute("VACUUM ANALYZE card, bidder, binding, registration, request_outcome, card_state")
-
-
-@asynccontextmanager
-async def _bare(instance: Instance) -> AsyncIterator[int]:
-    """Runs the bare servicer; yields its process id."""
-    identity = instance.certificates.services["user-lookup"]
-    files = (identity.certificate, identity.private_key, instance.certificates.agency_clients_authorities)
-    dsn = instance.services["user-lookup"].database or ""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.bare_resolve_user", dsn, BARE, *map(str, files)),
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None
-    if await process.stdout.readline() != b"ready\n":
-        raise RuntimeError("the bare servicer did not start")
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        await process.wait()
+        connection.execute("VACUUM ANALYZE card, bidder_state, binding, registration, request_outcome, card_state")
 
 
 def read_counts(log: Path, method: str) -> dict[str, int]:

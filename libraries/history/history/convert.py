@@ -1,5 +1,7 @@
 """Messages of the service `toroku.history.v1.History` and what a history consists of, in both directions.
 
+Also the message by which a registry tells agency-sync of its newest head.
+
 What is read here came from a server or its database, and is judged afterwards; a message that can't be what it stands
 for at all is a ValueError.
 """
@@ -12,6 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from history.entries import StoredEntry
 from history.heads import Head, SealedBatch
+from history.receipt import write_head
+from toroku.agencysync.v1 import agency_sync_pb2
 from toroku.history.v1 import history_pb2
 
 # Of a response with records, unless a single one is larger; gRPC's clients take 4 MiB unless told otherwise.
@@ -32,6 +36,16 @@ def write_responses(items: Iterable[SealedBatch | StoredEntry]) -> Iterator[hist
         size += record_size
     if size:
         yield response
+
+
+def write_witness_request(service: str, head: Head) -> agency_sync_pb2.RecordHistoryHeadRequest:
+    """Returns the message with the newest head of a service's history, for its witnesses."""
+    return agency_sync_pb2.RecordHistoryHeadRequest(
+        service=service,
+        head=agency_sync_pb2.HistoryHead(
+            service=service, position=head.number, head=write_head(head), sealed_at=_write_instant(head.sealed_at)
+        ),
+    )
 
 
 def read_record(record: history_pb2.Record) -> SealedBatch | StoredEntry:

@@ -18,13 +18,12 @@ from sqlalchemy import text
 
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.contact_notification import ContactNotification
-from agency_sync.convert_feed import write_delimited_change
+from agency_sync.convert.feed import write_delimited_change
 from agency_sync.domain.contact_owner import ContactOwnerState
 from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.domain.schedule import Schedule
 from agency_sync.domain.snapshot import SnapshotKey
-from agency_sync.feed_servicer import Feed
 from agency_sync.jobs import register_tasks
 from agency_sync.operations.batches import Batches
 from agency_sync.operations.bidder_record import BidderStateRecord
@@ -39,7 +38,8 @@ from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.propagate import PropagationRun
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.operations.snapshot import SnapshotMaking, SnapshotReading
-from agency_sync.servicer import AgencySync
+from agency_sync.servicer.agency_sync import AgencySync
+from agency_sync.servicer.feed import Feed
 from instance_profile.model import Profile
 from servicekit import jobs
 from servicekit.access import ListenerKind

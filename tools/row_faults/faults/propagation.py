@@ -39,7 +39,7 @@ FAULTS = (
     Fault(
         row="SYN-05",
         breaks="Nobody is told when a planned propagation is carried out.",
-        file="services/agency-sync/agency_sync/convert.py",
+        file="services/agency-sync/agency_sync/convert/agency_sync.py",
         old="        planned_at=write_timestamp(propagation.planned_at) if propagation.planned_at else None,\n",
         new="",
         test="tests/contract/agency_sync/test_night.py::test_plan_says_when_it_is_carried_out",

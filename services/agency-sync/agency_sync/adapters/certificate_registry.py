@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agency_sync import convert
+from agency_sync.convert import agency_sync as convert
 from agency_sync.domain.propagation import Answer, Pair, Plan
 
 if TYPE_CHECKING:

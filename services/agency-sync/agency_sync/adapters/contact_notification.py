@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from agency_sync import convert
+from agency_sync.convert import agency_sync as convert
 from agency_sync.domain.propagation import Plan
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from functools import partial
 from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.domain.schedule import Schedule
-from agency_sync.feed_servicer import Feed
 from agency_sync.operations.bidder_record import BidderStateRecord
 from agency_sync.operations.change_propagation import ChangePlanning
 from agency_sync.operations.contact_record import ContactOwnerRecord
@@ -16,7 +15,8 @@ from agency_sync.operations.history_record import HistoryHeadRecord
 from agency_sync.operations.listing import PropagationListing
 from agency_sync.operations.record import CardStateRecord
 from agency_sync.operations.snapshot import SnapshotReading
-from agency_sync.servicer import AgencySync
+from agency_sync.servicer.agency_sync import AgencySync
+from agency_sync.servicer.feed import Feed
 from agency_sync.settings import PACKAGE, SERVICE, Settings
 from instance_profile.load import load_for_service
 from officers.directory import StoredOfficers

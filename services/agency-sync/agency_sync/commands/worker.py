@@ -1,8 +1,8 @@
 """The command worker: propagates what contractors did, completes the agencies' feeds, and makes snapshots of them."""
 
-from agency_sync import convert_feed
 from agency_sync.adapters.certificate_registry import CertificateRegistry
 from agency_sync.adapters.contact_notification import ContactNotification
+from agency_sync.convert import feed as convert_feed
 from agency_sync.domain.feed import list_feed_rules
 from agency_sync.domain.offers import list_rules_by_category
 from agency_sync.domain.schedule import Schedule

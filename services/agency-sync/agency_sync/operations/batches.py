@@ -131,7 +131,7 @@ class Batches:
         return has_stopped
 
     async def _postpone(self, intention: Intention, refusal: Refusal) -> None:
-        log.error("ALERT a registry refused to propagate registration %s: %s", intention.registration_id, refusal)
+        log.error("ALERT a peer refused to propagate %s %s: %s", intention.kind, intention.registration_id, refusal)
         async with self.database.transaction() as connection:
             await intentions.lock_claimed(connection, [intention])
             await intentions.postpone(connection, intention, refusal.reason)

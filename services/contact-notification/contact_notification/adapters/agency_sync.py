@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from contact_notification.convert.owner_states import write_owner_state
 from contact_notification.domain.owner_state import OwnerState
+from history.convert import write_witness_request
 from history.heads import Head
-from history.receipt import write_head
-from servicekit.messages import write_timestamp
 from toroku.agencysync.v1 import agency_sync_pb2
 
 if TYPE_CHECKING:
@@ -30,14 +29,4 @@ class AgencySync:
 
     async def record_history_head(self, head: Head) -> None:
         """Hands over the newest head of our history; raises as above."""
-        await self.stub.RecordHistoryHead(
-            agency_sync_pb2.RecordHistoryHeadRequest(
-                service=SERVICE,
-                head=agency_sync_pb2.HistoryHead(
-                    service=SERVICE,
-                    position=head.number,
-                    head=write_head(head),
-                    sealed_at=write_timestamp(head.sealed_at),
-                ),
-            )
-        )
+        await self.stub.RecordHistoryHead(write_witness_request(SERVICE, head))

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from typing_extensions import override
 
-from agency_sync import convert_feed
+from agency_sync.convert import feed as convert
 from agency_sync.operations.feed_reading import FeedReading
 from agency_sync.operations.snapshot import SnapshotReading
 from servicekit.context import Context
@@ -23,37 +23,37 @@ class Feed(feed_pb2_grpc.FeedServicer):
     async def StreamChanges(
         self, request: feed_pb2.StreamChangesRequest, context: Context
     ) -> AsyncIterator[feed_pb2.StreamChangesResponse]:
-        convert_feed.check_subscriber(request.subscriber)
-        parts = self._reading.stream(request.agency, request.category, convert_feed.read_after(request))
+        convert.check_subscriber(request.subscriber)
+        parts = self._reading.stream(request.agency, request.category, convert.read_after(request))
         async with aclosing(parts):
             async for part in parts:
                 yield feed_pb2.StreamChangesResponse(
-                    changes=map(convert_feed.write_change, part.changes),
-                    heartbeat=None if part.heartbeat is None else convert_feed.write_heartbeat(part.heartbeat),
+                    changes=map(convert.write_change, part.changes),
+                    heartbeat=None if part.heartbeat is None else convert.write_heartbeat(part.heartbeat),
                 )
 
     @override
     async def ListChanges(self, request: feed_pb2.ListChangesRequest, context: Context) -> feed_pb2.ListChangesResponse:
-        convert_feed.check_subscriber(request.subscriber)
+        convert.check_subscriber(request.subscriber)
         changes, heartbeat = await self._reading.list_changes(
             request.agency,
             request.category,
-            convert_feed.read_after(request),
-            most=convert_feed.read_limit(request.limit),
+            convert.read_after(request),
+            most=convert.read_limit(request.limit),
         )
         return feed_pb2.ListChangesResponse(
-            changes=map(convert_feed.write_change, changes), heartbeat=convert_feed.write_heartbeat(heartbeat)
+            changes=map(convert.write_change, changes), heartbeat=convert.write_heartbeat(heartbeat)
         )
 
     @override
     async def GetSnapshot(
         self, request: feed_pb2.GetSnapshotRequest, context: Context
     ) -> AsyncIterator[feed_pb2.GetSnapshotResponse]:
-        convert_feed.check_subscriber(request.subscriber)
+        convert.check_subscriber(request.subscriber)
         parts = self._snapshots.read(request.agency, request.category)
         async with aclosing(parts):
             async for part in parts:
-                yield convert_feed.write_snapshot_part(part)
+                yield convert.write_snapshot_part(part)
 
     @override
     async def AcknowledgePosition(
@@ -62,7 +62,7 @@ class Feed(feed_pb2_grpc.FeedServicer):
         await self._reading.acknowledge(
             request.agency,
             request.category,
-            convert_feed.check_subscriber(request.subscriber),
-            convert_feed.read_position(request.position),
+            convert.check_subscriber(request.subscriber),
+            convert.read_position(request.position),
         )
         return feed_pb2.AcknowledgePositionResponse()

@@ -2,7 +2,8 @@
 
 from typing_extensions import override
 
-from agency_sync import convert, convert_feed
+from agency_sync.convert import agency_sync as convert
+from agency_sync.convert import feed as convert_feed
 from agency_sync.operations.bidder_record import BidderStateRecord
 from agency_sync.operations.contact_record import ContactOwnerRecord
 from agency_sync.operations.history_record import HistoryHeadRecord
