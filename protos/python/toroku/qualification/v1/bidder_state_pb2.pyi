@@ -51,8 +51,8 @@ Global___BidderStatus: _TypeAlias = BidderStatus  # noqa: Y015
 
 @_typing.final
 class BidderState(_message.Message):
-    """The whole state of a bidder in a category, as an event carries it. A bidder without a state is active, and qualified
-    nowhere.
+    """The whole state of a bidder in a category, as an event carries it. A bidder of whom no state was ever told is active, and
+    where it is qualified is not known yet: its cards are judged as if it were, and what is to be propagated waits.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
