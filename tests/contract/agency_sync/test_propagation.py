@@ -327,7 +327,7 @@ async def test_worker_propagates_registrations(sync: RunningAgencySync) -> None:
     async def has_propagated() -> bool:
         return await sync.jobs_waiting() == 0
 
-    async with running_worker(sync.work, sync.dsn, propagations=1, changes=1, feed=1):
+    async with running_worker(sync.work, sync.dsn, propagations=1, changes=1, feed=1, expiry=1):
         await wait_until(has_propagated, seconds=20)
     assert sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
@@ -343,7 +343,7 @@ async def test_batch_of_a_dead_worker_is_carried_out_seconds_after_its_claim_exp
     async def has_propagated() -> bool:
         return sync.certificate_registry.agencies_of(registration_id) == {CITY, VILLAGE}
 
-    async with running_worker(sync.work, sync.dsn, propagations=1, changes=1, feed=1):
+    async with running_worker(sync.work, sync.dsn, propagations=1, changes=1, feed=1, expiry=1):
         # The dead worker's job is run again while the claim lasts, and finds nothing to do.
         await wait_until(has_no_job, seconds=20)
         await sync.end_claims()
