@@ -28,6 +28,8 @@ MOST_MEMORY_OF = {
     "user-lookup": 108.0,
     # Five services' messages.
     "front-door": 82.0,
+    # The feeds: their messages, and what checks the signatures of snapshots.
+    "agency-sync": 108.0,
     # The tables of characters in names, what reads spreadsheets, and the acts of officers.
     "qualification-registry": 115.0,
     # What seals the history.

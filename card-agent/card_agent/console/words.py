@@ -150,17 +150,6 @@ SEARCH_FIELDS = {
     "password": Words("パスワード", "Password"),
 }
 COMPANY = Words("企業情報", "Company")
-COMPANY_FIELDS = {
-    "name": Words("商号又は名称", "Company name"),
-    "postal_code": Words("郵便番号", "Postal code"),
-    "address": Words("住所", "Address"),
-    "representative_name": Words("代表者等氏名", "Representative"),
-    "representative_title": Words("代表者等役職", "Representative's title"),
-    "telephone": Words("電話番号", "Telephone"),
-    "fax": Words("FAX番号", "Fax"),
-    "department": Words("部署名", "Department"),
-    "corporate_number": Words("法人番号", "Corporate number"),
-}
 # The fields of a profile that does not say what it shows.
 COMPANY_FIELDS = {
     "name": Words("商号又は名称", "Company name"),

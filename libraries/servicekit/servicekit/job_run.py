@@ -168,7 +168,10 @@ class _Runner:
             run = self._run_task(name, context, dict(arguments or {}), header)
             breaker = self._breakers.get(context.job.queue)
             job_id = context.job.id or 0
+            began = time.perf_counter()
             result = await (run if breaker is None else breaker.run(run, job_id, -context.job.priority))
+            if context.job.queue in self._work.yielding_queues:
+                await asyncio.sleep(time.perf_counter() - began)
             if isinstance(result, Later):
                 store.postpone_at_end(job_id, result.wait.total_seconds())
             elif result:

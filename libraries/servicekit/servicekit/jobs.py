@@ -190,6 +190,7 @@ class Work:
         self.periodics: list[_Periodic] = []
         self.peers: dict[str, Peer] = {}
         self.queues: set[str] = set()
+        self.yielding_queues: set[str] = set()
 
     def task(
         self, name: str, *, queue: str, further_queues: Collection[str] = (), timeout: float = 30
@@ -221,6 +222,13 @@ class Work:
         That is when several jobs in a row take too long or end with one of these reasons.
         """
         self.peers[queue] = Peer(peer, reasons)
+
+    def give_way(self, *, queue: str) -> None:
+        """Has each slot of a queue rest after a job for as long as the job took: nothing waits for these jobs.
+
+        So however many there are, they take at most half of what the machine gives them, and calls get the rest.
+        """
+        self.yielding_queues.add(queue)
 
 
 async def waiting(connection: Connection) -> Mapping[str, int]:

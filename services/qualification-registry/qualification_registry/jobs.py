@@ -36,6 +36,8 @@ def build_work(
     for queues in (STOP_QUEUES, QUEUES, BULK_QUEUES):
         for consumer, queue in queues.items():
             work.wait_for(consumer, queue=queue)
+    for queue in BULK_QUEUES.values():
+        work.give_way(queue=queue)
 
     @work.task(SEND_NOTICE, queue=NOTICES_QUEUE)
     async def send_bidder_notice(arguments: dict[str, Any]) -> Result:

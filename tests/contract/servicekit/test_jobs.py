@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +50,25 @@ async def test_a_job_exists_if_and_only_if_its_transaction_commits(opened: Datab
     assert await waiting(opened) == {}
     await enqueue(opened, id="2")
     assert await waiting(opened) == {"events": 1}
+
+
+async def test_a_queue_that_gives_way_rests_after_each_job_as_long_as_the_job_took(opened: Database, dsn: str) -> None:
+    spans: list[tuple[float, float]] = []
+    work = jobs.Work()
+
+    @work.task("deliver", queue="events")
+    async def deliver(_: dict[str, Any]) -> None:
+        began = time.perf_counter()
+        await asyncio.sleep(0.2)
+        spans.append((began, time.perf_counter()))
+
+    work.give_way(queue="events")
+    for _ in range(2):
+        await enqueue(opened)
+    async with running_worker(work, dsn):
+        await wait_until(lambda: none_left(opened))
+    (first_began, first_ended), (second_began, _) = spans
+    assert second_began - first_ended >= first_ended - first_began
 
 
 @pytest.mark.every_postgresql
