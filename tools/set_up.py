@@ -85,6 +85,7 @@ def list_needs() -> list[Need]:
     driver = "pcsc/drivers/serial/libifdvpcd*"
     libraries = Path("/usr/lib")
     vpcd = [*libraries.glob(driver), *libraries.glob("*/" + driver)]
+    fonts = [*Path("/usr/share/fonts").glob("*/*/ipaexg.ttf")]
     fake_time = [*libraries.glob("*/faketime/libfaketimeMT.so.1")]
     return [
         Need(importlib.util.find_spec("ensurepip") is not None, version + "-venv", "makes the virtual environment"),
@@ -99,6 +100,13 @@ def list_needs() -> list[Need]:
         Need(
             is_installed("yubico-piv-tool"), "yubico-piv-tool", "another client that checks the virtual card", ("test",)
         ),
+        Need(bool([*libraries.glob("*/opensc-pkcs11.so")]), "opensc-pkcs11", "a PKCS#11 module of a card", ("test",)),
+        Need(is_installed("softhsm2-util"), "softhsm2", "a PKCS#11 module without a card", ("test",)),
+        Need(is_installed("chromium"), "chromium", "opens the card agent's pages", ("test",)),
+        Need(bool(fonts), "fonts-ipaexfont-gothic", "Japanese text in the browser", ("test",)),
+        Need(is_installed("wixl"), "wixl", "builds the card agent's package for Windows", ("test",)),
+        Need(is_installed("msiinfo"), "msitools", "reads the card agent's package for Windows", ("test",)),
+        Need(is_installed("desktop-file-validate"), "desktop-file-utils", "checks the agent's menu entry", ("test",)),
         Need(is_installed("openssl"), "openssl", "another client that checks certificates", ("test",)),
         Need(is_installed("dockerd"), "docker.io", "builds and runs the images", ("test",)),
         Need(is_installed("iptables"), "iptables", "the networks of containers", ("test",)),

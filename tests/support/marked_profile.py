@@ -46,7 +46,7 @@ def marked_profile() -> Profile:
         ]
     authority = card_authority(CertificateAuthority.create(key=new_ec_key()))
     content |= {
-        "card_authorities": [authority | {"id": AUTHORITY, "blocked_card_note": _ANY}],
+        "card_authorities": [authority | {"id": AUTHORITY, "unlocking": _ANY}],
         "neighbouring_systems": [{"name": _ANY, "hours": _ANY}],
         "operations": [{"operation": "registration", "name": _ANY, "what_for": _ANY, "not_for": _ANY}],
     }

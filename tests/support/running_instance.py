@@ -56,7 +56,7 @@ PROFILE = Path(__file__).parents[2] / "profiles" / "saitama.yaml"
 # The one agency at which the company of the certificate has to be the roster's.
 COMPANY_COMPARED_AT = "kawagoe-city"
 # What the test CA says of a blocked card.
-BLOCKED_CARD_NOTE = {
+UNLOCKING = {
     "ja": "ロックの解除には、登録試験認証局への申請書の郵送が必要です。",
     "en": "To have it unblocked, send the form of Toroku Test CA by post.",
 }
@@ -96,7 +96,7 @@ async def instance_with_rosters(
     with crl_server(ca.crl) as url, crl_server(root.crl) as root_url:
         overlay = write_overlay(
             folder / "overlay.yaml",
-            [card_authority(ca, (url, root_url)) | {"blocked_card_note": BLOCKED_CARD_NOTE}],
+            [card_authority(ca, (url, root_url)) | {"unlocking": UNLOCKING}],
             agencies=_list_agencies(),
             roster_mappings=[*_read_profile()["roster_mappings"], *map(_make_city_mapping, CITY_ROSTERS)],
         )

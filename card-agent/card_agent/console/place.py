@@ -89,7 +89,7 @@ def _list_names_of_instance(instance: front_door_pb2.Instance) -> dict[str, Word
 def _list_names_of_authority(instance: front_door_pb2.Instance, code: str) -> dict[str, Words]:
     for authority in instance.card_authorities:
         if authority.id == code:
-            return {"authority": to_words(authority.name), "blocked_card_note": to_words(authority.blocked_card_note)}
+            return {"authority": to_words(authority.name), "unlocking": to_words(authority.unlocking)}
     return {}
 
 

@@ -88,5 +88,11 @@ class CardAuthority(Part):
     """Certificate policies (OIDs) of which a card must have one; without any, no policy is required."""
     accepted_extended_key_usages: tuple[str, ...] = ()
     """Extended key usages (OIDs) of which a card that has any must have one; without any here, all are accepted."""
-    blocked_card_note: Text | None = None
-    """The CA's procedure for a blocked card, for the message that a contractor gets then (CRD-03)."""
+    pin_tries: Annotated[int, Field(gt=0, le=15)] | None = None
+    """The wrong PINs in a row after which this CA's cards lock (CRD-03)."""
+    unlocking: Text | None = None
+    """How the CA unlocks a card, or what it does instead, for the message that a contractor gets then (CRD-03)."""
+    renewal: Text | None = None
+    """How a new card is got from this CA before the one in use expires, for the message about an expiry."""
+    help: Text | None = None
+    """Whom to ask at this CA: names, telephone numbers, hours."""

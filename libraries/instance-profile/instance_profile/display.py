@@ -165,3 +165,20 @@ class CompanyId(Part):
     """The name of the 企業ID on screens and receipts."""
     digits: Annotated[int, Field(ge=4, le=20)]
     """The number of its digits."""
+
+
+class PinPage(Part):
+    """The words of the page on which the card agent asks for a PIN; without a word here the agent's own stands."""
+
+    title: Text | None = None
+    """The title of the page."""
+    message: Text | None = None
+    """What is to be done."""
+    asks_person_in_charge: bool = False
+    """Whether the page has the field 担当者, which nobody has to fill in (CRD-01)."""
+    person_in_charge_note: Text | None = None
+    """What is said beside that field."""
+    help_title: Text | None = None
+    """The title of the help beside the page."""
+    help: Text | None = None
+    """The help beside the page."""

@@ -26,7 +26,7 @@ from instance_profile.category import (
     Stages,
 )
 from instance_profile.consistency import require_consistency
-from instance_profile.display import CompanyId
+from instance_profile.display import CompanyId, PinPage
 from instance_profile.operation import Operation
 from instance_profile.roster_mapping import Encoding, RosterGrades, RosterMapping
 
@@ -53,6 +53,7 @@ __all__ = [
     "OperationGuide",
     "Part",
     "PasswordRule",
+    "PinPage",
     "Profile",
     "Proof",
     "Propagation",
@@ -289,6 +290,8 @@ class Profile(Part):
     """What the operations are for, as the menu explains them."""
     renewal_differences: tuple[RenewalDifference, ...] = ()
     """How 登録 and ICカード更新 differ, in the order of the table, as help for choosing one of them."""
+    pin_page: PinPage = PinPage()
+    """The words of the page on which the card agent asks for a PIN."""
 
     neighbouring_systems: tuple[NeighbouringSystem, ...] = ()
     """Related systems with their opening hours, for texts on screens only."""

@@ -38,8 +38,8 @@ NEUTRAL_NAMES: Mapping[str, str] = {
     # The card's own CA, and what it does about a blocked card.
     "authority_ja": "ICカードを発行した認証局",
     "authority_en": "the certification authority that issued the card",
-    "blocked_card_note_ja": "",
-    "blocked_card_note_en": "",
+    "unlocking_ja": "",
+    "unlocking_en": "",
     # The opening hours, as in 平日8時30分～20時00分.
     "hours_ja": "調達機関の案内をご確認ください",
     "hours_en": "see the agency's notice",

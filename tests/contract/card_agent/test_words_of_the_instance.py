@@ -260,5 +260,5 @@ async def test_blocked_card_names_its_ca_and_what_that_ca_does_about_it(tmp_path
     (explained,) = person.read
     authority = described.card_authorities[0]
     assert authority.name.ja in explained
-    assert authority.blocked_card_note.ja in explained
+    assert authority.unlocking.ja in explained
     assert "CN=" not in explained

@@ -67,7 +67,7 @@ def other_profile() -> Profile:
     return example_profile(
         categories=[works | own, goods | own],
         agencies=example["agencies"],
-        card_authorities=[authority | {"blocked_card_note": words("10回で止まります。再発行をお申し込みください。")}],
+        card_authorities=[authority | {"unlocking": words("10回で止まります。再発行をお申し込みください。")}],
         bidder_id={"label": words("業者番号"), "pattern": "[0-9A-Z]{9}"},
         opening_hours=example["opening_hours"] | {"closes": "26:00", "weekdays": [0, 2]},
         propagation="none",
@@ -337,7 +337,7 @@ def test_another_profile_has_its_own_words_everywhere(other: front_door_pb2.Inst
     assert other.opening.hours.en == "Mon, Wed (except public holidays) 8:30 to 2:00 of the next day"
     (authority,) = other.card_authorities
     assert (authority.id, authority.name.ja) == ("test-ca", "登録試験認証局")
-    assert authority.blocked_card_note.ja == "10回で止まります。再発行をお申し込みください。"
+    assert authority.unlocking.ja == "10回で止まります。再発行をお申し込みください。"
     assert [(system.name.ja, system.hours.ja) for system in other.neighbouring_systems] == [
         ("入札情報公開システム", "24時間")
     ]

@@ -59,8 +59,8 @@ def test_every_name_is_the_instances_once_it_is_known(place: Place) -> None:
         "authorities_en": authority.name.en,
         "authority_ja": authority.name.ja,
         "authority_en": authority.name.en,
-        "blocked_card_note_ja": "〈.card_authorities.0.blocked_card_note〉",
-        "blocked_card_note_en": "<.card_authorities.0.blocked_card_note>",
+        "unlocking_ja": "〈.card_authorities.0.unlocking〉",
+        "unlocking_en": "<.card_authorities.0.unlocking>",
         "hours_ja": instance.opening.hours.ja,
         "hours_en": instance.opening.hours.en,
     }

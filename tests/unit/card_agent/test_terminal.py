@@ -217,7 +217,7 @@ def test_refusal_is_explained_in_the_words_of_the_instance() -> None:
         )
     )
     authority = instance.card_authorities.add(id="shinrai", name=text("信頼認証局"))
-    authority.blocked_card_note.CopyFrom(text("10回間違えるとロックされます。"))
+    authority.unlocking.CopyFrom(text("10回間違えるとロックされます。"))
     person.show_refusal(Refusal("SIGNATURE_INVALID"))
     assert "ヘルプデスクに" in output.getvalue()
     person.enter(Place(instance, authority="shinrai"))

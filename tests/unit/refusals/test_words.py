@@ -77,7 +77,7 @@ def test_neutral_names_are_used_in_words_and_follow_the_rules_of_writing(name: s
 
 def test_an_empty_name_leaves_no_empty_line() -> None:
     assert "\n" not in explain("CARD_PIN_BLOCKED").ja.next
-    note = {"blocked_card_note_ja": "3回で使えなくなります。"}
+    note = {"unlocking_ja": "3回で使えなくなります。"}
     assert explain("CARD_PIN_BLOCKED", {}, note).ja.next.endswith("\n3回で使えなくなります。")
 
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from cryptography import x509
+
 from front_door.convert.category import write_category
 from front_door.convert.operation import write_operation
 from front_door.convert.text import write_optional_text, write_text
@@ -51,14 +53,8 @@ def _without_opening(profile: model.Profile) -> front_door_pb2.Instance:
             if guide.operation in usable
         ],
         bidder_id_label=write_text(profile.bidder_id.label),
-        card_authorities=[
-            front_door_pb2.CardAuthority(
-                id=authority.id,
-                name=write_text(authority.name),
-                blocked_card_note=write_optional_text(authority.blocked_card_note),
-            )
-            for authority in profile.card_authorities
-        ],
+        card_authorities=[_card_authority(authority) for authority in profile.card_authorities],
+        pin_page=_pin_page(profile.pin_page),
         neighbouring_systems=[
             front_door_pb2.NeighbouringSystem(name=write_text(system.name), hours=write_text(system.hours))
             for system in profile.neighbouring_systems
@@ -92,6 +88,38 @@ def _agency(profile: model.Profile, agency: model.Agency) -> front_door_pb2.Agen
             )
             for code, held in rules
         ],
+    )
+
+
+def _card_authority(authority: model.CardAuthority) -> front_door_pb2.CardAuthority:
+    return front_door_pb2.CardAuthority(
+        id=authority.id,
+        name=write_text(authority.name),
+        unlocking=write_optional_text(authority.unlocking),
+        pin_tries=authority.pin_tries or 0,
+        renewal=write_optional_text(authority.renewal),
+        help=write_optional_text(authority.help),
+        issuers=[_issuer(pem) for pem in authority.certificates],
+    )
+
+
+def _issuer(pem: str) -> front_door_pb2.CardIssuer:
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return front_door_pb2.CardIssuer(name=certificate.subject.public_bytes())
+    return front_door_pb2.CardIssuer(name=certificate.subject.public_bytes(), key_identifier=extension.value.digest)
+
+
+def _pin_page(page: model.PinPage) -> front_door_pb2.PinPage:
+    return front_door_pb2.PinPage(
+        title=write_optional_text(page.title),
+        message=write_optional_text(page.message),
+        asks_person_in_charge=page.asks_person_in_charge,
+        person_in_charge_note=write_optional_text(page.person_in_charge_note),
+        help_title=write_optional_text(page.help_title),
+        help=write_optional_text(page.help),
     )
 
 

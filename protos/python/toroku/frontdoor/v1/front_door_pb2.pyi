@@ -190,6 +190,7 @@ class Instance(_message.Message):
     PROPAGATION_FIELD_NUMBER: _builtins.int
     PROPAGATION_CHOSEN_AT_FIELD_NUMBER: _builtins.int
     RENEWAL_DIFFERENCES_FIELD_NUMBER: _builtins.int
+    PIN_PAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The instance's id in its profile, for example "saitama". Every purpose that a card signs names it."""
     propagation: Global___PropagationTime.ValueType
@@ -240,6 +241,10 @@ class Instance(_message.Message):
     def renewal_differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___RenewalDifference]:
         """How 登録 and ICカード更新 differ, as help for choosing one of them (ENT-06); empty where there is no renewal."""
 
+    @_builtins.property
+    def pin_page(self) -> Global___PinPage:
+        """The words of the page on which a card agent asks for a PIN."""
+
     def __init__(
         self,
         *,
@@ -256,10 +261,11 @@ class Instance(_message.Message):
         propagation: Global___PropagationTime.ValueType = ...,
         propagation_chosen_at: _abc.Iterable[_card_pb2.Operation.ValueType] | None = ...,
         renewal_differences: _abc.Iterable[Global___RenewalDifference] | None = ...,
+        pin_page: Global___PinPage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bidder_id_label", b"bidder_id_label", "help_desk", b"help_desk", "name", b"name", "opening", b"opening"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bidder_id_label", b"bidder_id_label", "help_desk", b"help_desk", "name", b"name", "opening", b"opening", "pin_page", b"pin_page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "bidder_id_label", b"bidder_id_label", "card_authorities", b"card_authorities", "categories", b"categories", "help_desk", b"help_desk", "id", b"id", "name", b"name", "neighbouring_systems", b"neighbouring_systems", "opening", b"opening", "operations", b"operations", "propagation", b"propagation", "propagation_chosen_at", b"propagation_chosen_at", "renewal_differences", b"renewal_differences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agencies", b"agencies", "bidder_id_label", b"bidder_id_label", "card_authorities", b"card_authorities", "categories", b"categories", "help_desk", b"help_desk", "id", b"id", "name", b"name", "neighbouring_systems", b"neighbouring_systems", "opening", b"opening", "operations", b"operations", "pin_page", b"pin_page", "propagation", b"propagation", "propagation_chosen_at", b"propagation_chosen_at", "renewal_differences", b"renewal_differences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,23 +309,41 @@ Global___RenewalDifference: _TypeAlias = RenewalDifference  # noqa: Y015
 
 @_typing.final
 class CardAuthority(_message.Message):
-    """A CA whose cards are accepted (CRD-03, CRD-05)."""
+    """A CA whose cards are accepted (CRD-03, CRD-05). What the profile does not say is not set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
-    BLOCKED_CARD_NOTE_FIELD_NUMBER: _builtins.int
+    UNLOCKING_FIELD_NUMBER: _builtins.int
+    PIN_TRIES_FIELD_NUMBER: _builtins.int
+    RENEWAL_FIELD_NUMBER: _builtins.int
+    HELP_FIELD_NUMBER: _builtins.int
+    ISSUERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The CA's id: Card.authority."""
+    pin_tries: _builtins.int
+    """The wrong PINs in a row after which this CA's cards lock; 0 if the profile does not say."""
     @_builtins.property
     def name(self) -> Global___Text:
         """The CA's name."""
 
     @_builtins.property
-    def blocked_card_note(self) -> Global___Text:
-        """What this CA does about a card whose PIN is blocked: its number of tries, and where to ask. Not set if the profile
-        does not say.
+    def unlocking(self) -> Global___Text:
+        """How this CA unlocks a card whose PIN is locked, or what it does instead."""
+
+    @_builtins.property
+    def renewal(self) -> Global___Text:
+        """How a new card is got from this CA before the one in use expires."""
+
+    @_builtins.property
+    def help(self) -> Global___Text:
+        """Whom to ask at this CA: names, telephone numbers, hours."""
+
+    @_builtins.property
+    def issuers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardIssuer]:
+        """The keys by which this CA issues cards: by them an agent finds the CA of a card before any call. The server judges
+        anew.
         """
 
     def __init__(
@@ -327,15 +351,97 @@ class CardAuthority(_message.Message):
         *,
         id: _builtins.str = ...,
         name: Global___Text | None = ...,
-        blocked_card_note: Global___Text | None = ...,
+        unlocking: Global___Text | None = ...,
+        pin_tries: _builtins.int = ...,
+        renewal: Global___Text | None = ...,
+        help: Global___Text | None = ...,
+        issuers: _abc.Iterable[Global___CardIssuer] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["blocked_card_note", b"blocked_card_note", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["help", b"help", "name", b"name", "renewal", b"renewal", "unlocking", b"unlocking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_card_note", b"blocked_card_note", "id", b"id", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["help", b"help", "id", b"id", "issuers", b"issuers", "name", b"name", "pin_tries", b"pin_tries", "renewal", b"renewal", "unlocking", b"unlocking"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CardAuthority: _TypeAlias = CardAuthority  # noqa: Y015
+
+@_typing.final
+class CardIssuer(_message.Message):
+    """A key by which a CA issues cards (RFC 5280)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KEY_IDENTIFIER_FIELD_NUMBER: _builtins.int
+    name: _builtins.bytes
+    """The CA's distinguished name, in DER."""
+    key_identifier: _builtins.bytes
+    """The CA's subject key identifier; empty if its certificate has none."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.bytes = ...,
+        key_identifier: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_identifier", b"key_identifier", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardIssuer: _TypeAlias = CardIssuer  # noqa: Y015
+
+@_typing.final
+class PinPage(_message.Message):
+    """The words of the page on which a card agent asks for a PIN. What is not set has the agent's own words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ASKS_PERSON_IN_CHARGE_FIELD_NUMBER: _builtins.int
+    PERSON_IN_CHARGE_NOTE_FIELD_NUMBER: _builtins.int
+    HELP_TITLE_FIELD_NUMBER: _builtins.int
+    HELP_FIELD_NUMBER: _builtins.int
+    asks_person_in_charge: _builtins.bool
+    """Whether the page has the field 担当者, which nobody has to fill in (CRD-01)."""
+    @_builtins.property
+    def title(self) -> Global___Text:
+        """The title."""
+
+    @_builtins.property
+    def message(self) -> Global___Text:
+        """What is to be done."""
+
+    @_builtins.property
+    def person_in_charge_note(self) -> Global___Text:
+        """What is said beside that field."""
+
+    @_builtins.property
+    def help_title(self) -> Global___Text:
+        """The title of the help beside the page."""
+
+    @_builtins.property
+    def help(self) -> Global___Text:
+        """The help beside the page."""
+
+    def __init__(
+        self,
+        *,
+        title: Global___Text | None = ...,
+        message: Global___Text | None = ...,
+        asks_person_in_charge: _builtins.bool = ...,
+        person_in_charge_note: Global___Text | None = ...,
+        help_title: Global___Text | None = ...,
+        help: Global___Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["help", b"help", "help_title", b"help_title", "message", b"message", "person_in_charge_note", b"person_in_charge_note", "title", b"title"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_person_in_charge", b"asks_person_in_charge", "help", b"help", "help_title", b"help_title", "message", b"message", "person_in_charge_note", b"person_in_charge_note", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinPage: _TypeAlias = PinPage  # noqa: Y015
 
 @_typing.final
 class NeighbouringSystem(_message.Message):
