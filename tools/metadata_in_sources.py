@@ -8,6 +8,7 @@ return a dict. A raise whose keys cannot be followed has None; nothing is guesse
 """
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ class _Module:
     tree: ast.Module
     parents: Mapping[ast.AST, ast.AST]
     functions: Mapping[str, Function]
+    # By the name of what is called, without what that is an attribute of.
+    calls: Mapping[str, Sequence[ast.Call]]
 
     def enclosing(self, node: ast.AST) -> Function | None:
         """Returns the innermost function that contains a node."""
@@ -146,9 +149,8 @@ class _Sources:
 
     def _find_calls(self, function: Function) -> Iterator[tuple[ast.Call, _Scope]]:
         for module in self.modules:
-            for node in ast.walk(module.tree):
-                if isinstance(node, ast.Call) and _name(node.func) == function.name:
-                    yield node, _Scope(module, module.enclosing(node))
+            for call in module.calls.get(function.name, ()):
+                yield call, _Scope(module, module.enclosing(call))
 
     def _reasons(self, value: ast.expr, scope: _Scope) -> set[str]:
         match value:
@@ -329,7 +331,11 @@ def _parse(path: str, text: str) -> _Module:
     tree = ast.parse(text)
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, Function)}
-    return _Module(path, tree, parents, functions)
+    calls: defaultdict[str, list[ast.Call]] = defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            calls[_name(node.func)].append(node)
+    return _Module(path, tree, parents, functions, calls)
 
 
 def _find_classes_with_reason(module: _Module) -> dict[str, _Signature]:

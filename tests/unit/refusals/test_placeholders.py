@@ -11,6 +11,12 @@ from tools.metadata_in_sources import Raise, find_raises
 CHECKED_AT_RUN_TIME: dict[str, str] = {}
 
 
+@pytest.fixture(scope="module")
+def raises() -> list[Raise]:
+    """Every raise in the sources."""
+    return find_raises()
+
+
 def placeholders(reason: str) -> set[str]:
     """The placeholders of a reason's words, in either language."""
     explanation = catalogue()[reason]
@@ -49,14 +55,14 @@ def unfilled(raises: list[Raise]) -> list[str]:
     return sorted(lines)
 
 
-def test_every_raise_fills_every_placeholder() -> None:
-    assert unfilled(find_raises()) == []
+def test_every_raise_fills_every_placeholder(raises: list[Raise]) -> None:
+    assert unfilled(raises) == []
 
 
-def test_raises_that_cannot_be_followed_are_the_listed_ones() -> None:
+def test_raises_that_cannot_be_followed_are_the_listed_ones(raises: list[Raise]) -> None:
     unknown = {
         reason
-        for found in find_raises()
+        for found in raises
         if found.keys is None
         for reason in reasons_of(found)
         if placeholders(reason) - set(NEUTRAL_NAMES)
@@ -64,8 +70,8 @@ def test_raises_that_cannot_be_followed_are_the_listed_ones() -> None:
     assert unknown == set(CHECKED_AT_RUN_TIME)
 
 
-def test_every_reason_with_placeholders_has_a_raise_that_was_followed() -> None:
-    followed = {reason for found in find_raises() if found.keys is not None for reason in reasons_of(found)}
+def test_every_reason_with_placeholders_has_a_raise_that_was_followed(raises: list[Raise]) -> None:
+    followed = {reason for found in raises if found.keys is not None for reason in reasons_of(found)}
     with_placeholders = {reason for reason in catalogue() if placeholders(reason) - set(NEUTRAL_NAMES)}
     # The edge itself fills the words for a reason that it does not know.
     assert with_placeholders - followed - set(CHECKED_AT_RUN_TIME) == {UNKNOWN}
