@@ -15,6 +15,7 @@ from benchmarks import (
     feed,
     flood,
     history,
+    night,
     operation_cost,
     operations,
     propagation,
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[Measured]]] = {
         for operation in (operations.REGISTRATIONS, operations.CHANGES, operations.RENEWALS)
     },
     "propagation": propagation.measure,
+    "night": night.measure,
     "everywhere": everywhere.measure,
     "feed": feed.measure,
     "roster-import": roster_import.measure,

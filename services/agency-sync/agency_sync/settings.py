@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from agency_sync.domain.snapshot import SnapshotKey
 from servicekit.exceptions import CommandFailed
 from servicekit.settings import DatabaseSettings
@@ -22,6 +24,8 @@ class WorkerSettings(Settings):
 
     # A file with the Ed25519 key that signs snapshots of feeds: PEM, PKCS#8, without a password.
     feed_key: Path
+    # The share of the time for which a night batch works; in the rest it gives way to calls. 1: as fast as it goes.
+    night_share: float = Field(default=0.5, gt=0, le=1)
 
     def load_feed_key(self) -> SnapshotKey:
         """Returns the key that signs snapshots; raises CommandFailed where the file has none."""

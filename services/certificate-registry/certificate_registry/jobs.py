@@ -77,6 +77,9 @@ def create_work(
 
         for consumer, queue in queues.items():
             work.wait_for(consumer, queue=queue)
+    # What propagation made: stops have queues of their own.
+    for queue in BULK_QUEUES.values():
+        work.give_way(queue=queue)
 
     @work.task(SEND_NOTICES, queue=NOTICES_QUEUE)
     async def send_notices(arguments: dict[str, Any]) -> jobs.Result:

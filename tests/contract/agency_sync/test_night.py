@@ -1,13 +1,18 @@
 """The night batch (SYN-02): what was done today reaches the other agencies tonight, judged by what holds then."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from agency_sync.domain.intention import Intention
+from agency_sync.domain.schedule import Schedule
 from agency_sync.operations import batches
+from agency_sync.operations.batches import Batches
 from servicekit.messages import write_timestamp
 from tests.support.example_profile import CITY, PREFECTURE, TOWN, VILLAGE, example_profile
 from tests.support.services.agency_sync import (
@@ -284,6 +289,31 @@ async def test_officer_follows_the_progress_of_the_night(
     assert during[0].due == 4
     assert (last.planned, last.due, last.waiting, last.done, last.refused) == (0, 0, 1, 4, 0)
     assert not last.HasField("running_since")
+
+
+async def test_night_rests_between_batches_for_the_share_of_time_that_it_leaves_to_calls(
+    sync: RunningAgencySync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH", 1)
+    spans: list[tuple[float, float]] = []
+
+    async def take_a_while(_: Sequence[Intention], _judged_at: datetime) -> bool:
+        began = time.monotonic()
+        await asyncio.sleep(0.1)
+        spans.append((began, time.monotonic()))
+        return False
+
+    await sync.record(card_state(), card_state())
+    night = Batches(
+        database=sync.database,
+        clock=lambda _: TONIGHT,
+        schedule=Schedule.of(example_profile(propagation="night", propagation_at="22:00")),
+        of_changes=False,
+        night_share=0.25,
+    )
+    await night.carry_out(take_a_while)
+    (_, first_ended), (second_began, _) = spans
+    assert second_began - first_ended >= 3 * 0.1
 
 
 @pytest.mark.requirement("SYN-02")

@@ -49,7 +49,13 @@ async def run() -> None:
         Database.open(dsn, pool=settings.database_pool, password_file=settings.database_password_file) as database,
     ):
         of_registrations, of_changes = [
-            Batches(database=database, clock=find_time, schedule=Schedule.of(profile), of_changes=are_changes)
+            Batches(
+                database=database,
+                clock=find_time,
+                schedule=Schedule.of(profile),
+                of_changes=are_changes,
+                night_share=settings.night_share,
+            )
             for are_changes in (False, True)
         ]
         propagation = PropagationRun(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -33,12 +34,16 @@ CarryOut = Callable[[Sequence[Intention], datetime], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batches:
-    """The batches of registrations and renewals, or those of changes: each kind has its own peer to wait for."""
+    """The batches of registrations and renewals, or those of changes: each kind has its own peer to wait for.
+
+    A batch of a night works for `night_share` of the time and rests for the others: nothing waits for it.
+    """
 
     database: Database
     clock: StatementClock
     schedule: Schedule
     of_changes: bool
+    night_share: float = 1
 
     async def carry_out(self, carry_out: CarryOut) -> None:
         """Carries out all intentions that are due, batch by batch, until none is free.
@@ -64,7 +69,7 @@ class Batches:
             if batch.claimed_at is None:
                 return
             claimed, may_have_more = batch.intentions, batch.may_have_more
-            began_at = began_at or batch.claimed_at
+            began_at, began = began_at or batch.claimed_at, time.monotonic()
             try:
                 async with self._keep_claimed(claimed):
                     has_stopped = await self._carry_out_each(claimed, batch.claimed_at, carry_out)
@@ -77,6 +82,8 @@ class Batches:
                 raise
             # One whose card has a newer state already is free again.
             may_have_more = may_have_more or has_stopped
+            if may_have_more and not self.schedule.is_at_once:
+                await asyncio.sleep((time.monotonic() - began) * (1 / self.night_share - 1))
 
     @asynccontextmanager
     async def _keep_claimed(self, claimed: Sequence[Intention]) -> AsyncIterator[None]:

@@ -1,5 +1,7 @@
 """Appends to the agencies' feeds what newer states of cards, bidders and contacts change (docs/adr/0035)."""
 
+import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -74,8 +76,12 @@ class FeedAppending:
         await self._append(connection, heads, cards, frozenset())
 
     async def append_pending(self) -> None:
-        """Appends the entries of all pending cards, stops first, portion by portion, each in its own transaction."""
+        """Appends the entries of all pending cards, stops first, portion by portion, each in its own transaction.
+
+        Rests after each portion as long as it took: there may be millions of entries, and log-ins are not to be slower.
+        """
         while True:
+            began = time.monotonic()
             async with self.database.transaction() as connection:
                 category = await feed_appending.find_pending_category(connection)
                 if category is None:
@@ -85,6 +91,7 @@ class FeedAppending:
                 rest = await self._append_portion(connection, heads, pending)
                 # Also those of which nothing is kept: nothing will ever be appended for them.
                 await feed_appending.forget_pending(connection, set(pending).difference(rest))
+            await asyncio.sleep(time.monotonic() - began)
 
     async def _lock(self, connection: Connection, categories: AbstractSet[str]) -> feed_appending.LockedHeads:
         feeds = [(agency, category) for category in categories for agency in self.rules.get(category, {})]
