@@ -1,5 +1,7 @@
 """An agency's system beside a running agency-sync: what the SDK gives it, over its own connection and certificate."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.example_profile import PREFECTURE, WORKS
 from tests.support.services.agency_sync import RunningAgencySync
@@ -18,6 +21,36 @@ if TYPE_CHECKING:
     from toroku.agencysync.v1.feed_pb2_grpc import FeedAsyncStub
 
 INSTANCE = "example"
+CHECKOUT = Path(__file__).parents[2]
+# How the example system is started, and what it follows.
+EXAMPLE_SYSTEM = (sys.executable, "-m", "simulators.agency_system")
+EXAMPLE_FEED = ("--instance", INSTANCE, "--agency", PREFECTURE, "--category", WORKS)
+
+
+def write_keys(folder: Path, *keys: Ed25519PublicKey) -> Path:
+    """Writes a file with public keys, as the platform team gives it to agencies."""
+    file = folder / "feed.pub"
+    file.write_bytes(b"".join(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for key in keys))
+    return file
+
+
+@asynccontextmanager
+async def example_system(sync: RunningAgencySync, copy: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The example system in a process that follows the prefecture's feed, and is killed at the end of the block."""
+    files = sync.agency_files[PREFECTURE]
+    assert files.trusted is not None
+    process = await asyncio.create_subprocess_exec(
+        *(*EXAMPLE_SYSTEM, "follow", "--copy", copy, *EXAMPLE_FEED, "--address", sync.agency_address),
+        *("--keys", write_keys(copy.parent, sync.feed_key), "--ca", files.trusted),
+        *("--certificate", files.certificate, "--key", files.private_key),
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=CHECKOUT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
 
 
 @dataclass(slots=True)

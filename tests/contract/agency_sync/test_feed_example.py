@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,18 +13,16 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # comes without types
 
-from tests.support.agency_system import INSTANCE
+from tests.support.agency_system import CHECKOUT, EXAMPLE_FEED, EXAMPLE_SYSTEM, INSTANCE, example_system, write_keys
 from tests.support.example_profile import BIDDER, PREFECTURE, WORKS, example_profile
 from tests.support.services.agency_sync import RunningAgencySync, card_state, running_agency_sync
 from tests.support.waiting import wait_until
 from toroku.agencysync.v1 import feed_pb2
 from toroku.certificate.v1 import card_state_pb2
 
-CHECKOUT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).with_name("agency_follow.js")
 EXAMPLE = CHECKOUT / "docs" / "howto" / "follow-the-feed" / "follow.js"
 PAGE = CHECKOUT / "docs" / "howto" / "follow-the-feed.md"
@@ -75,13 +72,6 @@ class Follower:
         assert line, (await self._process.stderr.read()).decode()
         content: dict[str, Any] = json.loads(line)
         return content
-
-
-def write_keys(folder: Path, *keys: Ed25519PublicKey) -> Path:
-    """A file with public keys, as the platform team gives it to agencies."""
-    file = folder / "feed.pub"
-    file.write_bytes(b"".join(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for key in keys))
-    return file
 
 
 @asynccontextmanager
@@ -168,12 +158,11 @@ async def test_example_trusts_no_other_key_and_no_other_agency(sync: RunningAgen
 async def test_example_system_answers_while_the_instance_is_away(
     migrated_database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    copy, identity = tmp_path / "feed.db", ("--instance", INSTANCE, "--agency", PREFECTURE, "--category", WORKS)
-    run = (sys.executable, "-m", "simulators.agency_system")
+    copy = tmp_path / "feed.db"
 
     async def ask(card: bytes) -> tuple[int | None, str]:
-        arguments = ("ask", "--copy", copy, *identity, card.hex())
-        asking = await asyncio.create_subprocess_exec(*run, *arguments, stdout=asyncio.subprocess.PIPE, cwd=CHECKOUT)
+        command = (*EXAMPLE_SYSTEM, "ask", "--copy", copy, *EXAMPLE_FEED, card.hex())
+        asking = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=CHECKOUT)
         stdout, _ = await asking.communicate()
         return asking.returncode, json.loads(stdout)["answer"]
 
@@ -184,20 +173,8 @@ async def test_example_system_answers_while_the_instance_is_away(
         sync.now[0] = datetime.now(UTC)
         card = await register(sync)
         await sync.make_snapshot(PREFECTURE)
-        files = sync.agency_files[PREFECTURE]
-        assert files.trusted is not None
-        system = await asyncio.create_subprocess_exec(
-            *(*run, "follow", "--copy", copy, *identity, "--address", sync.agency_address),
-            *("--keys", write_keys(tmp_path, sync.feed_key), "--ca", files.trusted),
-            *("--certificate", files.certificate, "--key", files.private_key),
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=CHECKOUT,
-        )
-        try:
+        async with example_system(sync, copy):
             await wait_until(is_good, seconds=60)
-        finally:
-            system.kill()
-            await system.wait()
     # Neither the instance nor the subscriber is there any more.
     assert await ask(card) == (0, "GOOD")
     assert await ask(b"\0" * 32) == (1, "NOT_REGISTERED")

@@ -1,12 +1,16 @@
 """The feed is complete through a kill -9 of its writers, its readers and PostgreSQL, at whatever moment."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,9 +19,11 @@ import pytest
 
 from operator_command.launcher.postgresql import EmbeddedPostgreSQL, running_postgresql
 from operator_command.launcher.processes import build_environment, build_python_command
+from tests.support.agency_system import agency_system, example_system
 from tests.support.example_profile import CITY, PREFECTURE, example_profile
 from tests.support.feed_reader import Reader, reading
 from tests.support.services.agency_sync import RunningAgencySync, running_agency_sync
+from tests.support.waiting import wait_until
 from toroku.agencysync.v1 import feed_pb2
 
 ROUNDS = 4
@@ -95,6 +101,45 @@ async def test_reader_that_is_cut_off_goes_on_from_what_it_has(
         await check_complete(sync, [reader])
         task.cancel()
         await asyncio.wait([task])
+
+
+@pytest.mark.requirement("SYN-06", "met")
+async def test_kill_of_an_agencys_system_loses_nothing_and_doubles_nothing(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    async with running_agency_sync(migrated_database("agency_sync"), tmp_path, example_profile()) as sync:
+        sync.now[0] = datetime.now(UTC)
+        async with writing(sync.dsn, 2):
+            # It starts from a snapshot, and each time it comes back from its own copy.
+            await sync.make_snapshot(PREFECTURE)
+            for _ in range(ROUNDS):
+                seen = read_copied(tmp_path / "feed.db")
+                async with example_system(sync, tmp_path / "feed.db") as system:
+                    await wait_until(partial(_is_further, tmp_path / "feed.db", seen + 300), seconds=60)
+                    system.kill()
+        await sync.append_pending()
+        kept = await sync.rows("SELECT certificate_sha256, is_suspended FROM card_states")
+        assert len(kept) > 100
+        async with agency_system(sync, tmp_path / "feed.db") as system:
+            await system.subscriber.catch_up()
+            copied = {bytes(card): (await system.store.find(bytes(card)))[0] for card, _ in kept}
+        assert {card: entry and entry.state for card, entry in copied.items()} == {
+            bytes(card): feed_pb2.Change.STATE_SUSPENDED if is_suspended else feed_pb2.Change.STATE_GOOD
+            for card, is_suspended in kept
+        }
+
+
+def read_copied(copy: Path) -> int:
+    """The number of the last entry in a system's copy."""
+    if not copy.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(copy)) as connection, contextlib.suppress(sqlite3.OperationalError):
+        return int((connection.execute("SELECT number FROM progress").fetchone() or [0])[0])
+    return 0
+
+
+async def _is_further(copy: Path, number: int) -> bool:
+    return read_copied(copy) >= number
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ async def test_registration_that_ended_or_was_undone_before_the_night_reaches_no
 
 
 @pytest.mark.requirement("REN-04")
-@pytest.mark.requirement("SYN-04")
+@pytest.mark.requirement("SYN-04", "met")
 @pytest.mark.parametrize("follows", [True, False])
 async def test_renewal_of_the_afternoon_is_carried_out_in_the_night_where_the_user_chose_so(
     sync: RunningAgencySync, follows: bool

@@ -325,7 +325,7 @@ async def test_snapshot_that_was_never_finished_leaves_no_pieces(
     assert await sync.rows("SELECT count(*) FROM feed_snapshot_pieces") == [(1,)]
 
 
-@pytest.mark.requirement("SYN-07")
+@pytest.mark.requirement("SYN-07", "met")
 async def test_agency_whose_system_is_down_holds_no_other_up_and_finds_everything(
     sync: RunningAgencySync, system: AgencySystem, tmp_path: Path
 ) -> None:

@@ -131,7 +131,7 @@ async def test_term_begins_and_ends_by_the_clock_with_nothing_written(registry: 
     assert await registry.rows("SELECT xmin::text, version_number FROM bidder_state") == stored
 
 
-@pytest.mark.requirement("QUA-08")
+@pytest.mark.requirement("QUA-08", "met")
 async def test_new_card_during_a_review_is_good_where_the_agencys_own_rule_says_so(
     registry: RunningCertificateRegistry,
 ) -> None:

@@ -46,6 +46,7 @@ async def change_telephone(
 
 
 @pytest.mark.requirement("CHG-02")
+@pytest.mark.requirement("SYN-04")
 @pytest.mark.parametrize("purpose", PURPOSES)
 async def test_propagated_change_counts_at_every_agency(
     contacts: RunningContactNotification, purpose: contact_pb2.ContactPurpose.ValueType
@@ -59,6 +60,7 @@ async def test_propagated_change_counts_at_every_agency(
 
 
 @pytest.mark.requirement("CHG-02")
+@pytest.mark.requirement("SYN-04")
 @pytest.mark.parametrize("purpose", PURPOSES)
 async def test_other_agencies_keep_the_version_before_until_a_propagated_change(
     contacts: RunningContactNotification, purpose: contact_pb2.ContactPurpose.ValueType

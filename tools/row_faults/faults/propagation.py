@@ -45,6 +45,33 @@ FAULTS = (
         test="tests/contract/agency_sync/test_night.py::test_plan_says_when_it_is_carried_out",
     ),
     Fault(
+        row="SYN-04",
+        breaks="A renewal goes to the other agencies although the user chose that it does not.",
+        file="services/agency-sync/agency_sync/domain/intention_changes.py",
+        old="        if registration.origin is Origin.PROPAGATION or registration.stays_here:\n",
+        new="        if registration.origin is Origin.PROPAGATION:\n",
+        test="tests/contract/agency_sync/test_night.py"
+        "::test_renewal_of_the_afternoon_is_carried_out_in_the_night_where_the_user_chose_so",
+    ),
+    Fault(
+        row="SYN-06",
+        breaks="An agency's system loses the last change of each message.",
+        file="protos/python/toroku_feed/sqlite_store.py",
+        old="            _write_cards(connection, changes)\n\n",
+        new="            _write_cards(connection, changes[:-1])\n\n",
+        test="tests/contract/agency_sync/test_feed_kills.py"
+        "::test_kill_of_an_agencys_system_loses_nothing_and_doubles_nothing",
+    ),
+    Fault(
+        row="SYN-07",
+        breaks="What an agency's system could not store counts as stored.",
+        file="protos/python/toroku_feed/sqlite_store.py",
+        old='                self._writer.execute("ROLLBACK")\n',
+        new='                self._writer.execute("COMMIT")\n',
+        test="tests/contract/agency_sync/test_snapshots.py"
+        "::test_agency_whose_system_is_down_holds_no_other_up_and_finds_everything",
+    ),
+    Fault(
         row="SYN-09",
         breaks="The batch registers a card again where it was registered by hand on the same day.",
         file="services/agency-sync/agency_sync/domain/propagation.py",
