@@ -74,7 +74,9 @@ async def test_registration_reaches_the_other_agencies_in_the_night_of_the_same_
 @pytest.mark.requirement("SYN-02")
 async def test_what_is_done_after_the_batch_began_waits_for_the_next_one(sync: RunningAgencySync) -> None:
     sync.now[0] = TONIGHT + timedelta(minutes=1)
-    registration_id = await sync.record(card_state())
+    late = card_state()
+    late.registrations[0].registered_at.CopyFrom(write_timestamp(sync.now[0]))
+    registration_id = await sync.record(late)
     sync.now[0] = TONIGHT + timedelta(hours=23, minutes=59)
     await sync.propagate()
     assert await sync.propagations(registration_id) == dict.fromkeys(OTHERS, PLANNED)
@@ -93,9 +95,22 @@ async def test_night_in_which_no_worker_ran_is_made_up_for_at_once(sync: Running
 
 
 @pytest.mark.requirement("SYN-02")
+async def test_registration_of_the_day_that_arrives_after_the_batch_is_made_up_for_at_once(
+    sync: RunningAgencySync,
+) -> None:
+    # It was made in the morning, and certificate-registry could not reach agency-sync before.
+    sync.now[0] = TONIGHT + timedelta(minutes=10)
+    registration_id = await sync.record(card_state())
+    await sync.propagate()
+    assert await sync.propagations(registration_id) == dict.fromkeys(OTHERS, DONE)
+
+
+@pytest.mark.requirement("SYN-02")
 async def test_plan_by_a_clock_that_was_years_ahead_is_due_now(sync: RunningAgencySync) -> None:
     sync.pass_time(timedelta(days=900))
-    registration_id = await sync.record(card_state())
+    registered_then = card_state()
+    registered_then.registrations[0].registered_at.CopyFrom(write_timestamp(sync.now[0]))
+    registration_id = await sync.record(registered_then)
     sync.now[0] = MORNING
     await sync.propagate()
     assert await sync.propagations(registration_id) == dict.fromkeys(OTHERS, DONE)

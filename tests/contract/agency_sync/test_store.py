@@ -59,7 +59,7 @@ async def open_intention(database: Database, *, at: datetime = NOW) -> KeptInten
     opened = KeptIntention(registration_id, state.key, "city", 1, IntentionState.OPEN)
     async with database.transaction() as connection:
         assert await card_states.replace_states(connection, [state]) == {state.key: None}
-        await intentions.open_intentions(connection, [opened], now=at, planned_at=at)
+        await intentions.open_intentions(connection, [opened], now=at, planned_at=[at])
     return opened
 
 
@@ -184,7 +184,7 @@ async def test_intention_that_was_opened_anew_is_not_closed(database: Database) 
     opened = await open_intention(database)
     carried_out = await claim_all(database)
     async with database.transaction() as connection:
-        await intentions.open_intentions(connection, [replace(opened, epoch=2)], now=NOW, planned_at=NOW)
+        await intentions.open_intentions(connection, [replace(opened, epoch=2)], now=NOW, planned_at=[NOW])
         await intentions.close(connection, carried_out, now=NOW)
     assert await claim(database) == [opened.registration_id]
 
@@ -241,7 +241,7 @@ async def test_empty_batch_is_no_error(database: Database) -> None:
         await intentions.close(connection, [], now=NOW)
         await intentions.wait(connection, [])
         await intentions.change_states(connection, [], now=NOW)
-        await intentions.open_intentions(connection, [], now=NOW, planned_at=NOW)
+        await intentions.open_intentions(connection, [], now=NOW, planned_at=[])
         await propagations.forget_propagations(connection, [])
         assert await card_states.replace_states(connection, []) == {}
         assert await intentions.lock_by_card(connection, []) == []

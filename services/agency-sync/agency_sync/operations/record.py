@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from agency_sync.domain.card_state import CardKey, CardState, select_newest
@@ -58,7 +59,8 @@ class CardStateRecord:
                 kept_ids = {intention.registration_id for intention in kept}
                 opened_anew = kept_ids.intersection(intention.registration_id for intention in opened)
                 await propagations.forget_propagations(connection, opened_anew)
-                planned_at = self.schedule.plan(now)
+                # What comes too late for its night, since the services could not reach each other, is made up for.
+                planned_at = [self.schedule.plan(min(_find_registered_at(each, known) or now, now)) for each in opened]
                 await intentions.open_intentions(connection, opened, now=now, planned_at=planned_at)
             await intentions.change_states(connection, changed, now=now)
             void = [*opened, *changed]
@@ -83,6 +85,10 @@ async def _read_related(connection: Connection, written: Mapping[CardKey, CardSt
         for key in keys.values()
     } - written.keys()
     return {**written, **(await card_states.read_states(connection, related) if related else {})}
+
+
+def _find_registered_at(intention: KeptIntention, known: Mapping[CardKey, CardState]) -> datetime | None:
+    return known[intention.card].registrations[intention.agency].registered_at
 
 
 def _list_followed(void: Iterable[KeptIntention], known: Mapping[CardKey, CardState]) -> Mapping[UUID, Collection[str]]:

@@ -59,12 +59,13 @@ _OPEN = Statement(
         INSERT INTO intentions (
             registration_id, certificate_sha256, category, agency, kind, state, epoch, planned_at, made_at, done_at
         )
-        SELECT registration_id, certificate_sha256, category, agency, kind, state, epoch, :planned_at, :now,
+        SELECT registration_id, certificate_sha256, category, agency, kind, state, epoch, planned_at, :now,
             CASE WHEN state = 'done' THEN CAST(:now AS timestamptz) END
         FROM unnest(
             CAST(:registration_ids AS uuid[]), CAST(:certificates AS bytea[]), CAST(:categories AS text[]),
-            CAST(:agencies AS text[]), CAST(:epochs AS bigint[]), CAST(:states AS text[]), CAST(:kinds AS text[])
-        ) AS opened (registration_id, certificate_sha256, category, agency, epoch, state, kind)
+            CAST(:agencies AS text[]), CAST(:epochs AS bigint[]), CAST(:states AS text[]), CAST(:kinds AS text[]),
+            CAST(:planned_at AS timestamptz[])
+        ) AS opened (registration_id, certificate_sha256, category, agency, epoch, state, kind, planned_at)
         ORDER BY registration_id
         ON CONFLICT (registration_id) DO UPDATE
         SET kind = excluded.kind, state = excluded.state, epoch = excluded.epoch, taken_until = NULL,
@@ -244,9 +245,9 @@ async def lock_claimed(connection: Connection, claimed: Sequence[Intention]) -> 
 
 
 async def open_intentions(
-    connection: Connection, opened: Sequence[KeptIntention], *, now: datetime, planned_at: datetime
+    connection: Connection, opened: Sequence[KeptIntention], *, now: datetime, planned_at: Sequence[datetime]
 ) -> None:
-    """Writes new intentions, to be carried out at `planned_at`, all in one statement.
+    """Writes new intentions, each to be carried out at its instant of `planned_at`, all in one statement.
 
     Those that are kept already are opened anew, and stay due when they were.
     """
