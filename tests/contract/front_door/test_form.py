@@ -103,6 +103,17 @@ async def test_expired_card_before_this_one_is_signed_and_passed_on(front_door: 
     ]
 
 
+async def test_expired_card_that_was_not_signed_is_not_passed_on(front_door: RunningFrontDoor) -> None:
+    contractor = front_door.contractor(predecessor_serial="224231109942")
+    await contractor.enter()
+    await contractor.find()
+    await contractor.prepare()
+    contractor.predecessor_serial = "224231109943"
+    with pytest.raises(Refusal, match="PREDECESSOR_DIFFERS_FROM_ACT"):
+        await contractor.register()
+    assert not [call for call, _ in front_door.cards.named_predecessors if call == "Register"]
+
+
 async def test_serial_number_that_no_certificate_has_is_refused_at_its_field(front_door: RunningFrontDoor) -> None:
     contractor = front_door.contractor(predecessor_serial="1" * 61)
     await contractor.enter()

@@ -9,7 +9,9 @@ from instance_profile.characters import replace_invisible
 from instance_profile.japan_time import JAPAN
 from instance_profile.model import Profile, Propagation
 from instance_profile.offers import Offer
+from refusals import Code, Refusal
 from signed_acts.keys import MOST_LINE_CHARACTERS
+from signed_acts.purpose import decode
 
 _PROPAGATION = {
     Propagation.AT_ONCE: Text(
@@ -50,7 +52,7 @@ def compose_act_lines(
         *([f"担当者：{person_in_charge}"] if is_person_named else []),
         f"ICカードの証明書：シリアル番号{card.serial_decimal}、有効期限{valid_until}",
         f"証明書の発行者：{card.issuer}",
-        *([f"期限切れとなった以前のICカード：証明書シリアル番号{predecessor_serial}"] if predecessor_serial else []),
+        *([write_predecessor_line(predecessor_serial)] if predecessor_serial else []),
         f"登録すると、このICカードは、この業務区分では他の{label.ja}に登録できなくなります。",
         "誤って登録した場合、ご自身では取り消せません。取消しができるのは調達機関の職員のみです（記録が残ります）。",
         *([propagation.ja] if propagation else []),
@@ -66,6 +68,18 @@ def compose_act_lines(
         *([propagation.en] if propagation else []),
     ]
     return [fit_line(line) for line in lines]
+
+
+def write_predecessor_line(predecessor_serial: str) -> str:
+    """Returns the line in Japanese that names the card before this one."""
+    return f"期限切れとなった以前のICカード：証明書シリアル番号{predecessor_serial}"
+
+
+def require_signed_predecessor(purpose: bytes, predecessor_serial: str) -> None:
+    """Checks that the act names this card as the one before; raises as `decode`, and PREDECESSOR_DIFFERS_FROM_ACT."""
+    act = decode(purpose).act
+    if act is None or fit_line(write_predecessor_line(predecessor_serial)) not in act.lines:
+        raise Refusal("PREDECESSOR_DIFFERS_FROM_ACT", Code.FAILED_PRECONDITION)
 
 
 def fit_line(line: str) -> str:

@@ -6,7 +6,7 @@ from front_door.adapters import SecondsLeft
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
 from front_door.adapters.qualification_registry import QualificationRegistry
-from front_door.domain.act_lines import compose_act_lines
+from front_door.domain.act_lines import compose_act_lines, require_signed_predecessor
 from front_door.domain.bidder import BidderProof, BidderSearch, require_statement
 from front_door.domain.card_session import (
     CardSession,
@@ -153,6 +153,8 @@ class RegistrationOperation:
         """
         self._require_offer(reference)
         check_request_id(request_id)
+        if predecessor_serial:
+            require_signed_predecessor(act.purpose, predecessor_serial)
         session = await self._check_session(reference, seconds_left)
         try:
             self.sessions.require_within_hours(session)

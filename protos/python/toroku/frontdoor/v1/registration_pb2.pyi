@@ -474,7 +474,7 @@ class RegisterRequest(_message.Message):
     request_id: _builtins.str
     """Required. The request_id of PrepareRegistrationRequest."""
     predecessor_serial: _builtins.str
-    """The predecessor_serial of PrepareRegistrationRequest."""
+    """The predecessor_serial of PrepareRegistrationRequest, as the act names it."""
     @_builtins.property
     def proof(self) -> _bidder_pb2.BidderProof:
         """Required. The proof of FindBidderResponse."""

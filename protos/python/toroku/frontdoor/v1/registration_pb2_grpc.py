@@ -132,7 +132,8 @@ class RegistrationServicer:
     def Register(self, request, context):
         """Registers with the signed act, after everything that can have changed since the search was checked again.
         Idempotent by (card, request_id): a repeated call returns the same receipt (REG-05). Errors: those of
-        CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+        CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS,
+        PREDECESSOR_DIFFERS_FROM_ACT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,8 @@ class RegistrationStub:
     Register: _grpc.UnaryUnaryMultiCallable[_registration_pb2.RegisterRequest, _registration_pb2.RegisterResponse]
     """Registers with the signed act, after everything that can have changed since the search was checked again.
     Idempotent by (card, request_id): a repeated call returns the same receipt (REG-05). Errors: those of
-    CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+    CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS,
+    PREDECESSOR_DIFFERS_FROM_ACT.
     """
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_registration_pb2.GetReceiptRequest, _registration_pb2.GetReceiptResponse]
     """The receipt of a registration whose answer was lost, in a session opened with resume_request_id. Idempotent;
@@ -111,7 +112,8 @@ class RegistrationAsyncStub(RegistrationStub):
     Register: _aio.UnaryUnaryMultiCallable[_registration_pb2.RegisterRequest, _registration_pb2.RegisterResponse]  # type: ignore[assignment]
     """Registers with the signed act, after everything that can have changed since the search was checked again.
     Idempotent by (card, request_id): a repeated call returns the same receipt (REG-05). Errors: those of
-    CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+    CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS,
+    PREDECESSOR_DIFFERS_FROM_ACT.
     """
     GetReceipt: _aio.UnaryUnaryMultiCallable[_registration_pb2.GetReceiptRequest, _registration_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """The receipt of a registration whose answer was lost, in a session opened with resume_request_id. Idempotent;
@@ -189,7 +191,8 @@ class RegistrationServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registration_pb2.RegisterResponse, _abc.Awaitable[_registration_pb2.RegisterResponse]]:
         """Registers with the signed act, after everything that can have changed since the search was checked again.
         Idempotent by (card, request_id): a repeated call returns the same receipt (REG-05). Errors: those of
-        CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS.
+        CertificateRegistry.Register and QualificationRegistry.ConfirmBidder; CONTACTS_NOT_STAGED, OUTSIDE_OPENING_HOURS,
+        PREDECESSOR_DIFFERS_FROM_ACT.
         """
 
     @_abc_1.abstractmethod
