@@ -21,7 +21,7 @@ from card_agent.console.terminal import (
 )
 from card_agent.console.words import Words
 from card_agent.media.card_places import CardPlaces, FilePlaces, ReaderPlaces
-from card_agent.media.pcsc import PivInReader
+from card_agent.media.pcsc import CardInReader
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
@@ -134,7 +134,7 @@ def make_medium(reader: str | None, slot: str | None, pkcs12: Path | None) -> To
         return Pkcs12File(pkcs12)
     if slot is not None and slot.upper() not in SLOTS:
         raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": slot, "choices": ", ".join(SLOTS)})
-    return PivInReader(reader, slot and slot.upper())
+    return CardInReader(reader, slot and slot.upper())
 
 
 def make_pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:
