@@ -1,6 +1,7 @@
 """What a command has around it: the person at the terminal, the card, the front door, and files with answers."""
 
 import contextlib
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,11 +46,16 @@ _FORM_KEYS = {
     "propagate",
     "pins",
 }
+# The name of the folder with a person's files.
+_APPLICATION = "toroku-card-agent"
 _EXIT_REFUSED = 1
 # Nothing is wrong and nothing is registered: an officer of the agency decides first.
 _EXIT_OFFICER_ASKED = 3
 # 128 and the number of SIGINT, as shells have it.
 EXIT_INTERRUPTED = 130
+
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,11 @@ class Choices:
     unfinished: UnfinishedRequests
     receipt: Path | None = None
     details: bool = False
+
+
+def find_configuration() -> Path:
+    """Returns the folder with the files of this person: trust file, settings, log, unfinished requests."""
+    return Path(typer.get_app_dir(_APPLICATION))
 
 
 def make_choices(
@@ -86,7 +97,7 @@ def make_choices(
     if pkcs12 is not None:
         # The server refuses one file alone, as a card that would replace itself.
         places = FilePlaces(pkcs12, new_pkcs12 or pkcs12)
-    configuration = Path(typer.get_app_dir("toroku-card-agent"))
+    configuration = find_configuration()
     file = trust_file or configuration / FILE_NAME
     target = choose_target(read_trust_file(file), file, instance=instance, endpoint=endpoint, authority=trust)
     unfinished = UnfinishedRequests(state_directory or configuration / "unfinished")
@@ -118,6 +129,8 @@ def person_at_terminal(language: Language | None) -> Iterator[ConsolePerson]:
     try:
         yield person
     except Refusal as refusal:
+        # No metadata: they may have a name or a path.
+        _LOG.info("refused: %s", refusal.reason)
         if not person.has_seen(refusal):
             person.console = make_console(errors=True)
             person.show_refusal(refusal)
