@@ -1,6 +1,6 @@
 """The log of the agent, for a help desk: what was done with the card, by headers and status words, and each refusal.
 
-Neither a PIN nor data of a card nor what a person typed gets there; `media.smart_card` decides what is said of a command.
+Neither a PIN nor data of a card nor what a person typed gets there; `media.smart_card` says what of a command does.
 """
 
 import logging

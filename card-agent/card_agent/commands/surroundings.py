@@ -22,6 +22,7 @@ from card_agent.console.terminal import (
 )
 from card_agent.console.words import Words
 from card_agent.media.card_places import CardPlaces, FilePlaces, ReaderPlaces
+from card_agent.media.inventory import MediaSources
 from card_agent.media.pcsc import PivInReader
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
@@ -29,6 +30,9 @@ from card_agent.media.token import Pin, TokenMedium
 from card_agent.operation.calls import FrontDoor
 from card_agent.operation.card_approval import PENDING
 from card_agent.operation.unfinished import UnfinishedRequests
+from card_agent.settings import FILE_NAME as SETTINGS_FILE_NAME
+from card_agent.settings import read_settings
+from card_agent.signing.card_choice import AnyCard
 from card_agent.trust import FILE_NAME, Target, choose_target, read_trust_file
 from refusals import Code, Refusal
 from refusals.language import Language, read_system_language
@@ -142,12 +146,26 @@ def person_at_terminal(language: Language | None) -> Iterator[ConsolePerson]:
 
 
 def make_medium(reader: str | None, slot: str | None, pkcs12: Path | None) -> TokenMedium:
-    """Returns the card in a reader, or a file. Raises CHOICE_UNKNOWN for a slot that does not exist."""
+    """Returns the card in a reader, or a file; without any option whatever there is, of which the person chooses.
+
+    Raises CHOICE_UNKNOWN for a slot that does not exist, and the refusals of `read_settings`.
+    """
     if pkcs12 is not None:
         return Pkcs12File(pkcs12)
     if slot is not None and slot.upper() not in SLOTS:
         raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": slot, "choices": ", ".join(SLOTS)})
+    if reader is None and slot is None:
+        return AnyCard(find_sources())
     return PivInReader(reader, slot and slot.upper())
+
+
+def find_sources() -> MediaSources:
+    """Returns where to look for cards: the readers, and the modules and files of the settings.
+
+    Raises the refusals of `read_settings`.
+    """
+    settings = read_settings(find_configuration() / SETTINGS_FILE_NAME)
+    return MediaSources(settings.modules, settings.files)
 
 
 def make_pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:

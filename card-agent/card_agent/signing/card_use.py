@@ -214,6 +214,16 @@ def show_purpose(person: Person, purpose: ShownPurpose, place: Place, *, details
 
 
 def use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Result]) -> _Result:
+    """Opens the card and does the work, as `work_busily`."""
+
+    def work_on_token() -> _Result:
+        with medium.open() as token:
+            return work(token)
+
+    return work_busily(person, work_on_token)
+
+
+def work_busily(person: Person, work: Callable[[], _Result]) -> _Result:
     """Does the work in a thread, because card commands block, while the screen shows that the card is busy.
 
     Ctrl-C ends the wait at once. The command ends then, and the smart card service resets the card.
@@ -221,15 +231,14 @@ def use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Resul
     results: list[_Result] = []
     errors: list[BaseException] = []
 
-    def work_on_token() -> None:
+    def keep_result() -> None:
         try:
-            with medium.open() as token:
-                results.append(work(token))
+            results.append(work())
         except BaseException as error:
             errors.append(error)
 
     # As a daemon, because a card that does not answer must not hold up the end of the command.
-    thread = threading.Thread(target=work_on_token, name="using the card", daemon=True)
+    thread = threading.Thread(target=keep_result, name="using the card", daemon=True)
     with person.show_busy(words.BUSY):
         thread.start()
         while thread.is_alive():
