@@ -23,7 +23,7 @@ from card_agent.console.terminal import (
 from card_agent.console.words import Words
 from card_agent.media.card_places import CardPlaces, FilePlaces, ReaderPlaces
 from card_agent.media.inventory import MediaSources
-from card_agent.media.pcsc import PivInReader
+from card_agent.media.pcsc import CardInReader
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
@@ -156,7 +156,7 @@ def make_medium(reader: str | None, slot: str | None, pkcs12: Path | None) -> To
         raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": slot, "choices": ", ".join(SLOTS)})
     if reader is None and slot is None:
         return AnyCard(find_sources())
-    return PivInReader(reader, slot and slot.upper())
+    return CardInReader(reader, slot and slot.upper())
 
 
 def find_sources() -> MediaSources:

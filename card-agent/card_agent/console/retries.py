@@ -46,6 +46,8 @@ RETRIES: Mapping[str, Retry] = {
     "CARD_PIN_WRONG": Retry.CARD,
     "CARD_PIN_WRONG_UNCOUNTED": Retry.CARD,
     "CARD_PIN_FORM": Retry.CARD,
+    "MY_NUMBER_CARD_PIN_WRONG": Retry.CARD,
+    "MY_NUMBER_CARD_PIN_FORM": Retry.CARD,
     "CARD_FILE_PASSWORD_WRONG": Retry.CARD,
     "BIDDER_NOT_FOUND": Retry.INPUT,
     # A later number of the same company may be registered with this card.

@@ -29,8 +29,10 @@ class Instruction(IntEnum):
     """The instruction bytes in use (ISO 7816-4)."""
 
     VERIFY = 0x20
+    PERFORM_SECURITY_OPERATION = 0x2A
     GENERAL_AUTHENTICATE = 0x87
     SELECT = 0xA4
+    READ_BINARY = 0xB0
     GET_RESPONSE = 0xC0
     GET_DATA = 0xCB
 
@@ -39,6 +41,7 @@ class StatusWord(IntEnum):
     """The status words in use (ISO 7816-4; NIST SP 800-73-4, part 2)."""
 
     SUCCESS = 0x9000
+    END_OF_FILE = 0x6282
     # Of 63Cx the last four bits are the number of tries left; other values, such as 6300, do not tell it.
     VERIFICATION_FAILED = 0x6300
     VERIFICATION_FAILED_COUNTED = 0x63C0
@@ -94,18 +97,19 @@ def send(
     data: bytes = b"",
     *,
     expects_data: bool = False,
+    class_byte: int = _CLASS_LAST,
 ) -> Response:
     """Sends a command in one or more short commands, and collects its response.
 
     Command chaining (ISO 7816-4, 5.3.3) and GET RESPONSE rather than extended lengths: every PIV card has the former.
-    Raises CARD_FAILED for a response without end.
+    `class_byte` is that of a command that is not of ISO 7816-4. Raises CARD_FAILED for a response without end.
     """
     while len(data) > _MOST_SHORT_DATA:
         part, data = data[:_MOST_SHORT_DATA], data[_MOST_SHORT_DATA:]
         answer = _transmit(connection, bytes([_CLASS_CHAINED, instruction, p1, p2, len(part)]) + part)
         if _status(answer) != StatusWord.SUCCESS:
             return Response(b"", _status(answer))
-    command = bytes([_CLASS_LAST, instruction, p1, p2])
+    command = bytes([class_byte, instruction, p1, p2])
     if data:
         command += bytes([len(data)]) + data
     if expects_data and (connection.length_with_data or not data):

@@ -15,10 +15,10 @@ from card_agent.console.person import Option, Person
 from card_agent.console.retries import Retry, wants_retry
 from card_agent.console.words import Words
 from card_agent.media.found import FoundMedium
-from card_agent.media.inventory import Issuer, MediaSources, find_media, list_usable
+from card_agent.media.inventory import Issuer, MediaSources, find_media, list_usable, needs_pin_first
 from card_agent.media.one_certificate import OneCertificate
 from card_agent.media.token import Token, TokenCertificate, TokenMedium
-from card_agent.signing.card_use import work_busily
+from card_agent.signing.card_use import do_busily
 from card_agent.signing.certificate import describe_certificate
 from refusals import Code, Refusal
 from toroku.frontdoor.v1 import front_door_pb2
@@ -59,9 +59,7 @@ class Candidate:
     certificate: TokenCertificate | None = None
 
 
-def choose_medium(
-    medium: TokenMedium, person: Person, instance: front_door_pb2.Instance | None = None
-) -> TokenMedium:
+def choose_medium(medium: TokenMedium, person: Person, instance: front_door_pb2.Instance | None = None) -> TokenMedium:
     """Returns the medium itself where the command named it; otherwise the one that the person chooses of all.
 
     Without an instance, every CA may be the right one. Raises the reason why there is no card, unless the person
@@ -76,7 +74,7 @@ def choose_medium(
     look = partial(find_media, medium.sources, list_issuers([instance] if instance is not None else []), now)
     while True:
         try:
-            return _choose(list_candidates(work_busily(person, look)), person)
+            return _choose(list_candidates(do_busily(person, look)), person)
         except Refusal as refusal:
             if not wants_retry(person, refusal, Retry.CARD):
                 raise
@@ -91,7 +89,7 @@ def list_candidates(found: Sequence[FoundMedium]) -> tuple[Candidate, ...]:
     candidates += [
         Candidate(medium.place, medium.medium)
         for medium in found
-        if medium.medium is not None and medium.refusal is None and not medium.certificates
+        if medium.medium is not None and needs_pin_first(medium)
     ]
     candidates = candidates or [
         _candidate(medium, each.certificate) for medium in found if medium.medium for each in medium.certificates
@@ -132,7 +130,9 @@ def _candidate(medium: FoundMedium, certificate: TokenCertificate) -> Candidate:
     if medium.medium is None:
         raise ValueError(f"what can't be opened has no certificates: {medium.place}")
     one = len(medium.certificates) == 1
-    return Candidate(medium.place, medium.medium if one else OneCertificate(medium.medium, certificate.der), certificate)
+    return Candidate(
+        medium.place, medium.medium if one else OneCertificate(medium.medium, certificate.der), certificate
+    )
 
 
 def _choose(candidates: Sequence[Candidate], person: Person) -> TokenMedium:
