@@ -46,6 +46,8 @@ RETRIES: Mapping[str, Retry] = {
     "CARD_PIN_WRONG": Retry.CARD,
     "CARD_PIN_WRONG_UNCOUNTED": Retry.CARD,
     "CARD_PIN_FORM": Retry.CARD,
+    "MY_NUMBER_CARD_PIN_WRONG": Retry.CARD,
+    "MY_NUMBER_CARD_PIN_FORM": Retry.CARD,
     "CARD_FILE_PASSWORD_WRONG": Retry.CARD,
     "MODULE_FAILED": Retry.CARD,
     "MODULE_CRASHED": Retry.CARD,
