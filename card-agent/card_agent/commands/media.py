@@ -11,6 +11,7 @@ from card_agent.commands.surroundings import find_configuration, person_at_termi
 from card_agent.console import media_words
 from card_agent.console.person import Person, Row
 from card_agent.console.words import Words
+from card_agent.media.module_file import read_machines
 from card_agent.media.pkcs12_structure import read_structure
 from card_agent.settings import FILE_NAME, Settings, read_settings, write_settings
 from refusals import Code, Refusal
@@ -24,11 +25,6 @@ application = typer.Typer(
 _PathArgument = Annotated[
     Path, typer.Argument(help="PKCS#11モジュールまたは証明書ファイル / PKCS#11 module or certificate file.")
 ]
-# How libraries begin: ELF, PE, Mach-O for one machine or for several (32 and 64 bits, either order of bytes).
-_LIBRARIES = (
-    *(b"\x7fELF", b"MZ", b"\xca\xfe\xba\xbe"),
-    *(b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"),
-)
 _MOST_BYTES = 1024 * 1024
 
 
@@ -54,9 +50,10 @@ def remove_medium(path: _PathArgument, language: LanguageOption = None) -> None:
     with person_at_terminal(language) as person:
         settings = read_settings(_find_file())
         unwanted = {path, path.absolute()}
-        left = Settings(
-            tuple(each for each in settings.modules if each not in unwanted),
-            tuple(each for each in settings.files if each not in unwanted),
+        left = replace(
+            settings,
+            modules=tuple(each for each in settings.modules if each not in unwanted),
+            files=tuple(each for each in settings.files if each not in unwanted),
         )
         if left == settings:
             raise Refusal("MEDIUM_NOT_LISTED", Code.NOT_FOUND, {"file": str(path)})
@@ -82,12 +79,12 @@ def _is_certificate_file(path: Path) -> bool:
     Raises FILE_UNREADABLE, MEDIUM_UNKNOWN for neither.
     """
     try:
+        if read_machines(path):
+            return False
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(path)}) from error
-    if content.startswith(_LIBRARIES):
-        return False
     try:
         read_structure(content)
     except ValueError as error:
@@ -101,5 +98,5 @@ def _show(person: Person, settings: Settings) -> None:
         if paths:
             rows: list[Row] = [(Words(str(number), str(number)), str(path)) for number, path in enumerate(paths, 1)]
             person.show(title, rows)
-    if settings == Settings():
+    if not settings.modules and not settings.files:
         person.show_message(media_words.NOTHING_ADDED)
