@@ -4,6 +4,7 @@ import typer
 
 from card_agent.commands.advise import advise_on_card
 from card_agent.commands.change import change_card
+from card_agent.commands.diagnose import diagnose
 from card_agent.commands.media import application as media
 from card_agent.commands.menu import begin, show_menu
 from card_agent.commands.propagations import show_propagations
@@ -30,6 +31,7 @@ application.command("propagations")(show_propagations)
 application.command("readers")(show_readers)
 application.command("show")(show_card)
 application.add_typer(media, name="media")
+application.command("diagnose")(diagnose)
 
 
 def main() -> None:
