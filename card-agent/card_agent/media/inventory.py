@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it has no type hints
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from card_agent.media.found import FoundCertificate, FoundMedium
@@ -22,12 +23,13 @@ from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs11 import Pkcs11Module
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.pkcs12_structure import read_structure
-from card_agent.media.token import TokenCertificate, choose_algorithm
+from card_agent.media.token import TokenCertificate, choose_algorithm, public_key, refuse_key
 from refusals import Code, Refusal
 
 # Seconds to wait for a card that another program uses: the list of what is there should not wait for it.
 _PATIENCE = 2.0
 _MOST_THREADS = 8
+_LEAST_RSA_BITS = 2048
 _OTHER_MACHINE = "MODULE_OTHER_MACHINE"
 _JAPAN = ZoneInfo("Asia/Tokyo")
 
@@ -213,6 +215,9 @@ def _find_refusal(
 ) -> Refusal | None:
     try:
         choose_algorithm(certificate)
+        key = public_key(certificate)
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:
+            return refuse_key(key)
     except Refusal as refusal:
         return refusal
     except ValueError:
