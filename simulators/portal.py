@@ -73,6 +73,8 @@ class _Session:
 
     port: int
     handoff: str
+    # All that were opened in this session: an earlier one may be at work in another tab.
+    handoffs: set[str] = field(default_factory=set)
     operations: dict[str, _Operation] = field(default_factory=dict)
 
 
@@ -110,9 +112,9 @@ class Portal:
         key, session = request.cookies.get(_COOKIE, ""), self._find_session(request)
         if session is None:
             key = secrets.token_urlsafe(32)
-            self._sessions[key] = _Session(int(port), handoff)
-        else:
-            session.port, session.handoff = int(port), handoff
+            session = self._sessions[key] = _Session(int(port), handoff)
+        session.port, session.handoff = int(port), handoff
+        session.handoffs.add(handoff)
         response = _go_to("/")
         response.set_cookie(_COOKIE, key, secure=True, httponly=True, samesite="lax")
         return response
@@ -145,7 +147,7 @@ class Portal:
         self.returned.append(form)
         step = str(form["step"])
         operation = session.operations.get(step.rpartition("-")[0]) if session else None
-        if session is None or operation is None or form["handoff"] != session.handoff:
+        if session is None or operation is None or form["handoff"] not in session.handoffs:
             # Of another browser session: it counts nowhere.
             return _go_to("/")
         async with operation.lock:
