@@ -22,6 +22,7 @@ from card_agent.diagnosis.instances import LookedAt, look_at_instances, name_aut
 from card_agent.diagnosis.text import list_advice, say_value, write_text
 from card_agent.diagnosis.this_pc import look_at_this_pc
 from card_agent.known_instances import FOLDER, read_known_instances
+from card_agent.local_page.running import read_running
 from card_agent.media.inventory import MediaSources, find_media
 from card_agent.operation.calls import call
 from card_agent.private_files import check_writable, write_private
@@ -66,7 +67,8 @@ def diagnose(
 def _look(person: Person, configuration: Path, trust_file: Path) -> Sequence[Section]:
     now = datetime.now(UTC)
     newer = say_what_is_newer(locate_program(), configuration)
-    sections = [look_at_this_pc(configuration, now, _find_port(configuration), newer)]
+    running = read_running(configuration)
+    sections = [look_at_this_pc(configuration, now, running.port if running is not None else None, newer)]
     with person.show_waiting():
         looked_at = _look_at_instances(trust_file)
     known = [each.instance for each in looked_at if each.instance is not None]

@@ -40,9 +40,7 @@ PAGES_ADVICE = Words(
 
 CARDS = Words("カードリーダー、モジュール、証明書ファイル", "Readers, modules and certificate files")
 CERTIFICATES = Words("電子証明書", "Certificates")
-NO_CERTIFICATE = Words(
-    "PINの入力なしに読み取れる電子証明書はありません", "no certificate can be read without a PIN"
-)
+NO_CERTIFICATE = Words("PINの入力なしに読み取れる電子証明書はありません", "no certificate can be read without a PIN")
 NONE_USABLE = Words("使用できる電子証明書がありません", "none of the certificates can be used")
 VALID_UNTIL = Words("{date}まで有効", "valid until {date}")
 SERIAL = Words("シリアル番号{serial}", "serial number {serial}")
@@ -65,6 +63,7 @@ OPENING = Words("受付", "Open")
 OPEN = Words("受付時間内", "yes")
 CLOSED = Words("受付時間外", "no, outside its hours")
 SERVER_CERTIFICATE = Words("サーバー証明書", "Certificate of the server")
+PORTAL = Words("ポータル", "Portal")
 PORTAL_CERTIFICATE = Words("ポータルのサーバー証明書", "Certificate of the portal")
 VERIFIED_UNTIL = Words("確認できました（{date}まで有効）", "verified, valid until {date}")
 EXPIRES_SOON_ADVICE = Words(
@@ -98,6 +97,4 @@ def count_problems(count: int) -> Words:
     """Returns the sentence at the end of a diagnosis."""
     if count == 0:
         return NO_PROBLEM
-    return Words(
-        f"「{PROBLEM.ja}」の項目が{count}件あります。", f"{count} of these are marked “{PROBLEM.en}”."
-    )
+    return Words(f"「{PROBLEM.ja}」の項目が{count}件あります。", f"{count} of these are marked “{PROBLEM.en}”.")

@@ -84,7 +84,7 @@ def list_usable(found: Sequence[FoundMedium]) -> tuple[tuple[FoundMedium, FoundC
 
 def needs_pin_first(found: FoundMedium) -> bool:
     """Returns whether the certificates that sign can be read only after the PIN: of My Number cards, and of files."""
-    return found.refusal is None and found.medium is not None and found.medium.pin_before_reading
+    return found.refusal is None and found.medium is not None and not found.certificates
 
 
 def judge_certificate(certificate: TokenCertificate, issuers: Sequence[Issuer], now: datetime) -> FoundCertificate:
@@ -131,19 +131,23 @@ def _look_into_card(medium: CardInReader) -> Sequence[FoundMedium]:
     """
     place, found = str(medium.reader), replace(medium, patience=PATIENCE)
     with medium.open() as token:
-        unusable = [FoundCertificate(certificate, refusal=refusal) for certificate, refusal in token.list_unusable()]
-        tries_left = token.pin_tries_left()
-        usable: list[FoundCertificate] = []
+        tries = (token.pin_tries_left(), token.tries_are_shared)
+        unusable = tuple(
+            FoundCertificate(certificate, refusal=refusal) for certificate, refusal in token.list_unusable()
+        )
+        # Those are no reason not to ask for the PIN of the others, and so found apart.
+        others = [FoundMedium(place, found, unusable)] if unusable else []
+        if medium.pin_before_reading:
+            return [FoundMedium(place, found, (), *tries), *others]
         try:
-            if not medium.pin_before_reading:
-                usable = [FoundCertificate(certificate) for certificate in token.certificates()]
+            certificates = tuple(FoundCertificate(certificate) for certificate in token.certificates())
         except Refusal as refusal:
-            if refusal.reason == "CARD_WITHOUT_CERTIFICATE" and medium.slot is not None:
-                return []
-            if refusal.reason not in ("CARD_WITHOUT_CERTIFICATE", "CERTIFICATE_MALFORMED"):
+            if refusal.reason == "CARD_WITHOUT_CERTIFICATE":
+                return others
+            if refusal.reason != "CERTIFICATE_MALFORMED":
                 raise
-            return [FoundMedium(place, found, refusal=refusal)]
-        return [FoundMedium(place, found, (*usable, *unusable), tries_left, token.tries_are_shared)]
+            return [FoundMedium(place, found, refusal=refusal), *others]
+        return [FoundMedium(place, found, certificates, *tries), *others]
 
 
 def _without_certificate(place: str, medium: CardInReader) -> FoundMedium:
