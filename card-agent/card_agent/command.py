@@ -13,6 +13,7 @@ from card_agent.commands.register import register_card
 from card_agent.commands.renew import renew
 from card_agent.commands.serve import serve
 from card_agent.commands.surroundings import find_configuration
+from card_agent.commands.trust import application as trust
 from card_agent.log_file import start_log
 
 application = typer.Typer(
@@ -29,6 +30,7 @@ application.command("register")(register_card)
 application.command("change")(change_card)
 application.command("renew")(renew)
 application.command("serve")(serve)
+application.add_typer(trust, name="trust")
 application.command("propagations")(show_propagations)
 application.command("readers")(show_readers)
 application.command("show")(show_card)

@@ -8,6 +8,7 @@ from card_agent.commands.options import (
     LanguageOption,
     PinDescriptorOption,
     PinFileOption,
+    Pkcs11Option,
     Pkcs12Option,
     ReaderOption,
     SlotOption,
@@ -62,6 +63,7 @@ def show_card(
     reader: ReaderOption = None,
     slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
+    pkcs11: Pkcs11Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
     language: LanguageOption = None,
@@ -69,7 +71,7 @@ def show_card(
     """電子証明書の内容 / Shows every certificate, or those of one card or file. A usual card needs no PIN for it."""
     with person_at_terminal(language) as person:
         person.pin_source = make_pin_source(pin_file, pin_fd)
-        medium = make_medium(reader, slot, pkcs12)
+        medium = make_medium(reader, slot, pkcs12, pkcs11)
         if isinstance(medium, AnyCard):
             found = _look(person, medium.sources)
             # Where there is nothing, its reason.
