@@ -30,21 +30,16 @@ from refusals import Code, Refusal
 _PATIENCE = 2.0
 _MOST_THREADS = 8
 _LEAST_RSA_BITS = 2048
-_OTHER_MACHINE = "MODULE_OTHER_MACHINE"
 _JAPAN = ZoneInfo("Asia/Tokyo")
 
 
 @dataclass(frozen=True, slots=True)
 class MediaSources:
-    """Where to look: the PKCS#11 modules, the certificate files, and whether the readers.
-
-    `module_host` is the program of an agent of another word size, for modules that this one can't load.
-    """
+    """Where to look: the PKCS#11 modules, the certificate files, and whether the readers."""
 
     modules: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
     readers: bool = True
-    module_host: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ def find_media(sources: MediaSources, issuers: Sequence[Issuer], now: datetime) 
     if sources.readers:
         found += _look_into_readers()
     # After the readers, because a module may hold a card for as long as it looks at it.
-    found += _look_into_all([partial(_look_into_module, path, sources.module_host) for path in sources.modules])
+    found += _look_into_all([Pkcs11Module(path).list_media for path in sources.modules])
     found += _look_into_all([partial(_look_into_file, path) for path in sources.files])
     return tuple(_judge_medium(medium, issuers, now) for medium in found)
 
@@ -155,12 +150,6 @@ def _look_into_card(medium: CardInReader) -> Sequence[FoundMedium]:
 def _without_certificate(place: str, medium: CardInReader) -> FoundMedium:
     refusal = Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": ", ".join(SLOTS)})
     return FoundMedium(place, replace(medium, patience=PATIENCE), refusal=refusal)
-
-
-def _look_into_module(path: Path, host: Path | None) -> Sequence[FoundMedium]:
-    found = Pkcs11Module(path).list_media()
-    reasons = {medium.refusal.reason for medium in found if medium.refusal is not None}
-    return Pkcs11Module(path, host).list_media() if host is not None and _OTHER_MACHINE in reasons else found
 
 
 def _look_into_file(path: Path) -> Sequence[FoundMedium]:

@@ -11,7 +11,7 @@ from refusals import Refusal
 
 def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
     file = tmp_path / "設定" / "settings.yaml"
-    settings = Settings((Path("/opt/認証局/module.so"),), (Path("/home/山田 太郎/card.p12"),), Path("/opt/agent32"))
+    settings = Settings((Path("/opt/認証局/module.so"),), (Path("/home/山田 太郎/card.p12"),))
     write_settings(file, settings)
     assert read_settings(file) == settings
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -38,7 +38,6 @@ def test_relative_path_lies_beside_the_file_and_each_is_there_once(tmp_path: Pat
         ("pins: ['1']", "pins"),
         ("modules: /a.so", "modules"),
         ("files: [1]", "files"),
-        ("module_host: [a]", "module_host"),
     ],
 )
 def test_refusal_of_a_wrong_file_names_the_part(content: str, part: str, tmp_path: Path) -> None:
