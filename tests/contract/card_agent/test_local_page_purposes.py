@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -37,14 +38,10 @@ def handoff(pages: PageAgent) -> str:
     return handoff
 
 
-def alter(purpose: bytes, **changes: object) -> bytes:
+def alter(purpose: bytes, **changes: Any) -> bytes:
     """Returns the purpose with other values, in canonical form, as a portal that was broken into would send it."""
-    return rfc8785.dumps({**_load(purpose), **changes})
-
-
-def _load(purpose: bytes) -> dict[str, object]:
-    values: dict[str, object] = json.loads(purpose)
-    return values
+    values: dict[str, Any] = json.loads(purpose)
+    return rfc8785.dumps(values | changes)
 
 
 @pytest.mark.requirement("CRD-01")
