@@ -9,6 +9,8 @@ from card_agent.commands.propagations import show_propagations
 from card_agent.commands.readers import show_card, show_readers
 from card_agent.commands.register import register_card
 from card_agent.commands.renew import renew
+from card_agent.commands.surroundings import find_configuration
+from card_agent.log_file import start_log
 
 application = typer.Typer(
     add_completion=False,
@@ -30,4 +32,5 @@ application.command("show")(show_card)
 
 def main() -> None:
     """Runs the command line: exit status 1 after a refusal, 2 after wrong usage, 3 while an officer decides first."""
+    start_log(find_configuration())
     application()

@@ -16,6 +16,8 @@ class Frame:
     phrase: str
     # None: the browser's.
     language: str | None = None
+    # Path and query of the link that led here, for the link to the other language; empty where there is none.
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class CardPage:
     may_share_pin: bool = False
     # Where the same page is looked at again, after a card was inserted.
     again: str = ""
+    # Of an answer that can't be gone on with: nothing was chosen.
+    problem: Words | None = None
+    next_step: Words | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,19 @@ class PinQuestion:
     # Of a PIN or password that was refused just now.
     problem: Words | None = None
     next_step: Words | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PinPage:
+    """The PIN of a medium whose certificate can be read only after it; nothing is signed yet."""
+
+    frame: Frame
+    form: Form
+    role: Role
+    place: Words
+    # CertificateChoice.key of what was chosen; comes back with the form.
+    key: str
+    pin: PinQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +153,9 @@ class StartPage:
     portals: tuple[TrustedPortal, ...]
     version: str
     notices: tuple[Words, ...] = ()
+    # Of a phrase that was refused just now.
+    problem: Words | None = None
+    next_step: Words | None = None
+
+
+View = CardPage | PinPage | SignPage | DonePage | RefusalPage | StartPage

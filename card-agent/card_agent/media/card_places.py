@@ -11,7 +11,7 @@ from typing import Protocol
 
 from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
-from card_agent.media.pcsc import PivInReader, Reader, explain_result, list_readers, open_context
+from card_agent.media.pcsc import CardInReader, Reader, explain_result, list_readers, open_context
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenMedium
 from refusals import Code, Refusal
@@ -108,8 +108,8 @@ class ReaderPlaces:
     def _place(self, reader: Reader) -> CardPlace:
         return CardPlace(self._medium(reader), lambda: watch_reader(reader.name), reader.name)
 
-    def _medium(self, reader: Reader) -> PivInReader:
-        return PivInReader(reader.name, self.slot)
+    def _medium(self, reader: Reader) -> CardInReader:
+        return CardInReader(reader.name, self.slot)
 
 
 @dataclass(frozen=True, slots=True)
