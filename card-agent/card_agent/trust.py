@@ -4,6 +4,7 @@ A log-in purpose names its instance but not the endpoint that asked for it. The 
 behind an endpoint, so that no endpoint gets a signature that is good at another one.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,25 @@ import yaml
 from refusals import Code, Refusal
 
 FILE_NAME = "trust.yaml"
-_KEYS = {"endpoint", "authority"}
+_KEYS = {"endpoint", "authority", "portal", "return"}
+# Visible ASCII characters without a fragment; what stands there is compared and linked to as it is.
+_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-\"$-~]*")
+_MOST_ADDRESS_CHARACTERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedInstance:
-    """An instance: the front door as host:port, and the CA that verifies it (None: the system's)."""
+    """An instance: the front door as host:port, and the CA that verifies it (None: the system's).
+
+    `portal` is where its web portal begins, `return_address` where a browser goes back to with an answer of the card;
+    both https, empty where the portal is not used.
+    """
 
     id: str
     endpoint: str
     authority: Path | None = None
+    portal: str = ""
+    return_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +108,12 @@ def _read_instance(file: Path, instance: object, entry: object) -> TrustedInstan
     host, _, port = entry.get("endpoint", "").rpartition(":")
     if not host or not port.isdecimal():
         raise _invalid(file, f"{instance}.endpoint")
+    for key in ("portal", "return"):
+        address = entry.get(key)
+        if address is not None and (len(address) > _MOST_ADDRESS_CHARACTERS or not _ADDRESS.fullmatch(address)):
+            raise _invalid(file, f"{instance}.{key}")
     authority = file.parent / entry["authority"] if "authority" in entry else None
-    return TrustedInstance(instance, entry["endpoint"], authority)
+    return TrustedInstance(instance, entry["endpoint"], authority, entry.get("portal", ""), entry.get("return", ""))
 
 
 def _invalid(file: Path, part: str) -> Refusal:
