@@ -6,13 +6,13 @@ import webbrowser
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from card_agent.commands.options import LanguageOption, TrustFileOption
+from card_agent.commands.releases import look_for_releases
 from card_agent.commands.surroundings import open_front_door, person_at_terminal
 from card_agent.console import serve_words
 from card_agent.console.person import Person
@@ -32,6 +32,7 @@ from card_agent.local_page.start_page import begin
 from card_agent.media.found import FoundMedium
 from card_agent.media.inventory import Issuer, MediaSources, find_media
 from card_agent.operation.calls import call
+from card_agent.release import read_version
 from card_agent.trust import FILE_NAME, Target, TrustedInstance, read_trust_file
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
 
@@ -80,7 +81,7 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
     port: int = listener.getsockname()[1]
     agent = Agent(
         folder=folder,
-        version=version("toroku-card-agent"),
+        version=read_version(),
         port=port,
         trusted=partial(read_trust_file, trust_file),
         find_media=_find_media,
@@ -89,6 +90,7 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
         open_browser=_open_browser,
     )
     save_running(folder, RunningAgent(port, os.getpid(), agent.secret))
+    look_for_releases(folder, agent.trusted)
 
     def start() -> None:
         person.show_message(Words(f"{agent.origin}/", f"{agent.origin}/"))
