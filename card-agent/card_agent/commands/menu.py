@@ -10,6 +10,7 @@ from card_agent.commands.options import (
     EndpointOption,
     InstanceOption,
     LanguageOption,
+    Pkcs11Option,
     Pkcs12Option,
     ReaderOption,
     ReceiptOption,
@@ -44,6 +45,7 @@ def show_menu(
     reader: ReaderOption = None,
     slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
+    pkcs11: Pkcs11Option = None,
     receipt: ReceiptOption = None,
     state_directory: StateDirectoryOption = None,
     language: LanguageOption = None,
@@ -58,6 +60,7 @@ def show_menu(
             reader=reader,
             slot=slot,
             pkcs12=pkcs12,
+            pkcs11=pkcs11,
             state_directory=state_directory,
             receipt=receipt,
         )

@@ -1,12 +1,14 @@
 """`card-agent readers` and `card-agent show`: what is on this PC, and what the certificates say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from card_agent.commands.options import (
     LanguageOption,
     PinDescriptorOption,
     PinFileOption,
+    Pkcs11Option,
     Pkcs12Option,
     ReaderOption,
     SlotOption,
@@ -43,7 +45,7 @@ def show_readers(language: LanguageOption = None) -> None:
         sources = find_sources()
         parts: list[tuple[Words, MediaSources]] = [(words.READERS, MediaSources())]
         if sources.modules:
-            parts.append((media_words.MODULES, MediaSources(modules=sources.modules, readers=False)))
+            parts.append((media_words.MODULES, replace(sources, files=(), readers=False)))
         if sources.files:
             parts.append((media_words.FILES, MediaSources(files=sources.files, readers=False)))
         found: list[FoundMedium] = []
@@ -61,6 +63,7 @@ def show_card(
     reader: ReaderOption = None,
     slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
+    pkcs11: Pkcs11Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
     language: LanguageOption = None,
@@ -68,7 +71,7 @@ def show_card(
     """電子証明書の内容 / Shows every certificate, or those of one card or file. A usual card needs no PIN for it."""
     with person_at_terminal(language) as person:
         person.pin_source = make_pin_source(pin_file, pin_fd)
-        medium = make_medium(reader, slot, pkcs12)
+        medium = make_medium(reader, slot, pkcs12, pkcs11)
         if isinstance(medium, AnyCard):
             found = _look(person, medium.sources)
             # Where there is nothing, its reason.

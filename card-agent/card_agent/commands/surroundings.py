@@ -23,8 +23,10 @@ from card_agent.console.terminal import (
 from card_agent.console.words import Words
 from card_agent.media.card_places import CardPlaces, FilePlaces, ReaderPlaces
 from card_agent.media.inventory import MediaSources
+from card_agent.media.module_places import ModulePlaces
 from card_agent.media.pcsc import CardInReader
 from card_agent.media.piv import SLOTS
+from card_agent.media.pkcs11 import Pkcs11Module, TokenInModule
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
 from card_agent.operation.calls import FrontDoor
@@ -89,6 +91,7 @@ def make_choices(
     reader: str | None,
     slot: str | None,
     pkcs12: Path | None,
+    pkcs11: Path | None = None,
     state_directory: Path | None = None,
     receipt: Path | None = None,
     details: bool = False,
@@ -96,11 +99,13 @@ def make_choices(
     new_pkcs12: Path | None = None,
 ) -> Choices:
     """Returns what the options of a command choose. Raises the refusals of `trust` and of the card's options."""
-    medium = make_medium(reader, slot, pkcs12)
+    medium = make_medium(reader, slot, pkcs12, pkcs11)
     places: CardPlaces = ReaderPlaces(reader, new_reader, slot and slot.upper())
     if pkcs12 is not None:
         # The server refuses one file alone, as a card that would replace itself.
         places = FilePlaces(pkcs12, new_pkcs12 or pkcs12)
+    elif pkcs11 is not None:
+        places = ModulePlaces(Pkcs11Module(pkcs11), reader, new_reader)
     configuration = find_configuration()
     file = trust_file or configuration / FILE_NAME
     target = choose_target(read_trust_file(file), file, instance=instance, endpoint=endpoint, authority=trust)
@@ -145,13 +150,15 @@ def person_at_terminal(language: Language | None) -> Iterator[ConsolePerson]:
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def make_medium(reader: str | None, slot: str | None, pkcs12: Path | None) -> TokenMedium:
-    """Returns the card in a reader, or a file; without any option whatever there is, of which the person chooses.
+def make_medium(reader: str | None, slot: str | None, pkcs12: Path | None, pkcs11: Path | None = None) -> TokenMedium:
+    """Returns the card in a reader, a file, or a module's token; without any option what the person chooses of all.
 
     Raises CHOICE_UNKNOWN for a slot that does not exist, and the refusals of `read_settings`.
     """
     if pkcs12 is not None:
         return Pkcs12File(pkcs12)
+    if pkcs11 is not None:
+        return TokenInModule(Pkcs11Module(pkcs11), reader)
     if slot is not None and slot.upper() not in SLOTS:
         raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": slot, "choices": ", ".join(SLOTS)})
     if reader is None and slot is None:
@@ -165,7 +172,7 @@ def find_sources() -> MediaSources:
     Raises the refusals of `read_settings`.
     """
     settings = read_settings(find_configuration() / SETTINGS_FILE_NAME)
-    return MediaSources(settings.modules, settings.files)
+    return MediaSources(settings.modules, settings.files, module_host=settings.module_host)
 
 
 def make_pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:

@@ -54,6 +54,7 @@ RETRIES: Mapping[str, Retry] = {
     "MODULE_NOT_ANSWERING": Retry.CARD,
     "MODULE_TOKENS_SEVERAL": Retry.CARD,
     "MODULE_PIN_FORM": Retry.CARD,
+    "MODULE_PIN_CHARACTERS": Retry.CARD,
     "BIDDER_NOT_FOUND": Retry.INPUT,
     # A later number of the same company may be registered with this card.
     "BIDDER_ENDED": Retry.INPUT,

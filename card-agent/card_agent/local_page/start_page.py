@@ -3,13 +3,12 @@
 import hmac
 
 from card_agent.console.place import Place
-from card_agent.console.words import Words, to_words
+from card_agent.console.words import to_words
 from card_agent.local_page import hop_words
 from card_agent.local_page.agent import Agent
 from card_agent.local_page.explained import explain_in_words, refuse_page
 from card_agent.local_page.phrase import read_phrase, save_phrase
 from card_agent.local_page.views import DonePage, StartPage, TrustedPortal, View
-from card_agent.release_notices import locate_program, say_what_is_newer
 from card_agent.trust import TrustedInstance
 from refusals import Code, Refusal
 from refusals.language import Language
@@ -33,7 +32,7 @@ async def make_start_page(agent: Agent, language: Language, refusal: Refusal | N
         form=agent.forms.issue(OPEN if phrase else PHRASE, language),
         portals=tuple(portals),
         version=agent.version,
-        notices=list_notices(agent),
+        notices=tuple(agent.find_notices()),
         problem=problem,
         next_step=next_step,
     )
@@ -59,12 +58,6 @@ async def post_phrase(agent: Agent, language: Language, phrase: str) -> View:
     return await make_start_page(agent, language)
 
 
-def list_notices(agent: Agent) -> tuple[Words, ...]:
-    """Returns what the first page has to say before anything else: that the agent is old."""
-    newer = say_what_is_newer(locate_program(), agent.folder)
-    return () if newer is None else (newer,)
-
-
 def begin(agent: Agent, instance_id: str | None = None) -> str:
     """Returns the address that a start of the agent opens in the browser.
 
@@ -78,7 +71,7 @@ def begin(agent: Agent, instance_id: str | None = None) -> str:
     except Refusal:
         # The first page explains it.
         return f"{agent.origin}/"
-    if len(portals) != 1 or not read_phrase(agent.folder) or list_notices(agent):
+    if len(portals) != 1 or not read_phrase(agent.folder) or agent.find_notices():
         return f"{agent.origin}/"
     return agent.open_portal(portals[0])
 

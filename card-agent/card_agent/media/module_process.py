@@ -19,8 +19,10 @@ from typing import Any
 from card_agent.media.module_file import check_module, refuse_library
 from refusals import Code, Refusal
 
-# The argument with which a program of the agent, also one of another word size, serves a module.
+# The argument with which a program of the agent serves a module.
 HOST_COMMAND = "host-module"
+# Names the program of another machine, for example of 32 bits, that serves the modules built for that one.
+HOST_VARIABLE = "TOROKU_MODULE_HOST"
 
 _MOST_ANSWER_BYTES = 8 * 1024 * 1024
 # Seconds that a process without anything to do may take until it is gone.
@@ -104,14 +106,13 @@ class ModuleProcess:
 
 
 @contextlib.contextmanager
-def run_module(module: Path, host: Path | None = None, limits: TimeLimits | None = None) -> Iterator[ModuleProcess]:
-    """Yields the module, initialized, in a process of its own; `host` is another program that serves it.
+def run_module(module: Path, limits: TimeLimits) -> Iterator[ModuleProcess]:
+    """Yields the module, initialized, in a process of its own.
 
     Raises MODULE_NOT_FOUND, MODULE_NOT_LIBRARY, MODULE_OTHER_MACHINE, MODULE_HOST_UNUSABLE, MODULE_FAILED,
     MODULE_CRASHED, MODULE_NOT_ANSWERING.
     """
-    check_module(module, host or Path(sys.executable).resolve())
-    process = _start(module, host, limits or TimeLimits())
+    process = _start(module, _choose_host(module), limits)
     try:
         _initialize(process)
         yield process
@@ -127,6 +128,19 @@ def _initialize(process: ModuleProcess) -> None:
             raise refuse_library(process.module) from error
         metadata = {"module": str(process.module), "code": error.code}
         raise Refusal("MODULE_FAILED", Code.UNAVAILABLE, metadata) from error
+
+
+def _choose_host(module: Path) -> Path | None:
+    """Returns the other program where the module was built for that one; None for this program itself."""
+    other = os.environ.get(HOST_VARIABLE)
+    try:
+        check_module(module, Path(sys.executable).resolve())
+    except Refusal as refusal:
+        if refusal.reason != "MODULE_OTHER_MACHINE" or not other:
+            raise
+        check_module(module, Path(other))
+        return Path(other)
+    return None
 
 
 def _start(module: Path, host: Path | None, limits: TimeLimits) -> ModuleProcess:

@@ -65,11 +65,19 @@ class ModuleToken:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleSlot:
+    """A slot of a module: the reader's name, and its token; `error` is the module's word on a card it can't read."""
+
+    reader: str
+    token: ModuleToken | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pkcs11Module:
-    """A module. `host` is the program of the agent that serves it, where that is one of another word size."""
+    """A module, by its path."""
 
     path: Path
-    host: Path | None = None
     limits: TimeLimits = field(default_factory=TimeLimits)
 
     def list_media(self) -> tuple[FoundMedium, ...]:
@@ -78,10 +86,15 @@ class Pkcs11Module:
         Raises no refusal: where the module or a token can't be used, the medium has it.
         """
         try:
-            with run_module(self.path, self.host, self.limits) as process:
+            with run_module(self.path, self.limits) as process:
                 return tuple(self._look_at(process, token) for token in list_tokens(process))
         except Refusal as refusal:
             return (FoundMedium(str(self.path), TokenInModule(self), refusal=refusal),)
+
+    def list_slots(self) -> Sequence[ModuleSlot]:
+        """Returns the module's slots. Raises the refusals of `run_module`."""
+        with run_module(self.path, self.limits) as process:
+            return list_slots(process)
 
     def _look_at(self, process: ModuleProcess, token: ModuleToken) -> FoundMedium:
         try:
@@ -130,7 +143,7 @@ class TokenInModule:
         Raises the refusals of `run_module`, and CARD_READER_NOT_FOUND, CARD_NOT_INSERTED, CARD_CHANGED,
         CARD_READER_UNKNOWN, MODULE_TOKENS_SEVERAL, MODULE_PIN_PAD.
         """
-        with run_module(self.module.path, self.module.host, self.module.limits) as process:
+        with run_module(self.module.path, self.module.limits) as process:
             token = self._choose(list_tokens(process))
             refuse_pin_pad(token)
             yield Pkcs11Token(process, token)
@@ -186,11 +199,14 @@ class Pkcs11Token:
         return self.token.tries_left
 
     def verify_pin(self, pin: Pin) -> None:
-        """Sends the PIN to the module once. Raises CARD_PIN_FORM, without a use of the module for what no card has."""
+        """Sends the PIN to the module once.
+
+        Raises MODULE_PIN_CHARACTERS, without sending it, and MODULE_PIN_FORM.
+        """
         encoded = pin.encode()
         # What is typed with an input method that is still on would cost a try.
         if not encoded or not encoded.isascii():
-            raise Refusal("CARD_PIN_FORM", Code.INVALID_ARGUMENT)
+            raise Refusal("MODULE_PIN_CHARACTERS", Code.INVALID_ARGUMENT)
         self._content = None
         try:
             self.process.call("log_in", self.process.limits.log_in, slot=self.token.slot, pin=encoded.decode("ascii"))
@@ -247,25 +263,36 @@ class Pkcs11Token:
         return Refusal("CARD_PIN_WRONG", Code.PERMISSION_DENIED, {"tries_left": str(self.token.tries_left)})
 
 
+def list_slots(process: ModuleProcess) -> Sequence[ModuleSlot]:
+    """Returns the slots of a module; none where it finds no reader."""
+    try:
+        slots = process.call("tokens", process.limits.read)["slots"]
+    except ModuleError as error:
+        raise _explain(error.code) from error
+    return [_read_slot(slot) for slot in slots]
+
+
 def list_tokens(process: ModuleProcess) -> Sequence[ModuleToken]:
     """Returns the tokens in a module's slots, at least one.
 
     Raises CARD_READER_NOT_FOUND for a module without a slot, CARD_NOT_INSERTED, and CARD_NOT_SUPPORTED where there is
     nothing but a card that the module does not know.
     """
-    try:
-        slots = process.call("tokens", process.limits.read)["slots"]
-    except ModuleError as error:
-        raise _explain(error.code) from error
-    tokens = [ModuleToken(slot["slot"], slot["reader"], **slot["token"]) for slot in slots if slot["token"]]
-    # Some modules show an empty token in which new keys could be made.
-    tokens = [token for token in tokens if token.flags & _Flag.TOKEN_INITIALIZED]
+    slots = list_slots(process)
+    tokens = [slot.token for slot in slots if slot.token is not None]
     if tokens:
         return tokens
-    errors = [slot["error"] for slot in slots if slot["error"]]
+    errors = [slot.error for slot in slots if slot.error]
     if errors:
         raise Refusal("CARD_NOT_SUPPORTED", metadata={"status": errors[0]})
-    raise _refuse_missing([slot["reader"] for slot in slots])
+    raise _refuse_missing([slot.reader for slot in slots])
+
+
+def _read_slot(slot: Mapping[str, Any]) -> ModuleSlot:
+    token = ModuleToken(slot["slot"], slot["reader"], **slot["token"]) if slot["token"] else None
+    # Some modules show an empty token, in which new keys could be made.
+    is_empty = token is None or not token.flags & _Flag.TOKEN_INITIALIZED
+    return ModuleSlot(slot["reader"], None if is_empty else token, slot["error"])
 
 
 def refuse_pin_pad(token: ModuleToken) -> None:

@@ -16,6 +16,8 @@ PIN_REASONS = frozenset(
         "MY_NUMBER_CARD_BLOCKED",
         "MY_NUMBER_CARD_PIN_FORM",
         "CARD_FILE_PASSWORD_WRONG",
+        "MODULE_PIN_CHARACTERS",
+        "MODULE_PIN_FORM",
     }
 )
 # Of these a further try with another PIN can help.
