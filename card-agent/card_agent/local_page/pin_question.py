@@ -56,6 +56,7 @@ def ask_pin(
         authority_notes=() if is_file else _list_notes(asked, place),
         problem=problem,
         next_step=next_step,
+        problem_field="person_in_charge" if refusal and refusal.reason == "PERSON_IN_CHARGE_FORM" else "pin",
     )
 
 
