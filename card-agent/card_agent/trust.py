@@ -5,7 +5,7 @@ behind an endpoint, so that no endpoint gets a signature that is good at another
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,21 +49,30 @@ def read_trust_file(file: Path) -> tuple[TrustedInstance, ...]:
 
     Raises FILE_UNREADABLE, and TRUST_FILE_INVALID with `part`.
     """
+    if not file.exists():
+        return ()
+    instances = tuple(read_entry(file, instance, entry) for instance, entry in load_entries(file).items())
+    check_endpoints(file, instances)
+    return instances
+
+
+def load_entries(file: Path) -> Mapping[object, object]:
+    """Returns what stands in a trust file, unchecked. Raises FILE_UNREADABLE, and TRUST_FILE_INVALID with `part`."""
     try:
         values = yaml.safe_load(file.read_text("utf-8-sig"))
-    except FileNotFoundError:
-        return ()
     except (OSError, ValueError) as error:
         raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(file)}) from error
     except yaml.YAMLError as error:
         raise _invalid(file, "YAML") from error
     if not isinstance(values, dict):
         raise _invalid(file, "YAML")
-    instances = tuple(_read_instance(file, instance, entry) for instance, entry in values.items())
+    return values
+
+
+def check_endpoints(file: Path, instances: Sequence[TrustedInstance]) -> None:
+    """Raises TRUST_FILE_INVALID for one endpoint of two instances: which of them might ask for a signature?"""
     if len({instance.endpoint for instance in instances}) != len(instances):
-        # One endpoint for two instances would leave open which of them may ask for a signature.
         raise _invalid(file, "endpoint")
-    return instances
 
 
 def choose_target(
@@ -99,7 +108,8 @@ def choose_target(
     return Target(entry.endpoint, authority or entry.authority, entry.id)
 
 
-def _read_instance(file: Path, instance: object, entry: object) -> TrustedInstance:
+def read_entry(file: Path, instance: object, entry: object) -> TrustedInstance:
+    """Returns an instance of a trust file. Raises TRUST_FILE_INVALID with `part`."""
     if not isinstance(instance, str) or not isinstance(entry, dict):
         raise _invalid(file, str(instance))
     for key, value in entry.items():
