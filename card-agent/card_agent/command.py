@@ -9,6 +9,8 @@ from card_agent.commands.propagations import show_propagations
 from card_agent.commands.readers import show_card, show_readers
 from card_agent.commands.register import register_card
 from card_agent.commands.renew import renew
+from card_agent.commands.serve import serve
+from card_agent.commands.trust import application as trust
 
 application = typer.Typer(
     add_completion=False,
@@ -23,6 +25,8 @@ application.command("advise")(advise_on_card)
 application.command("register")(register_card)
 application.command("change")(change_card)
 application.command("renew")(renew)
+application.command("serve")(serve)
+application.add_typer(trust, name="trust")
 application.command("propagations")(show_propagations)
 application.command("readers")(show_readers)
 application.command("show")(show_card)

@@ -15,11 +15,12 @@ from card_agent.console.person import Option, Person, Row
 from card_agent.console.place import Place
 from card_agent.console.retries import Retry, wants_retry
 from card_agent.console.words import Words
-from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, choose_algorithm
+from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium
 from card_agent.signing.act_lines import pair_lines
 from card_agent.signing.certificate import ShownCertificate, describe_certificate
 from card_agent.signing.purpose import ExpectedPurpose, ShownPurpose, check_purpose, read_purpose
-from refusals import Code, Refusal
+from card_agent.signing.signature import PIN_REASONS, PIN_WRONG, sign_purpose
+from refusals import Refusal
 from signed_acts.purpose import Role
 from toroku.act.v1 import signed_purpose_pb2
 from toroku.frontdoor.v1 import front_door_pb2
@@ -61,9 +62,9 @@ class SigningCard:
                 work = partial(self._sign, pin=pin, purpose=purpose)
                 signed_purpose = use_card(self.medium, self.person, work)
             except Refusal as refusal:
-                if refusal.reason in _PIN_REASONS:
+                if refusal.reason in PIN_REASONS:
                     self._pin = None
-                if trial_pin is not None and refusal.reason in _PIN_WRONG:
+                if trial_pin is not None and refusal.reason in PIN_WRONG:
                     # The person did not type it for this card, and types it now.
                     self.person.show_refusal(refusal)
                 elif not wants_retry(self.person, refusal, Retry.CARD):
@@ -82,22 +83,12 @@ class SigningCard:
         return pin
 
     def _sign(self, token: Token, pin: Pin, purpose: ShownPurpose) -> signed_purpose_pb2.SignedPurpose:
-        if not self.medium.pin_before_reading:
-            self._check_same(token)
-        token.verify_pin(pin)
-        if self.medium.pin_before_reading:
-            self._check_same(token)
-        algorithm = choose_algorithm(self.certificate.certificate)
+        signed = sign_purpose(token, self.certificate, pin, purpose, pin_first=self.medium.pin_before_reading)
         return signed_purpose_pb2.SignedPurpose(
-            purpose=purpose.encoded,
-            algorithm=signed_purpose_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{algorithm.value}"),
-            signature=token.sign(self.certificate, purpose.to_be_signed, algorithm),
+            purpose=signed.purpose,
+            algorithm=signed_purpose_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{signed.algorithm.value}"),
+            signature=signed.signature,
         )
-
-    def _check_same(self, token: Token) -> None:
-        # Another card may be in the reader by now. It must neither sign nor receive this PIN, which would cost a try.
-        if all(certificate.der != self.certificate.der for certificate in token.certificates()):
-            raise Refusal("CARD_CHANGED", Code.ABORTED)
 
 
 def read_card(medium: TokenMedium, person: Person, role: Role = Role.SOLE) -> SigningCard:
@@ -281,17 +272,6 @@ def _write_serial(certificate: ShownCertificate, display: front_door_pb2.CardDis
     )
 
 
-_PIN_REASONS = {
-    "CARD_PIN_WRONG",
-    "CARD_PIN_WRONG_UNCOUNTED",
-    "CARD_PIN_BLOCKED",
-    "CARD_PIN_FORM",
-    "CARD_FILE_PASSWORD_WRONG",
-}
-
-
-# Of these a further try with another PIN can help.
-_PIN_WRONG = _PIN_REASONS - {"CARD_PIN_BLOCKED"}
 _PIN_QUESTIONS = {Role.SOLE: words.ASK_PIN, Role.OLD: words.ASK_OLD_PIN, Role.NEW: words.ASK_NEW_PIN}
 _FILE_QUESTIONS = {
     Role.SOLE: words.ASK_FILE_PASSWORD,
