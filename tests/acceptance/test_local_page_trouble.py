@@ -88,7 +88,6 @@ async def test_card_that_is_missing_at_any_step_is_asked_for_and_the_next_try_wo
     await person.press()
     await person.page.wait_for_selector("text=使用できる電子証明書が見つかりません")
     desk.insert(contractor.card, PIN)
-    await person.page.click("a:has-text('もう一度ICカードを探す')")
     await person.use_card()
 
     # Pulled while the PIN is typed.
