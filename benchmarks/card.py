@@ -13,7 +13,7 @@ from time import perf_counter
 from smartcard import scard  # type: ignore[import-untyped]  # comes without types
 
 from benchmarks.results import Measured
-from card_agent.media.pcsc import PcscConnection, PivInReader, hold_card
+from card_agent.media.pcsc import CardInReader, PcscConnection, hold_card
 from card_agent.media.piv import PivCard
 from card_agent.media.token import Pin, Token, choose_algorithm
 from simulators.certificate_authorities import CertificateAuthority, new_ec_key, new_rsa_key
@@ -87,7 +87,7 @@ def record_commands() -> Sequence[bytes]:
 
 
 def _whole_use() -> None:
-    with PivInReader().open() as token:
+    with CardInReader().open() as token:
         _sign(token)
 
 

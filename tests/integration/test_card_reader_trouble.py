@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
-from card_agent.media.pcsc import PivInReader, Reader, list_readers
+from card_agent.media.pcsc import CardInReader, Reader, list_readers
 from card_agent.media.token import Pin
 from refusals import Refusal
 from signed_acts.signature import SignatureAlgorithm
@@ -31,21 +31,21 @@ def issued(card_authority: CertificateAuthority) -> IssuedCard:
     return card_authority.issue(key=new_ec_key())
 
 
-def sign(medium: PivInReader | None = None, pin: Pin = PIN) -> bytes:
-    with (medium or PivInReader()).open() as token:
+def sign(medium: CardInReader | None = None, pin: Pin = PIN) -> bytes:
+    with (medium or CardInReader()).open() as token:
         certificate = token.certificates()[0]
         token.verify_pin(pin)
         return token.sign(certificate, b"data", SignatureAlgorithm.ECDSA_SHA256)
 
 
-def signs(issued: IssuedCard, medium: PivInReader | None = None) -> bool:
+def signs(issued: IssuedCard, medium: CardInReader | None = None) -> bool:
     key = issued.key.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     key.verify(sign(medium), b"data", ec.ECDSA(hashes.SHA256()))
     return True
 
 
-def reason_of(medium: PivInReader | None = None, pin: Pin = PIN) -> str:
+def reason_of(medium: CardInReader | None = None, pin: Pin = PIN) -> str:
     with pytest.raises(Refusal) as refused:
         sign(medium, pin)
     return refused.value.reason
@@ -91,7 +91,7 @@ def test_stopped_service_is_refused_until_it_runs_again(reader: CardReader, issu
 
 def test_service_stopping_during_a_use_is_refused(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
-    with PivInReader().open() as token:
+    with CardInReader().open() as token:
         certificate = token.certificates()[0]
         reader.service.stop()
         with pytest.raises(Refusal, match="SMART_CARD_SERVICE_NOT_RUNNING"):
@@ -121,7 +121,7 @@ def test_card_removed_while_signing_is_refused(reader: CardReader, issued: Issue
 
 def test_card_reinserted_between_two_commands_is_refused(reader: CardReader, issued: IssuedCard) -> None:
     card = reader.insert(issued)
-    with PivInReader().open() as token:
+    with CardInReader().open() as token:
         certificate = token.certificates()[0]
         token.verify_pin(PIN)
         reader.put_back(card)
@@ -143,8 +143,8 @@ def test_card_without_certificate_is_refused(reader: CardReader, issued: IssuedC
     assert reason_of() == "CARD_WITHOUT_CERTIFICATE"
     reader.pull(empty)
     reader.insert(issued, slot=0x9C)
-    assert reason_of(PivInReader(slot="9A")) == "CARD_WITHOUT_CERTIFICATE"
-    assert signs(issued, PivInReader())
+    assert reason_of(CardInReader(slot="9A")) == "CARD_WITHOUT_CERTIFICATE"
+    assert signs(issued, CardInReader())
 
 
 def test_reader_has_to_be_named_if_two_contain_cards(
@@ -154,9 +154,9 @@ def test_reader_has_to_be_named_if_two_contain_cards(
     reader.insert(issued)
     reader.insert(other, second=True)
     assert reason_of() == "CARDS_SEVERAL"
-    assert signs(issued, PivInReader("reader 00 00"))
-    assert signs(other, PivInReader("Reader 00 01"))
-    assert reason_of(PivInReader("no such reader")) == "CARD_READER_UNKNOWN"
+    assert signs(issued, CardInReader("reader 00 00"))
+    assert signs(other, CardInReader("Reader 00 01"))
+    assert reason_of(CardInReader("no such reader")) == "CARD_READER_UNKNOWN"
 
 
 @pytest.mark.requirement("CRD-03")
@@ -225,7 +225,7 @@ def test_reading_keeps_the_pin_verification_of_another_program(reader: CardReade
     reader.insert(issued)
     other = OtherProgram()
     assert other.status(SELECT_PIV, VERIFY_RIGHT_PIN) == "9000"
-    with PivInReader().open() as token:
+    with CardInReader().open() as token:
         token.certificates()
     assert other.status(IS_PIN_VERIFIED) == "9000"
     other.close()
@@ -236,7 +236,7 @@ def test_card_in_use_is_refused_and_not_used_later(reader: CardReader, issued: I
     other = OtherProgram()
     assert scard.SCardBeginTransaction(other.handle) == scard.SCARD_S_SUCCESS
     threads = {thread.ident for thread in threading.enumerate()}
-    assert reason_of(PivInReader(patience=0.2)) == "CARD_IN_USE"
+    assert reason_of(CardInReader(patience=0.2)) == "CARD_IN_USE"
     (late,) = [thread for thread in threading.enumerate() if thread.ident not in threads]
     scard.SCardEndTransaction(other.handle, scard.SCARD_LEAVE_CARD)
     other.close()

@@ -14,7 +14,7 @@ import pytest
 
 from card_agent.console import renewal_words
 from card_agent.media.card_places import ReaderPlaces, watch_reader
-from card_agent.media.pcsc import PivInReader
+from card_agent.media.pcsc import CardInReader
 from refusals import Refusal
 from simulators.certificate_authorities import IssuedCard
 from simulators.smart_card_service import READER, SECOND_READER
@@ -107,7 +107,7 @@ def test_use_of_a_card_is_no_event_of_its_reader(reader: CardReader, office: Ren
     card = reader.insert(office.old, pin=OLD_PIN)
     with watch_reader(READER) as watch:
         assert watch.is_occupied()
-        with PivInReader(READER).open() as token:
+        with CardInReader(READER).open() as token:
             token.certificates()
         assert not watch.wait(0.3)
         reader.pull(card)

@@ -6,17 +6,22 @@ import webbrowser
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from card_agent.commands.options import LanguageOption, TrustFileOption
-from card_agent.commands.surroundings import open_front_door, person_at_terminal
+from card_agent.commands.surroundings import (
+    find_configuration,
+    find_sources,
+    open_front_door,
+    person_at_terminal,
+)
 from card_agent.console import serve_words
 from card_agent.console.person import Person
 from card_agent.console.words import Words
+from card_agent.known_instances import FOLDER
 from card_agent.local_page.agent import Agent
 from card_agent.local_page.instances import KnownInstances
 from card_agent.local_page.running import (
@@ -30,8 +35,10 @@ from card_agent.local_page.running import (
 from card_agent.local_page.server import PageServer
 from card_agent.local_page.start_page import begin
 from card_agent.media.found import FoundMedium
-from card_agent.media.inventory import Issuer, MediaSources, find_media
+from card_agent.media.inventory import Issuer, find_media
 from card_agent.operation.calls import call
+from card_agent.release import read_version
+from card_agent.release_notices import locate_program, say_what_is_newer
 from card_agent.trust import FILE_NAME, Target, TrustedInstance, read_trust_file
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
 
@@ -64,7 +71,7 @@ def serve(
     if address is not None and not address.startswith(_SCHEME):
         raise typer.BadParameter(address)
     with person_at_terminal(language) as person:
-        folder = Path(typer.get_app_dir("toroku-card-agent"))
+        folder = find_configuration()
         with be_the_only_one(folder) as is_first:
             if is_first:
                 _serve(person, folder, trust_file or folder / FILE_NAME, instance, browser=browser)
@@ -80,13 +87,14 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
     port: int = listener.getsockname()[1]
     agent = Agent(
         folder=folder,
-        version=version("toroku-card-agent"),
+        version=read_version(),
         port=port,
         trusted=partial(read_trust_file, trust_file),
         find_media=_find_media,
-        instances=KnownInstances(_describe, folder / "instances"),
+        instances=KnownInstances(_describe, folder / FOLDER),
         secret=make_secret(),
         open_browser=_open_browser,
+        find_notices=partial(_find_notices, folder),
     )
     save_running(folder, RunningAgent(port, os.getpid(), agent.secret))
 
@@ -104,7 +112,12 @@ def _describe(trusted: TrustedInstance) -> front_door_pb2.Instance:
 
 
 def _find_media(issuers: Sequence[Issuer]) -> Sequence[FoundMedium]:
-    return find_media(MediaSources(), issuers, datetime.now(UTC))
+    return find_media(find_sources(), issuers, datetime.now(UTC))
+
+
+def _find_notices(folder: Path) -> Sequence[Words]:
+    newer = say_what_is_newer(locate_program(), folder)
+    return [newer] if newer is not None else []
 
 
 def _open_browser(address: str) -> None:

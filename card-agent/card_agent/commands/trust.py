@@ -7,7 +7,7 @@ import grpc
 import typer
 
 from card_agent.commands.options import LanguageOption, TrustFileOption, YesOption
-from card_agent.commands.surroundings import person_at_terminal
+from card_agent.commands.surroundings import find_configuration, person_at_terminal
 from card_agent.console import serve_words
 from card_agent.console.person import Answer, Person, Row
 from card_agent.console.words import Words, to_words
@@ -86,7 +86,7 @@ def remove(
 
 
 def _choose_file(trust_file: Path | None) -> Path:
-    return trust_file or Path(typer.get_app_dir("toroku-card-agent")) / FILE_NAME
+    return trust_file or find_configuration() / FILE_NAME
 
 
 def _show_offer(person: Person, offer: OfferedInstance) -> None:

@@ -38,6 +38,16 @@ ASK_PIN = Words("ICカードのPIN（暗証番号）", "PIN of the card")
 ASK_FILE_PASSWORD = Words("証明書ファイルのパスワード", "Password of the certificate file")
 ASK_OLD_PIN = Words("現在使用しているICカードのPIN（暗証番号）", "PIN of the card in use")
 ASK_NEW_PIN = Words("新しいICカードのPIN（暗証番号）", "PIN of the new card")
+ASK_MY_NUMBER_PIN = Words(
+    "マイナンバーカードの署名用パスワード（半角の英大文字と数字、6～16文字）",
+    "Password for signatures of the My Number card (6 to 16 digits and capital letters)",
+)
+ASK_OLD_MY_NUMBER_PIN = Words(
+    "現在使用しているマイナンバーカードの署名用パスワード", "Password for signatures of the My Number card in use"
+)
+ASK_NEW_MY_NUMBER_PIN = Words(
+    "新しいマイナンバーカードの署名用パスワード", "Password for signatures of the new My Number card"
+)
 ASK_OLD_FILE_PASSWORD = Words("現在使用している証明書ファイルのパスワード", "Password of the certificate file in use")
 ASK_NEW_FILE_PASSWORD = Words("新しい証明書ファイルのパスワード", "Password of the new certificate file")
 
@@ -52,6 +62,11 @@ DECIMAL = Words("(10進)", "(decimal)")
 HEXADECIMAL = Words("(16進)", "(hexadecimal)")
 EXPIRY = Words("証明書有効期限", "Valid until")
 TRIES_LEFT = Words("PIN入力の残り回数", "PIN tries left")
+MY_NUMBER_CARD = Words("マイナンバーカード", "My Number card")
+SHARED_TRIES_LEFT = Words(
+    "署名用パスワードの残り回数（e-Taxなど、ほかの手続きと共通）",
+    "Password tries left (together with other procedures such as e-Tax)",
+)
 
 PERSON_IN_CHARGE = Words("担当者", "Person in charge")
 PREDECESSOR_SERIAL = Words(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from card_agent.console.place import Place
-from card_agent.console.words import to_words
+from card_agent.console.words import Words, to_words
 from card_agent.local_page.card_queue import CardQueue
 from card_agent.local_page.form_tokens import Forms, IssuedForm
 from card_agent.local_page.hand_offs import HandOff, HandOffs
@@ -34,6 +34,8 @@ class Agent:
     # By which a second start is known as the same person's.
     secret: str = field(repr=False)
     open_browser: Callable[[str], object]
+    # What the first page says of a newer version.
+    find_notices: Callable[[], Sequence[Words]] = tuple
     hand_offs: HandOffs = field(default_factory=HandOffs)
     # Those of the first page, which belongs to no hand-off.
     forms: Forms = field(default_factory=Forms)
@@ -72,12 +74,3 @@ class Agent:
         """Returns the frame of a page of a hand-off; `address` is that of its link."""
         instance = place.instance or front_door_pb2.Instance()
         return Frame(to_words(instance.name), instance.id, read_phrase(self.folder), language, address)
-
-
-def list_issuers(instance: front_door_pb2.Instance) -> Sequence[Issuer]:
-    """Returns the keys by which the CAs of an instance issue cards."""
-    return [
-        Issuer(authority.id, issuer.name, issuer.key_identifier)
-        for authority in instance.card_authorities
-        for issuer in authority.issuers
-    ]

@@ -7,7 +7,7 @@ from card_agent.console import renewal_words, words
 from card_agent.console.person import Row
 from card_agent.console.words import Words
 from card_agent.local_page import hop_words
-from card_agent.local_page.agent import Agent, list_issuers
+from card_agent.local_page.agent import Agent
 from card_agent.local_page.answers import answer_card
 from card_agent.local_page.explained import explain_in_words
 from card_agent.local_page.hand_offs import ChosenCard, HandOff, RenewalState
@@ -19,6 +19,7 @@ from card_agent.local_page.views import CardPage, CertificateChoice, Form, PinPa
 from card_agent.media.found import FoundCertificate, FoundMedium
 from card_agent.media.inventory import judge_certificate
 from card_agent.media.token import Pin, TokenCertificate, TokenMedium
+from card_agent.signing.card_choice import list_issuers
 from card_agent.signing.card_use import choose_display, list_certificate_rows, list_certificates
 from card_agent.signing.certificate import describe_certificate
 from card_agent.signing.signature import PIN_WRONG
@@ -101,7 +102,7 @@ def post_card(hop: Hop, content: CardForm, fields: Fields) -> View | Work:
 
 
 async def _look(hop: Hop, content: CardForm) -> View:
-    issuers = list_issuers(hop.place.instance or front_door_pb2.Instance())
+    issuers = list_issuers([hop.place.instance or front_door_pb2.Instance()])
     try:
         found = await hop.agent.cards.work(lambda: hop.agent.find_media(issuers))
     except Refusal as refusal:
@@ -210,7 +211,7 @@ async def _read_with_pin(hop: Hop, content: CardForm, chosen: UnreadChoice, pin:
         if refusal.reason in PIN_WRONG:
             return _ask_pin(hop, content, replace(chosen, found=_count_down(found, refusal)), refusal)
         return hop.refuse(content.link, refusal)
-    issuers = list_issuers(hop.place.instance or front_door_pb2.Instance())
+    issuers = list_issuers([hop.place.instance or front_door_pb2.Instance()])
     judged = tuple(judge_certificate(each, issuers, hop.agent.now()) for each in certificates)
     return _offer(hop, content, [replace(found, certificates=judged)], kept)
 

@@ -32,6 +32,7 @@ async def make_start_page(agent: Agent, language: Language, refusal: Refusal | N
         form=agent.forms.issue(OPEN if phrase else PHRASE, language),
         portals=tuple(portals),
         version=agent.version,
+        notices=tuple(agent.find_notices()),
         problem=problem,
         next_step=next_step,
     )

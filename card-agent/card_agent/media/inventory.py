@@ -17,7 +17,9 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from card_agent.media.found import FoundCertificate, FoundMedium
-from card_agent.media.pcsc import PivInReader, Reader, list_readers
+from card_agent.media.pcsc import PATIENCE, CardApplication, CardInReader, Reader, list_readers
+from card_agent.media.piv import SLOTS
+from card_agent.media.pkcs11 import Pkcs11Module
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.pkcs12_structure import read_structure
 from card_agent.media.token import TokenCertificate, choose_algorithm
@@ -26,16 +28,21 @@ from refusals import Code, Refusal
 # Seconds to wait for a card that another program uses: the list of what is there should not wait for it.
 _PATIENCE = 2.0
 _MOST_THREADS = 8
+_OTHER_MACHINE = "MODULE_OTHER_MACHINE"
 _JAPAN = ZoneInfo("Asia/Tokyo")
 
 
 @dataclass(frozen=True, slots=True)
 class MediaSources:
-    """Where to look: the PKCS#11 modules, the certificate files, and whether the readers."""
+    """Where to look: the PKCS#11 modules, the certificate files, and whether the readers.
+
+    `module_host` is the program of an agent of another word size, for modules that this one can't load.
+    """
 
     modules: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
     readers: bool = True
+    module_host: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ def find_media(sources: MediaSources, issuers: Sequence[Issuer], now: datetime) 
     found: list[FoundMedium] = []
     if sources.readers:
         found += _look_into_readers()
+    # After the readers, because a module may hold a card for as long as it looks at it.
+    found += _look_into_all([partial(_look_into_module, path, sources.module_host) for path in sources.modules])
     found += _look_into_all([partial(_look_into_file, path) for path in sources.files])
     return tuple(_judge_medium(medium, issuers, now) for medium in found)
 
@@ -71,6 +80,11 @@ def list_usable(found: Sequence[FoundMedium]) -> tuple[tuple[FoundMedium, FoundC
             if certificate.refusal is None and medium.refusal is None and medium.medium is not None:
                 usable.setdefault(certificate.certificate.der, (medium, certificate))
     return tuple(usable.values())
+
+
+def needs_pin_first(found: FoundMedium) -> bool:
+    """Returns whether the certificates that sign can be read only after the PIN: of My Number cards, and of files."""
+    return found.refusal is None and found.medium is not None and not found.certificates
 
 
 def judge_certificate(certificate: TokenCertificate, issuers: Sequence[Issuer], now: datetime) -> FoundCertificate:
@@ -96,16 +110,55 @@ def _look_into_all(looks: Sequence[Callable[[], Sequence[FoundMedium]]]) -> list
 
 
 def _look_into_reader(reader: Reader) -> Sequence[FoundMedium]:
-    medium = PivInReader(reader.name)
+    unknown = CardInReader(reader.name)
     if not reader.card_inserted:
         refusal = Refusal("CARD_NOT_INSERTED", metadata={"reader": reader.name})
-        return [FoundMedium(reader.name, medium, refusal=refusal)]
+        return [FoundMedium(reader.name, unknown, refusal=refusal)]
     try:
-        with PivInReader(reader.name, patience=_PATIENCE).open() as token:
-            certificates = tuple(FoundCertificate(each) for each in token.certificates())
-            return [FoundMedium(reader.name, medium, certificates, token.pin_tries_left())]
+        medium = replace(unknown, patience=_PATIENCE).identify()
+        if medium.application is CardApplication.PIV:
+            found = [each for slot in SLOTS for each in _look_into_card(replace(medium, slot=slot))]
+            return found or [_without_certificate(reader.name, medium)]
+        return _look_into_card(medium)
     except Refusal as refusal:
-        return [FoundMedium(reader.name, medium, refusal=refusal)]
+        return [FoundMedium(reader.name, unknown, refusal=refusal)]
+
+
+def _look_into_card(medium: CardInReader) -> Sequence[FoundMedium]:
+    """Returns the certificates that can be read without a PIN, of a PIV card those of one slot; nothing if it is empty.
+
+    The medium that was found waits for other programs as long as any use of a card does.
+    """
+    place, found = str(medium.reader), replace(medium, patience=PATIENCE)
+    with medium.open() as token:
+        tries = (token.pin_tries_left(), token.tries_are_shared)
+        unusable = tuple(
+            FoundCertificate(certificate, refusal=refusal) for certificate, refusal in token.list_unusable()
+        )
+        # Those are no reason not to ask for the PIN of the others, and so found apart.
+        others = [FoundMedium(place, found, unusable)] if unusable else []
+        if medium.pin_before_reading:
+            return [FoundMedium(place, found, (), *tries), *others]
+        try:
+            certificates = tuple(FoundCertificate(certificate) for certificate in token.certificates())
+        except Refusal as refusal:
+            if refusal.reason == "CARD_WITHOUT_CERTIFICATE":
+                return others
+            if refusal.reason != "CERTIFICATE_MALFORMED":
+                raise
+            return [FoundMedium(place, found, refusal=refusal), *others]
+        return [FoundMedium(place, found, certificates, *tries), *others]
+
+
+def _without_certificate(place: str, medium: CardInReader) -> FoundMedium:
+    refusal = Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": ", ".join(SLOTS)})
+    return FoundMedium(place, replace(medium, patience=PATIENCE), refusal=refusal)
+
+
+def _look_into_module(path: Path, host: Path | None) -> Sequence[FoundMedium]:
+    found = Pkcs11Module(path).list_media()
+    reasons = {medium.refusal.reason for medium in found if medium.refusal is not None}
+    return Pkcs11Module(path, host).list_media() if host is not None and _OTHER_MACHINE in reasons else found
 
 
 def _look_into_file(path: Path) -> Sequence[FoundMedium]:
@@ -164,6 +217,8 @@ def _find_refusal(
         return refusal
     except ValueError:
         return Refusal("CARD_KEY_NOT_SUPPORTED", metadata={"key": certificate.public_key_algorithm_oid.dotted_string})
+    if not _may_sign(certificate):
+        return Refusal("CERTIFICATE_NOT_FOR_SIGNING", Code.FAILED_PRECONDITION, {"cause": "key_usage"})
     if issuers and not authority:
         metadata = {"issuer": certificate.issuer.rfc4514_string(), "issuer_name": _name_issuer(certificate)}
         return Refusal("CERTIFICATE_AUTHORITY_UNKNOWN", Code.FAILED_PRECONDITION, metadata)
@@ -172,6 +227,14 @@ def _find_refusal(
     if certificate.not_valid_before_utc > now:
         return _outside_validity("CERTIFICATE_NOT_YET_VALID", certificate.not_valid_before_utc)
     return None
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return True
+    return usage.digital_signature or usage.content_commitment
 
 
 def _name_issuer(certificate: x509.Certificate) -> str:

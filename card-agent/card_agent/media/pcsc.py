@@ -7,10 +7,12 @@ removed: the next use then works without a restart. (pyscard's classes share one
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
+from card_agent.media.jpki import JpkiCard
 from card_agent.media.piv import SLOTS, PivCard
 from refusals import Code, Refusal
 
@@ -58,30 +60,67 @@ def list_readers() -> tuple[Reader, ...]:
         scard.SCardReleaseContext(context)
 
 
-@dataclass(frozen=True, slots=True)
-class PivInReader:
-    """A token medium: the PIV card in a reader.
+class CardApplication(StrEnum):
+    """What signs on a card, in the order in which it is looked for."""
 
-    `reader` is a part of the reader's name; None stands for the only reader with a card. `slot` is one of SLOTS; None
-    stands for the first of them that has a certificate.
+    PIV = "piv"
+    JPKI = "jpki"
+
+
+@dataclass(frozen=True, slots=True)
+class CardInReader:
+    """A token medium: the card in a reader, a PIV card or a My Number card, as its applications tell.
+
+    `reader` is a part of the reader's name; None stands for the only reader with a card. `slot` is one of SLOTS, of a
+    PIV card; None stands for the first of them that has a certificate. With an `application` the card has to be one
+    with it.
     """
 
     reader: str | None = None
     slot: str | None = None
     patience: float = PATIENCE
+    application: CardApplication | None = None
 
     @property
     def pin_before_reading(self) -> bool:
-        """Always false: a PIV card's certificates can be read without the PIN."""
-        return False
+        """Whether it is a My Number card; looks into the reader where the application is not known.
+
+        Raises as `open`. It must not be asked while the card is open, unless the application is known.
+        """
+        return self.identify().application is CardApplication.JPKI
+
+    def identify(self) -> "CardInReader":
+        """Returns this medium with the application of the card that is in the reader now. Raises as `open`."""
+        if self.application is not None:
+            return self
+        with self.open() as card:
+            is_piv = isinstance(card, PivCard)
+        return replace(self, application=CardApplication.PIV if is_piv else CardApplication.JPKI)
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[PivCard]:
-        """Connects to the card, selects PIV on it, and yields it."""
+    def open(self) -> Iterator[PivCard | JpkiCard]:
+        """Connects to the card, selects its application, and yields it.
+
+        Raises CARD_CHANGED for a card with another application than `application`.
+        """
         with hold_card(self.reader, self.patience) as connection:
-            card = PivCard(connection, [self.slot] if self.slot else tuple(SLOTS))
-            card.select()
+            card = self._select(connection)
+            if self.application is not None and isinstance(card, JpkiCard) != (
+                self.application is CardApplication.JPKI
+            ):
+                raise Refusal("CARD_CHANGED", Code.ABORTED)
             yield card
+
+    def _select(self, connection: "PcscConnection") -> PivCard | JpkiCard:
+        card: PivCard | JpkiCard = PivCard(connection, [self.slot] if self.slot else tuple(SLOTS))
+        try:
+            card.select()
+        except Refusal as refusal:
+            if refusal.reason != "CARD_NOT_SUPPORTED":
+                raise
+            card = JpkiCard(connection)
+            card.select()
+        return card
 
 
 @contextlib.contextmanager

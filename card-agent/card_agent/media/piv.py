@@ -65,6 +65,9 @@ class _Algorithm(IntEnum):
 class PivCard:
     """A token: a PIV card and the slots to use, in order of preference. `select` has to come first."""
 
+    # Only who uses this application counts down its tries.
+    tries_are_shared = False
+
     def __init__(self, connection: SmartCardConnection, slots: Sequence[str] = tuple(SLOTS)) -> None:
         self._connection = connection
         self._slots = slots
@@ -93,6 +96,10 @@ class PivCard:
                     return [TokenCertificate(der, slot)]
         raise malformed or Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": ", ".join(self._slots)})
 
+    def list_unusable(self) -> Sequence[tuple[TokenCertificate, Refusal]]:
+        """Returns nothing: whatever PIV has a certificate for may sign here."""
+        return ()
+
     def _read_certificate(self, slot: str) -> bytes:
         """Returns the certificate in a slot in DER; empty where there is none. Raises CERTIFICATE_MALFORMED."""
         tag_list = _encode_tlv(_Tag.TAG_LIST, SLOTS[slot].certificate_object)
@@ -117,7 +124,7 @@ class PivCard:
         encoded = pin.encode()
         # Some cards count a PIN of another length as a wrong one, so it is not sent.
         if len(encoded) not in _PIN_LENGTHS or not encoded.isascii():
-            raise Refusal("CARD_PIN_FORM", Code.INVALID_ARGUMENT)
+            raise _wrong_form()
         self._connection.pin_was_sent = True
         response = send(self._connection, Instruction.VERIFY, 0x00, _PIN_REFERENCE, encoded.ljust(8, b"\xff"))
         if response.status == StatusWord.SUCCESS:
@@ -129,7 +136,7 @@ class PivCard:
         if response.status & 0xFF00 == StatusWord.VERIFICATION_FAILED:
             raise Refusal("CARD_PIN_WRONG_UNCOUNTED", Code.PERMISSION_DENIED)
         if response.status in (StatusWord.WRONG_DATA, StatusWord.WRONG_LENGTH):
-            raise Refusal("CARD_PIN_FORM", Code.INVALID_ARGUMENT)
+            raise _wrong_form()
         raise _failed(response.status)
 
     def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
@@ -209,6 +216,11 @@ def _parse_tlv(data: bytes) -> dict[int, bytes]:
         parts[tag] = data[position : position + length]
         position += length
     return parts
+
+
+def _wrong_form() -> Refusal:
+    lengths = {"least": str(_PIN_LENGTHS.start), "most": str(_PIN_LENGTHS.stop - 1)}
+    return Refusal("CARD_PIN_FORM", Code.INVALID_ARGUMENT, lengths)
 
 
 def _failed(status: int) -> Refusal:

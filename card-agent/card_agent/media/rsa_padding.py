@@ -15,12 +15,16 @@ _DIGEST_INFO = {
 
 def encode_message(data: bytes, algorithm: SignatureAlgorithm, key_bits: int) -> bytes:
     """Returns the encoded message (EM) of `data` for a key of `key_bits` bits; it is as long as the modulus."""
-    name = algorithm.hash_name
-    digest = hashlib.new(name, data).digest()
     if "PSS" in algorithm.value:
-        return _encode_pss(digest, name, key_bits)
-    info = _DIGEST_INFO[name] + digest
+        name = algorithm.hash_name
+        return _encode_pss(hashlib.new(name, data).digest(), name, key_bits)
+    info = encode_digest_info(data, algorithm)
     return b"\0\1" + b"\xff" * (key_bits // 8 - len(info) - 3) + b"\0" + info
+
+
+def encode_digest_info(data: bytes, algorithm: SignatureAlgorithm) -> bytes:
+    """Returns the DigestInfo of `data`, for cards and modules that pad it themselves."""
+    return _DIGEST_INFO[algorithm.hash_name] + hashlib.new(algorithm.hash_name, data).digest()
 
 
 def _encode_pss(digest: bytes, name: str, key_bits: int) -> bytes:

@@ -1,5 +1,11 @@
-"""The abstract smart-card connection, and commands over it (ISO 7816-4): chaining, GET RESPONSE, status words."""
+"""The abstract smart-card connection, and commands over it (ISO 7816-4): chaining, GET RESPONSE, status words.
 
+Each command leaves a line in the log: its header, lengths, the status word and the time; never data, and of a command
+with a PIN no length either.
+"""
+
+import logging
+import time
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -13,14 +19,20 @@ _CLASS_LAST, _CLASS_CHAINED = 0x00, 0x10
 _MORE_DATA, _WRONG_EXPECTED_LENGTH = 0x61, 0x6C
 # No object that is read here comes near it; a card that always announces more must not keep the agent busy for ever.
 _MOST_RESPONSE_BYTES = 64 * 1024
+# VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (ISO 7816-4, 11.5): their data are PINs.
+_WITH_PIN = {0x20, 0x24, 0x2C}
+
+_LOG = logging.getLogger(__name__)
 
 
 class Instruction(IntEnum):
     """The instruction bytes in use (ISO 7816-4)."""
 
     VERIFY = 0x20
+    PERFORM_SECURITY_OPERATION = 0x2A
     GENERAL_AUTHENTICATE = 0x87
     SELECT = 0xA4
+    READ_BINARY = 0xB0
     GET_RESPONSE = 0xC0
     GET_DATA = 0xCB
 
@@ -29,6 +41,7 @@ class StatusWord(IntEnum):
     """The status words in use (ISO 7816-4; NIST SP 800-73-4, part 2)."""
 
     SUCCESS = 0x9000
+    END_OF_FILE = 0x6282
     # Of 63Cx the last four bits are the number of tries left; other values, such as 6300, do not tell it.
     VERIFICATION_FAILED = 0x6300
     VERIFICATION_FAILED_COUNTED = 0x63C0
@@ -84,24 +97,25 @@ def send(
     data: bytes = b"",
     *,
     expects_data: bool = False,
+    class_byte: int = _CLASS_LAST,
 ) -> Response:
     """Sends a command in one or more short commands, and collects its response.
 
     Command chaining (ISO 7816-4, 5.3.3) and GET RESPONSE rather than extended lengths: every PIV card has the former.
-    Raises CARD_FAILED for a response without end.
+    `class_byte` is that of a command that is not of ISO 7816-4. Raises CARD_FAILED for a response without end.
     """
     while len(data) > _MOST_SHORT_DATA:
         part, data = data[:_MOST_SHORT_DATA], data[_MOST_SHORT_DATA:]
-        answer = connection.transmit(bytes([_CLASS_CHAINED, instruction, p1, p2, len(part)]) + part)
+        answer = _transmit(connection, bytes([_CLASS_CHAINED, instruction, p1, p2, len(part)]) + part)
         if _status(answer) != StatusWord.SUCCESS:
             return Response(b"", _status(answer))
-    command = bytes([_CLASS_LAST, instruction, p1, p2])
+    command = bytes([class_byte, instruction, p1, p2])
     if data:
         command += bytes([len(data)]) + data
     if expects_data and (connection.length_with_data or not data):
         answer = _request_data(connection, command, 0)
     else:
-        answer = connection.transmit(command)
+        answer = _transmit(connection, command)
     response_data = bytearray(answer[:-2])
     while answer[-2] == _MORE_DATA:
         get_response = bytes([_CLASS_LAST, Instruction.GET_RESPONSE, 0, 0])
@@ -114,10 +128,26 @@ def send(
 
 def _request_data(connection: SmartCardConnection, command: bytes, length: int) -> bytes:
     """Sends a command that ends with the length of its response; once more if the card names another length."""
-    answer = connection.transmit(command + bytes([length]))
+    answer = _transmit(connection, command + bytes([length]))
     if answer[-2] == _WRONG_EXPECTED_LENGTH:
-        answer = connection.transmit(command + answer[-1:])
+        answer = _transmit(connection, command + answer[-1:])
     return answer
+
+
+def _transmit(connection: SmartCardConnection, command: bytes) -> bytes:
+    started = time.monotonic()
+    result = "no answer"
+    try:
+        answer = connection.transmit(command)
+        result = f"{len(answer) - 2} bytes, {_status(answer):04X}"
+        return answer
+    except Refusal as refusal:
+        result = refusal.reason
+        raise
+    finally:
+        length = "" if command[1] in _WITH_PIN else f", {len(command)} bytes"
+        milliseconds = (time.monotonic() - started) * 1000
+        _LOG.info("command %s%s: %s, %.0f ms", command[:4].hex(" ").upper(), length, result, milliseconds)
 
 
 def _status(answer: bytes) -> int:

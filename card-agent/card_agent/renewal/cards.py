@@ -11,7 +11,7 @@ from card_agent.console.retries import RETRIES, Retry, wants_retry
 from card_agent.console.words import Words
 from card_agent.media.card_places import CardPlace, CardPlaces, FoundPlaces, Watch
 from card_agent.renewal.succession import GOOD_SECONDS
-from card_agent.signing.card_use import SigningCard, read_card, read_card_once
+from card_agent.signing.card_use import SigningCard, is_file, read_card, read_card_once
 from refusals import Refusal
 from signed_acts.purpose import Role
 from toroku.frontdoor.v1 import front_door_pb2
@@ -73,7 +73,7 @@ class CardDesk:
         """Asks once whether both PINs are equal, before any of them is typed, where the instance allows one."""
         may_be_one = category.renewal_pins == front_door_pb2.RENEWAL_PINS_ONE_WHERE_EQUAL
         # A file's password is no PIN, and is asked for before its certificate is known.
-        if not may_be_one or any(place.medium.pin_before_reading for place in (found.old, found.new)):
+        if not may_be_one or any(is_file(place.medium) for place in (found.old, found.new)):
             self._pins_are_equal = False
         elif self._pins_are_equal is None:
             options = [
@@ -87,7 +87,7 @@ class CardDesk:
         """Has the old card's PIN forgotten, or tried once with the new one if the person said that they are equal."""
         pin = old.hand_over_pin()
         if self._pins_are_equal:
-            new.trial_pin = pin
+            new.try_pin(pin)
 
     def _await(self, awaited: "_Awaited", announce: Callable[[], None]) -> SigningCard:
         ends_at = time.monotonic() + self.most_seconds
@@ -109,7 +109,7 @@ class CardDesk:
             if may_be_there and watch.is_occupied():
                 card = self._try_to_read(awaited)
                 # In a file there will never be another one; the server says what is wrong with it.
-                is_final = awaited.place.medium.pin_before_reading
+                is_final = is_file(awaited.place.medium)
                 if card is not None and (is_final or card.certificate.sha256 != awaited.unwanted):
                     return card
                 if card is not None:
@@ -123,7 +123,7 @@ class CardDesk:
         try:
             return read_card_once(medium, self.person, awaited.role)
         except Refusal as refusal:
-            if RETRIES.get(refusal.reason) is not Retry.CARD or medium.pin_before_reading:
+            if RETRIES.get(refusal.reason) is not Retry.CARD or is_file(medium):
                 raise
             if refusal.reason not in _NOT_THERE:
                 self.person.show_refusal(refusal)

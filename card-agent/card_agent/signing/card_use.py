@@ -15,6 +15,8 @@ from card_agent.console.person import Option, Person, Row
 from card_agent.console.place import Place
 from card_agent.console.retries import Retry, wants_retry
 from card_agent.console.words import Words
+from card_agent.media.pcsc import CardApplication, CardInReader
+from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium
 from card_agent.signing.act_lines import pair_lines
 from card_agent.signing.certificate import ShownCertificate, describe_certificate
@@ -77,6 +79,11 @@ class SigningCard:
         """Has the PIN asked for again at the next signature."""
         self._pin = None
 
+    def try_pin(self, pin: Pin | None) -> None:
+        """Takes the PIN of another card, to be sent once; not where this card's own was typed already."""
+        if self._pin is None:
+            self.trial_pin = pin
+
     def hand_over_pin(self) -> Pin | None:
         """Returns the PIN that the card took, and forgets it; for another card, as its `trial_pin` (REN-01)."""
         pin, self._pin = self._pin, None
@@ -106,6 +113,8 @@ def read_card(medium: TokenMedium, person: Person, role: Role = Role.SOLE) -> Si
 
 def read_card_once(medium: TokenMedium, person: Person, role: Role) -> SigningCard:
     """Returns the card as `read_card`, without another try."""
+    if isinstance(medium, CardInReader):
+        medium = do_busily(person, medium.identify)
     pin = ask_pin(person, medium, role) if medium.pin_before_reading else None
     certificates = use_card(medium, person, partial(list_certificates, pin=pin))
     return SigningCard(medium, person, _choose_certificate(certificates, person), pin, role)
@@ -113,8 +122,29 @@ def read_card_once(medium: TokenMedium, person: Person, role: Role) -> SigningCa
 
 def ask_pin(person: Person, medium: TokenMedium, role: Role) -> Pin:
     """Returns the PIN of a card, or the password of a file; of two cards the question says which one's."""
-    questions = _FILE_QUESTIONS if medium.pin_before_reading else _PIN_QUESTIONS
+    questions = _PIN_QUESTIONS
+    if is_file(medium):
+        questions = _FILE_QUESTIONS
+    elif is_my_number_card(medium):
+        questions = _MY_NUMBER_QUESTIONS
+        show_shared_tries(person, use_card(medium, person, lambda token: token.pin_tries_left()))
     return person.ask_pin(questions[role], of_new_card=role is Role.NEW)
+
+
+def is_file(medium: TokenMedium) -> bool:
+    """Returns whether the medium is a file, in whose place never comes another one."""
+    return isinstance(medium, Pkcs12File)
+
+
+def is_my_number_card(medium: TokenMedium) -> bool:
+    """Returns whether the medium was identified as a My Number card."""
+    return isinstance(medium, CardInReader) and medium.application is CardApplication.JPKI
+
+
+def show_shared_tries(person: Person, tries_left: int | None) -> None:
+    """Shows the tries left of a My Number card, which its other uses count down too."""
+    if tries_left is not None:
+        person.show(words.MY_NUMBER_CARD, [(words.SHARED_TRIES_LEFT, str(tries_left))])
 
 
 # Everything that a certificate says of company and person, and both forms of its serial number.
@@ -214,6 +244,16 @@ def show_purpose(person: Person, purpose: ShownPurpose, place: Place, *, details
 
 
 def use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Result]) -> _Result:
+    """Does the work with the open token, as `do_busily`."""
+
+    def work_on_token() -> _Result:
+        with medium.open() as token:
+            return work(token)
+
+    return do_busily(person, work_on_token)
+
+
+def do_busily(person: Person, work: Callable[[], _Result]) -> _Result:
     """Does the work in a thread, because card commands block, while the screen shows that the card is busy.
 
     Ctrl-C ends the wait at once. The command ends then, and the smart card service resets the card.
@@ -221,15 +261,14 @@ def use_card(medium: TokenMedium, person: Person, work: Callable[[Token], _Resul
     results: list[_Result] = []
     errors: list[BaseException] = []
 
-    def work_on_token() -> None:
+    def do() -> None:
         try:
-            with medium.open() as token:
-                results.append(work(token))
+            results.append(work())
         except BaseException as error:
             errors.append(error)
 
     # As a daemon, because a card that does not answer must not hold up the end of the command.
-    thread = threading.Thread(target=work_on_token, name="using the card", daemon=True)
+    thread = threading.Thread(target=do, name="using the card", daemon=True)
     with person.show_busy(words.BUSY):
         thread.start()
         while thread.is_alive():
@@ -273,6 +312,11 @@ def _write_serial(certificate: ShownCertificate, display: front_door_pb2.CardDis
 
 
 _PIN_QUESTIONS = {Role.SOLE: words.ASK_PIN, Role.OLD: words.ASK_OLD_PIN, Role.NEW: words.ASK_NEW_PIN}
+_MY_NUMBER_QUESTIONS = {
+    Role.SOLE: words.ASK_MY_NUMBER_PIN,
+    Role.OLD: words.ASK_OLD_MY_NUMBER_PIN,
+    Role.NEW: words.ASK_NEW_MY_NUMBER_PIN,
+}
 _FILE_QUESTIONS = {
     Role.SOLE: words.ASK_FILE_PASSWORD,
     Role.OLD: words.ASK_OLD_FILE_PASSWORD,

@@ -7,10 +7,21 @@ from signed_acts.purpose import SignedPurpose
 
 # After these the PIN is forgotten.
 PIN_REASONS = frozenset(
-    {"CARD_PIN_WRONG", "CARD_PIN_WRONG_UNCOUNTED", "CARD_PIN_BLOCKED", "CARD_PIN_FORM", "CARD_FILE_PASSWORD_WRONG"}
+    {
+        "CARD_PIN_WRONG",
+        "CARD_PIN_WRONG_UNCOUNTED",
+        "CARD_PIN_BLOCKED",
+        "CARD_PIN_FORM",
+        "MY_NUMBER_CARD_PIN_WRONG",
+        "MY_NUMBER_CARD_BLOCKED",
+        "MY_NUMBER_CARD_PIN_FORM",
+        "CARD_FILE_PASSWORD_WRONG",
+        "MODULE_PIN_CHARACTERS",
+        "MODULE_PIN_FORM",
+    }
 )
 # Of these a further try with another PIN can help.
-PIN_WRONG = PIN_REASONS - {"CARD_PIN_BLOCKED"}
+PIN_WRONG = PIN_REASONS - {"CARD_PIN_BLOCKED", "MY_NUMBER_CARD_BLOCKED"}
 
 
 def sign_purpose(

@@ -98,10 +98,14 @@ def read_card_key(reader: str | None, slot: str | None, speech: Speech) -> CardK
     Raises CARD_DRIVERS_MISSING, OFFICER_CARD_TERMINAL_MISSING, and the refusals of `TokenMedium.open` and of `Token`.
     """
     try:
-        from card_agent.media.pcsc import PivInReader
+        from card_agent.media.pcsc import CardInReader
     except ImportError:
         raise Refusal("CARD_DRIVERS_MISSING", Code.FAILED_PRECONDITION) from None
-    return unlock_card(PivInReader(reader, slot and slot.upper()), speech)
+    medium = CardInReader(reader, slot and slot.upper()).identify()
+    if medium.pin_before_reading:
+        # A My Number card is a person's own, and no officer's.
+        raise Refusal("CARD_NOT_SUPPORTED", metadata={"status": str(medium.application)})
+    return unlock_card(medium, speech)
 
 
 def unlock_card(medium: "TokenMedium", speech: Speech) -> CardKey:
