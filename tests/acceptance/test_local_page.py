@@ -55,6 +55,7 @@ async def test_card_is_registered_with_one_pin_that_never_leaves_the_pc(
     portal.operations["登録"] = type_form(contractor).begin
 
     await person.begin("登録")
+    await person.examine("card")
     page = await person.read_all()
     assert PHRASE in page
     assert "埼玉県電子入札共同システム" in page
@@ -63,6 +64,7 @@ async def test_card_is_registered_with_one_pin_that_never_leaves_the_pc(
     assert await person.page.locator(PIN_FIELD).count() == 0
     await person.use_card()
     await person.go_to_agent()
+    await person.examine("log-in")
     page = await person.read_all()
     for part in (instance.agency_name(contractor.agency), instance.bidder_of(contractor).name):
         assert part in page
@@ -70,6 +72,7 @@ async def test_card_is_registered_with_one_pin_that_never_leaves_the_pc(
     await person.type_pin(PIN)
     await person.come_back()
     await person.go_to_agent()
+    await person.examine("act")
     # What is signed is shown with its values, before it is.
     for part in (contractor.bidder_id, contractor.card_contact.person_name, contractor.card_contact.mail_address):
         assert part in await person.read_all()
@@ -99,6 +102,7 @@ async def test_contact_is_changed_with_one_pin(
     await person.type_pin(PIN)
     await person.come_back()
     await person.go_to_agent()
+    await person.examine("act-of-a-change")
     assert "048-111-2222" in await person.read_all()
     await person.press()
     await person.come_back()
@@ -119,6 +123,7 @@ async def begin_renewal(
     portal.operations["更新"] = Renewing(contractor.agency, contractor.category, propagate=False).begin
     desk.insert(contractor.card, PIN)
     await person.begin("更新")
+    await person.examine("old-card")
     await person.use_card(share_pin=True)
     await person.log_in_and_sign(PIN)
     return contractor, successor
@@ -132,6 +137,7 @@ async def test_card_is_renewed_in_one_reader_with_one_pin_where_both_are_equal(
 
     new = desk.insert(successor, PIN)
     await person.go_to_agent()
+    await person.examine("new-card")
     await person.use_card()
     await person.sign()
     await person.sign()
@@ -180,6 +186,7 @@ async def test_while_the_card_works_a_page_says_so_and_nothing_can_be_pressed_tw
     # A double click sends the same form twice.
     await person.page.dblclick("button[value=ok]", no_wait_after=True)
     await person.page.wait_for_selector(f"text={BUSY}")
+    await person.examine("busy")
 
     assert await person.page.locator(REST).count() == 0
     assert await person.page.locator("button, a, input").count() == 0
