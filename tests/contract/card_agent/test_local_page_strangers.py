@@ -26,7 +26,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageAgent]:
 def test_another_user_of_the_pc_gets_403_and_no_phrase(pages: PageAgent) -> None:
     # As another person's browser on the same terminal server.
     asked = subprocess.run(
-        ["/bin/bash", "-c", _GET, str(pages.agent.port)], capture_output=True, text=True, user=NOBODY, check=True, cwd="/"
+        ["/bin/bash", "-c", _GET, str(pages.agent.port)],
+        capture_output=True,
+        text=True,
+        user=NOBODY,
+        check=True,
+        cwd="/",
     )
     assert asked.stdout.startswith("HTTP/1.1 403 ")
     assert "ほかの利用者" in asked.stdout
