@@ -9,20 +9,16 @@ from card_agent.private_files import write_private
 from refusals import Code, Refusal
 
 FILE_NAME = "settings.yaml"
-_MODULES, _FILES, _MODULE_HOST = "modules", "files", "module_host"
-_KEYS = {_MODULES, _FILES, _MODULE_HOST}
+_MODULES, _FILES = "modules", "files"
+_KEYS = {_MODULES, _FILES}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The paths of the modules and of the certificate files, each once and in the order in which they were added.
-
-    `module_host` is the program of an agent of another word size, for modules that this one can't load.
-    """
+    """The paths of the modules and of the certificate files, each once and in the order in which they were added."""
 
     modules: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
-    module_host: Path | None = None
 
 
 def read_settings(file: Path) -> Settings:
@@ -45,24 +41,12 @@ def read_settings(file: Path) -> Settings:
     for key in values:
         if key not in _KEYS:
             raise _invalid(file, str(key))
-    host = values.get(_MODULE_HOST)
-    if host is not None and (not isinstance(host, str) or not host):
-        raise _invalid(file, _MODULE_HOST)
-    return Settings(
-        _read_paths(file, values, _MODULES),
-        _read_paths(file, values, _FILES),
-        file.parent / host if host is not None else None,
-    )
+    return Settings(_read_paths(file, values, _MODULES), _read_paths(file, values, _FILES))
 
 
 def write_settings(file: Path, settings: Settings) -> None:
     """Writes the settings. Raises FILE_UNWRITABLE."""
-    values: dict[str, object] = {
-        _MODULES: [str(path) for path in settings.modules],
-        _FILES: [str(path) for path in settings.files],
-    }
-    if settings.module_host is not None:
-        values[_MODULE_HOST] = str(settings.module_host)
+    values = {_MODULES: [str(path) for path in settings.modules], _FILES: [str(path) for path in settings.files]}
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(file, yaml.safe_dump(values, allow_unicode=True, sort_keys=False))

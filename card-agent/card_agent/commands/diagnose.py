@@ -16,6 +16,7 @@ from card_agent.commands.surroundings import (
 )
 from card_agent.console import diagnosis_words
 from card_agent.console.person import Person
+from card_agent.console.words import say
 from card_agent.diagnosis.cards import look_at_certificates, look_at_media
 from card_agent.diagnosis.findings import Section, count_problems, find_refused
 from card_agent.diagnosis.instances import LookedAt, look_at_instances, name_authorities
@@ -52,7 +53,11 @@ def diagnose(
         sections = _look(person, configuration, trust_file or configuration / FILE_NAME)
         for section in sections:
             rows = [(finding.label, say_value(finding)) for finding in section.findings]
-            advice = [line for finding in section.findings for line in list_advice(finding, person.language)]
+            advice = [
+                f"{say(finding.label, person.language)}: {line}"
+                for finding in section.findings
+                for line in list_advice(finding, person.language)
+            ]
             person.show(section.title, rows, advice)
         problems = count_problems(sections)
         person.show_message(diagnosis_words.count_problems(problems))

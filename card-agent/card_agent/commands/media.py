@@ -50,10 +50,9 @@ def remove_medium(path: _PathArgument, language: LanguageOption = None) -> None:
     with person_at_terminal(language) as person:
         settings = read_settings(_find_file())
         unwanted = {path, path.absolute()}
-        left = replace(
-            settings,
-            modules=tuple(each for each in settings.modules if each not in unwanted),
-            files=tuple(each for each in settings.files if each not in unwanted),
+        left = Settings(
+            tuple(each for each in settings.modules if each not in unwanted),
+            tuple(each for each in settings.files if each not in unwanted),
         )
         if left == settings:
             raise Refusal("MEDIUM_NOT_LISTED", Code.NOT_FOUND, {"file": str(path)})
@@ -98,5 +97,5 @@ def _show(person: Person, settings: Settings) -> None:
         if paths:
             rows: list[Row] = [(Words(str(number), str(number)), str(path)) for number, path in enumerate(paths, 1)]
             person.show(title, rows)
-    if not settings.modules and not settings.files:
+    if settings == Settings():
         person.show_message(media_words.NOTHING_ADDED)

@@ -1,7 +1,6 @@
 """`card-agent readers` and `card-agent show`: what is on this PC, and what the certificates say."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from card_agent.commands.options import (
@@ -45,7 +44,7 @@ def show_readers(language: LanguageOption = None) -> None:
         sources = find_sources()
         parts: list[tuple[Words, MediaSources]] = [(words.READERS, MediaSources())]
         if sources.modules:
-            parts.append((media_words.MODULES, replace(sources, files=(), readers=False)))
+            parts.append((media_words.MODULES, MediaSources(sources.modules, readers=False)))
         if sources.files:
             parts.append((media_words.FILES, MediaSources(files=sources.files, readers=False)))
         found: list[FoundMedium] = []

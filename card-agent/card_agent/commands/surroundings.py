@@ -172,7 +172,7 @@ def find_sources() -> MediaSources:
     Raises the refusals of `read_settings`.
     """
     settings = read_settings(find_configuration() / SETTINGS_FILE_NAME)
-    return MediaSources(settings.modules, settings.files, module_host=settings.module_host)
+    return MediaSources(settings.modules, settings.files)
 
 
 def make_pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it has no type hints
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from card_agent.media.found import FoundCertificate, FoundMedium
@@ -22,27 +23,23 @@ from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs11 import Pkcs11Module
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.pkcs12_structure import read_structure
-from card_agent.media.token import TokenCertificate, choose_algorithm
+from card_agent.media.token import TokenCertificate, choose_algorithm, public_key, refuse_key
 from refusals import Code, Refusal
 
 # Seconds to wait for a card that another program uses: the list of what is there should not wait for it.
 _PATIENCE = 2.0
 _MOST_THREADS = 8
-_OTHER_MACHINE = "MODULE_OTHER_MACHINE"
+_LEAST_RSA_BITS = 2048
 _JAPAN = ZoneInfo("Asia/Tokyo")
 
 
 @dataclass(frozen=True, slots=True)
 class MediaSources:
-    """Where to look: the PKCS#11 modules, the certificate files, and whether the readers.
-
-    `module_host` is the program of an agent of another word size, for modules that this one can't load.
-    """
+    """Where to look: the PKCS#11 modules, the certificate files, and whether the readers."""
 
     modules: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
     readers: bool = True
-    module_host: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ def find_media(sources: MediaSources, issuers: Sequence[Issuer], now: datetime) 
     if sources.readers:
         found += _look_into_readers()
     # After the readers, because a module may hold a card for as long as it looks at it.
-    found += _look_into_all([partial(_look_into_module, path, sources.module_host) for path in sources.modules])
+    found += _look_into_all([Pkcs11Module(path).list_media for path in sources.modules])
     found += _look_into_all([partial(_look_into_file, path) for path in sources.files])
     return tuple(_judge_medium(medium, issuers, now) for medium in found)
 
@@ -155,12 +152,6 @@ def _without_certificate(place: str, medium: CardInReader) -> FoundMedium:
     return FoundMedium(place, replace(medium, patience=PATIENCE), refusal=refusal)
 
 
-def _look_into_module(path: Path, host: Path | None) -> Sequence[FoundMedium]:
-    found = Pkcs11Module(path).list_media()
-    reasons = {medium.refusal.reason for medium in found if medium.refusal is not None}
-    return Pkcs11Module(path, host).list_media() if host is not None and _OTHER_MACHINE in reasons else found
-
-
 def _look_into_file(path: Path) -> Sequence[FoundMedium]:
     medium = Pkcs12File(path)
     try:
@@ -213,6 +204,9 @@ def _find_refusal(
 ) -> Refusal | None:
     try:
         choose_algorithm(certificate)
+        key = public_key(certificate)
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:
+            return refuse_key(key)
     except Refusal as refusal:
         return refusal
     except ValueError:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
 from pathlib import Path
 from typing import Any
@@ -212,6 +212,9 @@ class Pkcs11Token:
             self.process.call("log_in", self.process.limits.log_in, slot=self.token.slot, pin=encoded.decode("ascii"))
         except ModuleError as error:
             raise self._explain_login(error.code) from error
+        # A right PIN gives the tries back.
+        flags = self.token.flags & ~int(_Flag.USER_PIN_FINAL_TRY | _Flag.USER_PIN_LOCKED)
+        self.token = replace(self.token, flags=flags)
 
     def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
         """Returns the signature over `data`. Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED, CARD_FAILED."""
