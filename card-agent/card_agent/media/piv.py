@@ -16,9 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from card_agent.media.certificate_der import load_certificate
+from card_agent.media.issuers import list_issuers
 from card_agent.media.rsa_padding import encode_message
 from card_agent.media.smart_card import Instruction, SmartCardConnection, StatusWord, send
-from card_agent.media.token import Pin, TokenCertificate, list_issuers, public_key, refuse_key
+from card_agent.media.token import Pin, TokenCertificate, public_key, refuse_key
 from refusals import Code, Refusal
 from signed_acts.signature import SignatureAlgorithm
 

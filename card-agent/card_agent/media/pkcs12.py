@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, pkcs12
 
+from card_agent.media.issuers import list_issuers
 from card_agent.media.pkcs12_structure import EncodedKey, read_structure
-from card_agent.media.token import Pin, TokenCertificate, list_issuers, refuse_key
+from card_agent.media.token import Pin, TokenCertificate, refuse_key
 from refusals import Code, Refusal
 from signed_acts.signature import SignatureAlgorithm
 
@@ -64,9 +65,9 @@ class Pkcs12Token:
         """
         others = [each.public_bytes(Encoding.DER) for each in self._certificates]
         found = [
-            TokenCertificate(der := certificate.public_bytes(Encoding.DER), str(number), list_issuers(der, others))
+            TokenCertificate(der, str(number), list_issuers(der, others))
             for number, key in enumerate(self._require_keys(), 1)
-            for certificate in self._certificates
+            for certificate, der in zip(self._certificates, others, strict=True)
             if certificate.public_key() == key.public_key()
         ]
         if not found:

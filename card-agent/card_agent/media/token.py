@@ -15,9 +15,6 @@ from card_agent.media.certificate_der import load_certificate
 from refusals import Refusal
 from signed_acts.signature import SignatureAlgorithm
 
-# A front door accepts no more certificates beside the card's own.
-_MOST_ISSUERS = 8
-
 
 @dataclass(frozen=True, slots=True)
 class Pin:
@@ -96,21 +93,6 @@ class TokenMedium(Protocol):
         Raises SMART_CARD_SERVICE_NOT_RUNNING, CARD_READER_NOT_FOUND, CARD_NOT_INSERTED, CARDS_SEVERAL, CARD_IN_USE,
         CARD_UNREADABLE, CARD_NOT_SUPPORTED; for files CARD_FILE_NOT_FOUND, CARD_FILE_UNREADABLE.
         """
-
-
-def list_issuers(der: bytes, others: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Returns the CA certificates above a certificate, the nearest first, at most _MOST_ISSUERS; all in DER.
-
-    By name only: the server verifies the signatures, and a renewed CA may have two certificates.
-    """
-    issuers: list[bytes] = []
-    left = [each for each in others if each != der]
-    names = {load_certificate(der).issuer.public_bytes()}
-    while found := [each for each in left if load_certificate(each).subject.public_bytes() in names]:
-        issuers += found
-        left = [each for each in left if each not in found]
-        names = {load_certificate(each).issuer.public_bytes() for each in found}
-    return tuple(issuers[:_MOST_ISSUERS])
 
 
 @lru_cache(maxsize=4)
