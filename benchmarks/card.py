@@ -51,12 +51,12 @@ async def measure() -> Measured:
     with card_reader() as reader:
         for name, key in (("RSA-2048", new_rsa_key()), ("P-256", new_ec_key())):
             card = reader.insert(authority.issue(key=key))
-            commands = _record_commands()
+            commands = record_commands()
             bare: list[tuple[float, float]] = []
             agent: list[float] = []
             # Alternately, so that other load on the machine affects both alike.
             for _ in range(USES):
-                bare.append(_bare_use(commands))
+                bare.append(use_bare(commands))
                 began = perf_counter()
                 _whole_use()
                 agent.append(perf_counter() - began)
@@ -76,7 +76,8 @@ async def measure() -> Measured:
     return Measured(figures)
 
 
-def _record_commands() -> Sequence[bytes]:
+def record_commands() -> Sequence[bytes]:
+    """Returns the commands of one use by the agent, of the card that is in the reader."""
     with hold_card() as connection:
         recorder = Recorder(connection)
         card = PivCard(recorder)
@@ -96,8 +97,8 @@ def _sign(token: Token) -> None:
     token.sign(certificate, DATA, choose_algorithm(certificate.certificate))
 
 
-def _bare_use(commands: Sequence[bytes]) -> tuple[float, float]:
-    """Returns the seconds of the commands alone, and of everything."""
+def use_bare(commands: Sequence[bytes]) -> tuple[float, float]:
+    """Uses the card by PC/SC's own functions; returns the seconds of the commands alone, and of everything."""
     began = perf_counter()
     _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
     _, names = scard.SCardListReaders(context, [])

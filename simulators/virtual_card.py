@@ -1,4 +1,4 @@
-"""A virtual PIV card in vpcd's reader (Debian's vsmartcard-vpcd): connecting inserts it, closing pulls it.
+"""A virtual card in vpcd's reader (Debian's vsmartcard-vpcd): connecting inserts it, closing pulls it.
 
 As a process, for use by hand; it prints `inserted`, and the card stays in the reader until the process ends:
 
@@ -14,18 +14,29 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from simulators.virtual_jpki import COMPUTE_DIGITAL_SIGNATURE
 from simulators.virtual_piv import GENERAL_AUTHENTICATE, Key, PivApplication
 
 # T=1, with historical bytes that announce command chaining and extended lengths (ISO 7816-4, 12.1.1).
 ATR = bytes.fromhex("3B85800180730000C037")
 POWER_OFF, POWER_ON, RESET, GIVE_ATR = 0, 1, 2, 4
 _DEFAULT_SLOT = 0x9A
+
+
+class Application(Protocol):
+    """What is on a card: PIV (`virtual_piv`), or the application of a My Number card (`virtual_jpki`)."""
+
+    def answer(self, apdu: bytes) -> bytes:
+        """Returns the answer to a command, with its status word."""
+
+    def reset(self) -> None:
+        """Clears the volatile state, as power loss and reset do."""
 
 
 @dataclass(slots=True)
@@ -36,7 +47,7 @@ class VirtualCard:
     `pull_during_sign` does so at the next signature. Both then reset, so that the card can be inserted again.
     """
 
-    piv: PivApplication
+    application: Application
     port: int
     pull_at: int | None = None
     pull_during_sign: bool = False
@@ -59,6 +70,13 @@ class VirtualCard:
     ) -> Self:
         """Returns a card with one key and its certificate in a slot."""
         return cls(PivApplication({slot: key}, {slot: certificate}, pin), port)
+
+    @property
+    def piv(self) -> PivApplication:
+        """The PIV application of a card that has it."""
+        if not isinstance(self.application, PivApplication):
+            raise TypeError("the card has no PIV")
+        return self.application
 
     def insert(self, timeout: float = 10) -> None:
         """Inserts the card; returns when the reader has powered it. Raises TimeoutError."""
@@ -97,12 +115,12 @@ class VirtualCard:
             pass
         finally:
             connection.close()
-            self.piv.reset()
+            self.application.reset()
             self.ended.set()
 
     def _control(self, control: int) -> bytes | None:
         if control in (POWER_OFF, POWER_ON, RESET):
-            self.piv.reset()
+            self.application.reset()
             if control == POWER_ON:
                 self.powered.set()
         return ATR if control == GIVE_ATR else None
@@ -116,13 +134,13 @@ class VirtualCard:
                 self.pull_at = None
                 raise _Pulled
         # The block whose class has no chaining bit ends a chained command; there the card signs.
-        if instruction == GENERAL_AUTHENTICATE and not command[0] & 0x10:
+        if instruction in (GENERAL_AUTHENTICATE, COMPUTE_DIGITAL_SIGNATURE) and not command[0] & 0x10:
             if self.pull_during_sign:
                 self.pull_during_sign = False
                 raise _Pulled
             self.signing.set()
             self.may_sign.wait()
-        return self.piv.answer(command)
+        return self.application.answer(command)
 
 
 class _Pulled(Exception):

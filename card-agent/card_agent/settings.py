@@ -9,7 +9,8 @@ from card_agent.private_files import write_private
 from refusals import Code, Refusal
 
 FILE_NAME = "settings.yaml"
-_KEYS = {"modules", "files"}
+_MODULES, _FILES = "modules", "files"
+_KEYS = {_MODULES, _FILES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,12 @@ def read_settings(file: Path) -> Settings:
     for key in values:
         if key not in _KEYS:
             raise _invalid(file, str(key))
-    return Settings(_read_paths(file, values, "modules"), _read_paths(file, values, "files"))
+    return Settings(_read_paths(file, values, _MODULES), _read_paths(file, values, _FILES))
 
 
 def write_settings(file: Path, settings: Settings) -> None:
     """Writes the settings. Raises FILE_UNWRITABLE."""
-    values = {"modules": [str(path) for path in settings.modules], "files": [str(path) for path in settings.files]}
+    values = {_MODULES: [str(path) for path in settings.modules], _FILES: [str(path) for path in settings.files]}
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(file, yaml.safe_dump(values, allow_unicode=True, sort_keys=False))

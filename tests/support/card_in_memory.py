@@ -1,4 +1,4 @@
-"""A PIV card without a reader: the virtual card's application as a connection and as a token medium."""
+"""A card without a reader: the virtual card's application as a connection, and PIV's as a token medium."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from card_agent.media.piv import PivCard
 from refusals import Code, Refusal
 from simulators.certificate_authorities import IssuedCard
+from simulators.virtual_card import Application
 from simulators.virtual_piv import PivApplication
 
 
@@ -14,18 +15,24 @@ from simulators.virtual_piv import PivApplication
 class CardInMemory:
     """Passes commands straight to the application, and keeps them in `commands`."""
 
-    piv: PivApplication
+    application: Application
     length_with_data: bool = True
     pin_was_sent: bool = False
     removed: bool = False
     commands: list[bytes] = field(default_factory=list, repr=False)
+
+    @property
+    def piv(self) -> PivApplication:
+        """The PIV application of a card that has it."""
+        assert isinstance(self.application, PivApplication)
+        return self.application
 
     def transmit(self, command: bytes) -> bytes:
         """Returns the application's answer."""
         if self.removed:
             raise Refusal("CARD_REMOVED", Code.ABORTED)
         self.commands.append(command)
-        return self.piv.answer(command)
+        return self.application.answer(command)
 
     @property
     def instructions(self) -> list[int]:

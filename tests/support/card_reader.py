@@ -8,7 +8,7 @@ from cryptography import x509
 
 from simulators.certificate_authorities import IssuedCard
 from simulators.smart_card_service import SmartCardService, in_environment, smart_card_service
-from simulators.virtual_card import VirtualCard
+from simulators.virtual_card import Application, VirtualCard
 from simulators.virtual_piv import Key, PivApplication
 
 
@@ -36,8 +36,13 @@ class CardReader:
         second: bool = False,
     ) -> VirtualCard:
         """Inserts a card with these keys and certificates, or with `applet_present=False` one without PIV."""
-        piv = PivApplication(keys, certificates, pin, tries, applet_present=applet_present)
-        card = VirtualCard(piv, self.service.port + (1 if second else 0))
+        return self.insert_application(
+            PivApplication(keys, certificates, pin, tries, applet_present=applet_present), second=second
+        )
+
+    def insert_application(self, application: Application, *, second: bool = False) -> VirtualCard:
+        """Inserts a card with this application."""
+        card = VirtualCard(application, self.service.port + (1 if second else 0))
         self.service.insert(card)
         self._used.append(card)
         return card

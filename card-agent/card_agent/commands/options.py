@@ -73,6 +73,9 @@ DetailsOption = Annotated[
     bool,
     typer.Option("--details", help="署名する内容をすべて表示する / Show all values of what the card signs."),
 ]
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="このカードエージェントの版 / The version of this card agent.")
+]
 StateDirectoryOption = Annotated[
     Path | None,
     typer.Option("--state-directory", help="途中の手続きを覚えるフォルダー / Folder for what is unfinished."),

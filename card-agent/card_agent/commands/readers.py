@@ -44,7 +44,7 @@ def show_readers(language: LanguageOption = None) -> None:
         sources = find_sources()
         parts: list[tuple[Words, MediaSources]] = [(words.READERS, MediaSources())]
         if sources.modules:
-            parts.append((media_words.MODULES, MediaSources(modules=sources.modules, readers=False)))
+            parts.append((media_words.MODULES, MediaSources(sources.modules, readers=False)))
         if sources.files:
             parts.append((media_words.FILES, MediaSources(files=sources.files, readers=False)))
         found: list[FoundMedium] = []

@@ -8,8 +8,8 @@ OTHER_LANGUAGE = Words("English", "日本語")
 ASKED_BY = Words("要求しているシステム", "Asked by")
 PHRASE = Words("合言葉", "Phrase")
 PHRASE_NOTE = Words(
-    "ご自身で決めた合言葉と異なる場合は、PINを入力せずに画面を閉じてください。",
-    "If this is not the phrase that you chose, close this page and enter no PIN.",
+    "ご自身で決めた合言葉と異なる場合は、PINを入力しないでください。",
+    "If this is not the phrase that you chose, enter no PIN.",
 )
 OK = Words("OK", "OK")
 CANCEL = Words("キャンセル", "Cancel")
@@ -40,28 +40,26 @@ CARD_MESSAGES = {
 }
 CARD_FOR = Words("操作", "Operation")
 CHOOSE_CERTIFICATE = Words("使用する電子証明書", "Certificate to use")
-NO_CERTIFICATE = Words(
-    "使用できる電子証明書が見つかりません。",
-    "No certificate was found that can be used.",
+CHOOSE_CERTIFICATE_MESSAGE = Words(
+    "使用できる電子証明書が複数あります。1つを選び、「OK」ボタンをクリックしてください。",
+    "Several certificates can be used. Choose one, then click OK.",
 )
+NO_CERTIFICATE = Words("使用できる電子証明書が見つかりません。", "No certificate was found that can be used.")
 LOOK_AGAIN = Words("もう一度ICカードを探す", "Look for cards again")
-LOOK_AGAIN_NOTE = Words(
-    "ICカードを挿入し直したときや、使用したいICカードが表示されていないときは、「もう一度ICカードを探す」を選んでください。",
-    "If you have inserted a card since, or your card is not listed, choose: Look for cards again.",
-)
+LOOK_AGAIN_NOTE = Words("使用したい電子証明書が表示されていない場合：", "If your certificate is not listed:")
 PIN_BEFORE_READING = Words(
-    "電子証明書は、PINまたはパスワードを入力した後に表示されます。",
-    "Its certificate is shown after the PIN or the password.",
+    "電子証明書の内容は、PINまたはパスワードを入力した後に表示されます。",
+    "The certificate is shown after its PIN or password.",
 )
-UNUSABLE = Words("使用できないもの", "What cannot be used")
+UNUSABLE = Words("使用できないもの", "Not usable")
 SHARE_PIN = Words(
     "新しいICカードのPIN番号も、現在使用しているICカードと同じである",
     "The new card has the same PIN as the card in use",
 )
 SHARE_PIN_NOTE = Words(
     "※現在使用中のICカードと新しいICカードのPIN番号が同じ場合は、新しいICカードのPIN番号を入力する画面は表示されません。"
-    "分からない場合は選ばないでください。",
-    "If both are the same, you enter it only once. If you do not know, leave this empty.",
+    "分からない場合は、選ばないでください。",
+    "You are then not asked for the PIN of the new card. If you do not know, leave this empty.",
 )
 
 WHAT_IS_SIGNED = Words("署名する内容", "What your card signs")
@@ -81,6 +79,21 @@ LAST_TRY = Words(
     "One try is left. One more wrong entry locks it.",
 )
 
+PIN_TYPING = Words(
+    "日本語入力をオフにして、半角で入力してください。",
+    "If you use a Japanese input method, switch it off first.",
+)
+PIN_HEARD = Words(
+    "読み上げソフトが、入力した文字を読み上げることがあります。",
+    "Your screen reader may speak what you type.",
+)
+PIN_UNMASKED = Words(
+    "このブラウザーでは、入力した文字がそのまま表示されます。周囲をご確認ください。",
+    "This browser shows what you type. Make sure that nobody watches.",
+)
+
+# Of the browser's tab, while the card works and after it: the title can't change in between.
+STREAMED_TITLE = Words("ICカードの処理", "Use of the card")
 BUSY_TITLE = Words("ICカードにアクセス中", "The card is in use")
 BUSY = (
     Words("ただいま ICカードにアクセス中です。", "The card is in use."),
@@ -91,14 +104,14 @@ BUSY = (
     ),
 )
 
-DONE_TITLE = Words("ICカードの処理が終わりました", "The card is done")
 GOES_ON = Words(
-    "自動的に元のシステムに戻ります。戻らない場合は、次のリンクを選んでください。",
-    "You are taken back by itself. If not, use this link.",
+    "自動的に{system}の画面に移ります。移らない場合は、次のリンクをクリックしてください。",
+    "You are taken to {system}. If nothing happens, use this link.",
 )
-GO_BACK = Words("{system}に戻る", "Back to {system}")
+GO_ON = Words("{system}の画面に移る", "Go to {system}")
+GO_BACK = Words("{system}の画面に戻る", "Back to {system}")
 
-REFUSED_TITLE = Words("続けられません", "This cannot go on")
+REFUSED_TITLE = Words("手続きを続けられません", "You cannot go on")
 TRY_AGAIN = Words("もう一度試す", "Try again")
 
 START_TITLE = Words("電子入札の利用者登録を始める", "Begin a user registration")

@@ -39,7 +39,7 @@ def render(view: View, language: Language) -> str:
 
 def render_start(busy: Frame, language: Language) -> str:
     """Returns the first part of an answer for which the card is worked on: a page on which nothing can be pressed."""
-    head = _render_head(page_words.BUSY_TITLE, busy, language, None)
+    head = _render_head(page_words.STREAMED_TITLE, busy, language, None)
     return head + _render("busy.html", language)
 
 
@@ -78,7 +78,7 @@ def _find_title(view: View) -> Words:
     if isinstance(view, SignPage):
         return view.pin.title if view.pin else page_words.CHECK_WHAT_IS_SIGNED
     if isinstance(view, DonePage):
-        return page_words.DONE_TITLE
+        return view.message
     if isinstance(view, RefusalPage):
         return page_words.REFUSED_TITLE
     return page_words.START_TITLE if view.phrase else page_words.CHOOSE_PHRASE_TITLE

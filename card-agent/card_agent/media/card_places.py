@@ -103,6 +103,11 @@ class ReaderWatch:
     reader: str
     state: int
 
+    @property
+    def insertions(self) -> int:
+        """How often a card was inserted or removed, as the service counts it."""
+        return self.state >> _COUNTER_SHIFT
+
     def is_occupied(self) -> bool:
         """Returns whether a card is in the reader, as far as was seen."""
         return bool(self.state & scard.SCARD_STATE_PRESENT)

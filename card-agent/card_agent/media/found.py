@@ -23,10 +23,10 @@ class FoundCertificate:
 class FoundMedium:
     """A card in a reader, a token of a module, or a file. `place` is the reader's, the token's or the file's name.
 
-    Where nothing of it can be used, `refusal` says why and `certificates` is empty. Of a medium whose certificates can
-    be read only after its PIN (`inventory.needs_pin_first`), they are only those that don't sign, and there is no
-    refusal. A PIV card with several certificates is found once for each. `medium` opens exactly this one again; None
-    where there is nothing to open. `tries_left` is None where the medium does not tell.
+    Where nothing of it can be used, `refusal` says why and `certificates` is empty. A medium whose certificates can be
+    read only after its PIN has no certificates and no refusal. A card with several certificates may be found once for
+    each. `medium` opens exactly this one again; None where there is nothing to open. `tries_left` is None where the
+    medium does not tell.
     """
 
     place: str

@@ -14,19 +14,22 @@ from zoneinfo import ZoneInfo
 
 from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it has no type hints
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from card_agent.media.found import FoundCertificate, FoundMedium
 from card_agent.media.pcsc import PATIENCE, CardApplication, CardInReader, Reader, list_readers
 from card_agent.media.piv import SLOTS
+from card_agent.media.pkcs11 import Pkcs11Module
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.pkcs12_structure import read_structure
-from card_agent.media.token import TokenCertificate, choose_algorithm
+from card_agent.media.token import TokenCertificate, choose_algorithm, public_key, refuse_key
 from refusals import Code, Refusal
 
 # Seconds to wait for a card that another program uses: the list of what is there should not wait for it.
 _PATIENCE = 2.0
 _MOST_THREADS = 8
+_LEAST_RSA_BITS = 2048
 _JAPAN = ZoneInfo("Asia/Tokyo")
 
 
@@ -60,6 +63,8 @@ def find_media(sources: MediaSources, issuers: Sequence[Issuer], now: datetime) 
     found: list[FoundMedium] = []
     if sources.readers:
         found += _look_into_readers()
+    # After the readers, because a module may hold a card for as long as it looks at it.
+    found += _look_into_all([Pkcs11Module(path).list_media for path in sources.modules])
     found += _look_into_all([partial(_look_into_file, path) for path in sources.files])
     return tuple(_judge_medium(medium, issuers, now) for medium in found)
 
@@ -76,7 +81,7 @@ def list_usable(found: Sequence[FoundMedium]) -> tuple[tuple[FoundMedium, FoundC
 
 def needs_pin_first(found: FoundMedium) -> bool:
     """Returns whether the certificates that sign can be read only after the PIN: of My Number cards, and of files."""
-    return found.refusal is None and found.medium is not None and found.medium.pin_before_reading
+    return found.refusal is None and found.medium is not None and not found.certificates
 
 
 def judge_certificate(certificate: TokenCertificate, issuers: Sequence[Issuer], now: datetime) -> FoundCertificate:
@@ -123,19 +128,23 @@ def _look_into_card(medium: CardInReader) -> Sequence[FoundMedium]:
     """
     place, found = str(medium.reader), replace(medium, patience=PATIENCE)
     with medium.open() as token:
-        unusable = [FoundCertificate(certificate, refusal=refusal) for certificate, refusal in token.list_unusable()]
-        tries_left = token.pin_tries_left()
-        usable: list[FoundCertificate] = []
+        tries = (token.pin_tries_left(), token.tries_are_shared)
+        unusable = tuple(
+            FoundCertificate(certificate, refusal=refusal) for certificate, refusal in token.list_unusable()
+        )
+        # Those are no reason not to ask for the PIN of the others, and so found apart.
+        others = [FoundMedium(place, found, unusable)] if unusable else []
+        if medium.pin_before_reading:
+            return [FoundMedium(place, found, (), *tries), *others]
         try:
-            if not medium.pin_before_reading:
-                usable = [FoundCertificate(certificate) for certificate in token.certificates()]
+            certificates = tuple(FoundCertificate(certificate) for certificate in token.certificates())
         except Refusal as refusal:
-            if refusal.reason == "CARD_WITHOUT_CERTIFICATE" and medium.slot is not None:
-                return []
-            if refusal.reason not in ("CARD_WITHOUT_CERTIFICATE", "CERTIFICATE_MALFORMED"):
+            if refusal.reason == "CARD_WITHOUT_CERTIFICATE":
+                return others
+            if refusal.reason != "CERTIFICATE_MALFORMED":
                 raise
-            return [FoundMedium(place, found, refusal=refusal)]
-        return [FoundMedium(place, found, (*usable, *unusable), tries_left, token.tries_are_shared)]
+            return [FoundMedium(place, found, refusal=refusal), *others]
+        return [FoundMedium(place, found, certificates, *tries), *others]
 
 
 def _without_certificate(place: str, medium: CardInReader) -> FoundMedium:
@@ -195,6 +204,9 @@ def _find_refusal(
 ) -> Refusal | None:
     try:
         choose_algorithm(certificate)
+        key = public_key(certificate)
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:
+            return refuse_key(key)
     except Refusal as refusal:
         return refusal
     except ValueError:

@@ -37,6 +37,7 @@ class _File(IntEnum):
 # SELECT: by name or by file, without an answer but the status word.
 _BY_NAME, _BY_FILE, _NO_ANSWER = 0x04, 0x02, 0x0C
 _PIN_REFERENCE = 0x80
+_BLOCKED = {StatusWord.AUTHENTICATION_METHOD_BLOCKED, StatusWord.REFERENCE_DATA_NOT_USABLE}
 # COMPUTE DIGITAL SIGNATURE is not that of ISO 7816-8: another class, and the key is the file that was selected.
 _JPKI_CLASS, _SIGN, _WITH_SELECTED_KEY = 0x80, 0x00, 0x80
 # 署名用パスワード: half-width digits and capital letters.
@@ -73,8 +74,15 @@ class JpkiCard:
         der = self._read_certificate(_File.SIGNATURE_CERTIFICATE, SIGNATURE)
         if not der:
             raise Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": SIGNATURE})
-        issuer = self._read_certificate(_File.SIGNATURE_ISSUER, SIGNATURE)
+        issuer = self.read_issuer()
         return [TokenCertificate(der, SIGNATURE, (issuer,) if issuer else ())]
+
+    def read_issuer(self) -> bytes:
+        """Returns the certificate of the CA for signatures, which is readable without a PIN; empty where it is missing.
+
+        Raises CERTIFICATE_MALFORMED.
+        """
+        return self._read_certificate(_File.SIGNATURE_ISSUER, SIGNATURE)
 
     def list_unusable(self) -> Sequence[tuple[TokenCertificate, Refusal]]:
         """Returns the certificate for authentication, which is readable without a PIN, and that it does not sign."""
@@ -86,7 +94,7 @@ class JpkiCard:
         """Returns the tries left of the signatures' PIN, from a VERIFY without data."""
         self._select_file(_File.SIGNATURE_PIN)
         response = send(self._connection, Instruction.VERIFY, 0x00, _PIN_REFERENCE)
-        return 0 if response.status == StatusWord.AUTHENTICATION_METHOD_BLOCKED else response.tries_left
+        return 0 if response.status in _BLOCKED else response.tries_left
 
     def verify_pin(self, pin: Pin) -> None:
         """Sends the PIN of the key for signatures exactly once: every wrong one costs a try, for all uses of the card.
@@ -102,7 +110,7 @@ class JpkiCard:
         response = send(self._connection, Instruction.VERIFY, 0x00, _PIN_REFERENCE, encoded)
         if response.status == StatusWord.SUCCESS:
             return
-        if response.status == StatusWord.AUTHENTICATION_METHOD_BLOCKED or response.tries_left == 0:
+        if response.status in _BLOCKED or response.tries_left == 0:
             raise Refusal("MY_NUMBER_CARD_BLOCKED")
         if response.tries_left is not None:
             raise Refusal("MY_NUMBER_CARD_PIN_WRONG", Code.PERMISSION_DENIED, {"tries_left": str(response.tries_left)})
@@ -170,6 +178,8 @@ class JpkiCard:
         response = send(self._connection, Instruction.READ_BINARY, high, low, expects_data=True)
         if response.status == StatusWord.SECURITY_STATUS_NOT_SATISFIED:
             raise Refusal("CARD_PIN_NOT_VERIFIED")
+        if response.status == StatusWord.WRONG_OFFSET:
+            return b""
         if response.status not in (StatusWord.SUCCESS, StatusWord.END_OF_FILE):
             raise _failed(response.status)
         return response.data

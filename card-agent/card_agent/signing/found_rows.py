@@ -24,7 +24,8 @@ def list_medium_rows(medium: FoundMedium) -> list[Row]:
         state = _join(words.WITH_CARD, media_words.READ_AFTER_PIN)
     else:
         state = words.WITH_CARD
-    return [(Words(medium.place, medium.place), state)] if medium.place else []
+    place = Words(medium.place, medium.place) if medium.place else words.READERS
+    return [(place, state)]
 
 
 def list_found_rows(medium: FoundMedium, certificate: FoundCertificate, authorities: Mapping[str, Words]) -> list[Row]:

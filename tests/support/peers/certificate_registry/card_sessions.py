@@ -12,7 +12,7 @@ import rfc8785
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from google.protobuf.timestamp_pb2 import Timestamp
 from typing_extensions import override
 
@@ -186,9 +186,13 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
     def _check_signed(self, certificate: bytes, signed: signed_purpose_pb2.SignedPurpose) -> dict[str, Any]:
         """Verifies the signature and uses the challenge up; returns the parsed purpose."""
         key = x509.load_der_x509_certificate(certificate).public_key()
-        assert isinstance(key, ec.EllipticCurvePublicKey)
+        data = PREFIX + signed.purpose
         try:
-            key.verify(signed.signature, PREFIX + signed.purpose, ec.ECDSA(hashes.SHA256()))
+            if isinstance(key, rsa.RSAPublicKey):
+                key.verify(signed.signature, data, padding.PKCS1v15(), hashes.SHA256())
+            else:
+                assert isinstance(key, ec.EllipticCurvePublicKey)
+                key.verify(signed.signature, data, ec.ECDSA(hashes.SHA256()))
         except InvalidSignature:
             raise Refusal("SIGNATURE_INVALID", Code.UNAUTHENTICATED) from None
         try:
