@@ -1,6 +1,9 @@
 """PKCS#11 modules that exist: OpenSC's over a virtual card in a reader, and SoftHSM's (CRD-08)."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -188,6 +191,45 @@ def test_token_that_was_found_is_opened_again_beside_another(
     for medium in found:
         assert medium.medium is not None
         verify(cards[medium.certificates[0].certificate.der], sign(medium.medium))
+
+
+def show(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "card_agent", "show", *options],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | environment | {"PYTHONIOENCODING": "utf-8"},
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.requirement("CRD-08")
+def test_command_shows_the_certificate_of_a_module_in_kanji_folders_and_the_c_locale(
+    stub_of_the_session: Path, soft_token: SoftToken, tmp_path: Path
+) -> None:
+    home = tmp_path / "山田 太郎"
+    home.mkdir()
+    environment = {**soft_token.environment, "STUB_SOFTHSM": str(soft_token.module), "HOME": str(home), "LC_ALL": "C"}
+    shown = show("--pkcs11", str(stub_of_the_session), "--language", "ja", **environment)
+    assert shown.returncode == 0, shown.stderr
+    assert str(soft_token.card.certificate.serial_number) in shown.stdout
+    chosen = show("--pkcs11", str(stub_of_the_session), "--reader", soft_token.label, "--language", "ja", **environment)
+    assert str(soft_token.card.certificate.serial_number) in chosen.stdout
+
+
+@pytest.mark.requirement("CRD-08")
+@pytest.mark.parametrize(("language", "words"), [("ja", "処理の途中で異常終了しました"), ("en", "crashed")])
+def test_command_says_that_a_module_crashed(
+    stub_of_the_session: Path, soft_token: SoftToken, language: str, words: str
+) -> None:
+    fault = {"STUB_SOFTHSM": str(soft_token.module), "STUB_FAULT": "crash C_Initialize"}
+    options = ("--pkcs11", str(stub_of_the_session), "--language", language)
+    refused = show(*options, **soft_token.environment, **fault)
+    assert refused.returncode == 1
+    assert "[MODULE_CRASHED]" in refused.stderr
+    assert words in refused.stderr
 
 
 @pytest.mark.requirement("CRD-08")

@@ -11,7 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from card_agent.media.card_reset import reset_card
 from card_agent.media.certificate_der import load_certificate
 from card_agent.media.found import FoundCertificate, FoundMedium
 from card_agent.media.issuers import list_issuers
@@ -150,16 +149,10 @@ class TokenInModule:
         Raises the refusals of `run_module`, and CARD_READER_NOT_FOUND, CARD_NOT_INSERTED, CARD_CHANGED,
         CARD_READER_UNKNOWN, MODULE_TOKENS_SEVERAL, MODULE_PIN_PAD.
         """
-        opened: Pkcs11Token | None = None
-        try:
-            with run_module(self.module.path, self.module.limits) as process:
-                token = self._choose(list_tokens(process))
-                refuse_pin_pad(token)
-                opened = Pkcs11Token(process, token)
-                yield opened
-        finally:
-            if opened is not None and opened.pin_was_sent:
-                reset_card(opened.token.reader)
+        with run_module(self.module.path, self.module.limits) as process:
+            token = self._choose(list_tokens(process))
+            refuse_pin_pad(token)
+            yield Pkcs11Token(process, token)
 
     def _choose(self, tokens: Sequence[ModuleToken]) -> ModuleToken:
         if self.token is not None:
@@ -193,7 +186,6 @@ class Pkcs11Token:
 
     process: ModuleProcess
     token: ModuleToken
-    pin_was_sent: bool = False
     _content: _Content | None = None
 
     @property
@@ -222,7 +214,6 @@ class Pkcs11Token:
         if not encoded or not encoded.isascii():
             raise Refusal("MODULE_PIN_CHARACTERS", Code.INVALID_ARGUMENT)
         self._content = None
-        self.pin_was_sent = True
         try:
             self.process.call("log_in", self.process.limits.log_in, slot=self.token.slot, pin=encoded.decode("ascii"))
         except ModuleError as error:
