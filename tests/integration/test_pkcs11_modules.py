@@ -19,6 +19,7 @@ from card_agent.media.module_places import ModulePlaces
 from card_agent.media.one_certificate import OneCertificate
 from card_agent.media.pkcs11 import Pkcs11Module, TokenInModule
 from card_agent.media.token import Pin, TokenMedium, choose_algorithm
+from card_agent.settings import FILE_NAME, Settings, write_settings
 from refusals import Refusal
 from signed_acts.signature import SignatureAlgorithm
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
@@ -193,9 +194,9 @@ def test_token_that_was_found_is_opened_again_beside_another(
         verify(cards[medium.certificates[0].certificate.der], sign(medium.medium))
 
 
-def show(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "card_agent", "show", *options],
+        [sys.executable, "-m", "card_agent", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -212,11 +213,30 @@ def test_command_shows_the_certificate_of_a_module_in_kanji_folders_and_the_c_lo
     home = tmp_path / "山田 太郎"
     home.mkdir()
     environment = {**soft_token.environment, "STUB_SOFTHSM": str(soft_token.module), "HOME": str(home), "LC_ALL": "C"}
-    shown = show("--pkcs11", str(stub_of_the_session), "--language", "ja", **environment)
+    shown = run("show", "--pkcs11", str(stub_of_the_session), "--language", "ja", **environment)
     assert shown.returncode == 0, shown.stderr
     assert str(soft_token.card.certificate.serial_number) in shown.stdout
-    chosen = show("--pkcs11", str(stub_of_the_session), "--reader", soft_token.label, "--language", "ja", **environment)
+    chosen = run(
+        "show", "--pkcs11", str(stub_of_the_session), "--reader", soft_token.label, "--language", "ja", **environment
+    )
     assert str(soft_token.card.certificate.serial_number) in chosen.stdout
+
+
+@pytest.mark.requirement("CRD-08", "met")
+def test_modules_of_several_vendors_are_listed_together_whatever_one_of_them_does(
+    reader: CardReader, issued: IssuedCard, soft_token: SoftToken, stub_of_the_session: Path, tmp_path: Path
+) -> None:
+    reader.insert(issued)
+    modules = (stub_of_the_session, soft_token.module, find_opensc())
+    write_settings(tmp_path / "toroku-card-agent" / FILE_NAME, Settings(modules=modules))
+    crashing = {"STUB_SOFTHSM": str(soft_token.module), "STUB_FAULT": "crash C_Initialize"}
+    environment = soft_token.environment | crashing | {"XDG_CONFIG_HOME": str(tmp_path)}
+    listed = run("readers", "--language", "ja", **environment)
+    assert listed.returncode == 0, listed.stderr
+    for card in (issued, soft_token.card):
+        assert str(card.certificate.serial_number) in listed.stdout
+    assert f"{stub_of_the_session}" in listed.stdout
+    assert "異常終了しました" in listed.stdout
 
 
 @pytest.mark.requirement("CRD-08")
@@ -225,8 +245,8 @@ def test_command_says_that_a_module_crashed(
     stub_of_the_session: Path, soft_token: SoftToken, language: str, words: str
 ) -> None:
     fault = {"STUB_SOFTHSM": str(soft_token.module), "STUB_FAULT": "crash C_Initialize"}
-    options = ("--pkcs11", str(stub_of_the_session), "--language", language)
-    refused = show(*options, **soft_token.environment, **fault)
+    options = ("show", "--pkcs11", str(stub_of_the_session), "--language", language)
+    refused = run(*options, **soft_token.environment, **fault)
     assert refused.returncode == 1
     assert "[MODULE_CRASHED]" in refused.stderr
     assert words in refused.stderr
