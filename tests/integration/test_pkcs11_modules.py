@@ -24,9 +24,11 @@ from refusals import Refusal
 from signed_acts.signature import SignatureAlgorithm
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
 from simulators.smart_card_service import READER, SECOND_READER
+from simulators.virtual_card import VirtualCard
 from simulators.virtual_piv import Key
 from tests.support.card_reader import CardReader
 from tests.support.example_profile import example_profile
+from tests.support.my_number_card import SIGNATURE_PASSWORD, my_number_card
 from tests.support.pkcs11_modules import PIN, SoftToken, add_soft_token, find_opensc, make_soft_token
 from tests.support.renewal_office import NEW_PIN, OLD_PIN, RenewalOffice
 from tests.support.services.front_door import running_front_door
@@ -144,6 +146,28 @@ def test_another_card_in_the_place_of_the_one_that_was_found_gets_no_pin(
     other = reader.insert(card_authority.issue(key=new_ec_key()))
     assert reason_of(OneCertificate(found.medium, issued.der)) == "CARD_CHANGED"
     assert (other.piv.tries_left, other.piv.verified) == (3, False)
+
+
+@pytest.mark.requirement("CRD-08")
+def test_my_number_card_behind_a_module_shows_its_certificate_after_the_pin(
+    opensc: Pkcs11Module, reader: CardReader, card_authority: CertificateAuthority
+) -> None:
+    issued = card_authority.issue_personal()
+    card = VirtualCard(my_number_card(issued), reader.service.port)
+    reader.service.insert(card)
+    try:
+        (found,) = [medium for medium in opensc.list_media() if not medium.certificates]
+        assert found.refusal is None
+        assert found.medium is not None
+        assert found.medium.pin_before_reading
+        with found.medium.open() as token:
+            token.verify_pin(Pin(SIGNATURE_PASSWORD))
+            (certificate,) = token.certificates()
+            signature = token.sign(certificate, DATA, choose_algorithm(certificate.certificate))
+    finally:
+        reader.pull(card)
+    assert certificate.der == issued.der
+    verify(issued, signature)
 
 
 def test_two_cards_are_listed_and_chosen_by_their_reader(

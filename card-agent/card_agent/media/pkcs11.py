@@ -109,7 +109,8 @@ class Pkcs11Module:
             readable = _list_certificates(content)
         except Refusal as refusal:
             return FoundMedium(token.place, TokenInModule(self, token=token, pin_first=False), refusal=refusal)
-        needs_pin = not content.certificates and bool(token.flags & _Flag.LOGIN_REQUIRED)
+        # The CA's certificate alone may be readable, as on My Number cards.
+        needs_pin = not readable and bool(token.flags & _Flag.LOGIN_REQUIRED)
         medium = TokenInModule(self, token=token, pin_first=needs_pin)
         if not readable and not needs_pin:
             return FoundMedium(token.place, medium, refusal=_refuse_empty(token))
@@ -190,8 +191,8 @@ class Pkcs11Token:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the token wants its PIN and shows no certificate without it."""
-        return bool(self.token.flags & _Flag.LOGIN_REQUIRED) and not self._read().certificates
+        """Whether the token wants its PIN and shows no certificate of a key without it."""
+        return bool(self.token.flags & _Flag.LOGIN_REQUIRED) and not _list_certificates(self._read())
 
     def certificates(self) -> Sequence[TokenCertificate]:
         """Returns the certificates of the keys. Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED."""
