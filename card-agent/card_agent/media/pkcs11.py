@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,12 @@ class Pkcs11Module:
         except Refusal as refusal:
             return (FoundMedium(str(self.path), TokenInModule(self), refusal=refusal),)
 
+    def look_into(self, reader: str) -> tuple[FoundMedium, ...]:
+        """Returns the tokens in the reader of this whole name. Raises the refusals of `run_module`."""
+        with run_module(self.path, self.limits) as process:
+            tokens = [slot.token for slot in list_slots(process) if slot.reader == reader]
+            return tuple(self._look_at(process, token) for token in tokens if token is not None)
+
     def list_slots(self) -> Sequence[ModuleSlot]:
         """Returns the module's slots. Raises the refusals of `run_module`."""
         with run_module(self.path, self.limits) as process:
@@ -103,7 +109,8 @@ class Pkcs11Module:
             readable = _list_certificates(content)
         except Refusal as refusal:
             return FoundMedium(token.place, TokenInModule(self, token=token, pin_first=False), refusal=refusal)
-        needs_pin = not content.certificates and bool(token.flags & _Flag.LOGIN_REQUIRED)
+        # The CA's certificate alone may be readable, as on My Number cards.
+        needs_pin = not readable and bool(token.flags & _Flag.LOGIN_REQUIRED)
         medium = TokenInModule(self, token=token, pin_first=needs_pin)
         if not readable and not needs_pin:
             return FoundMedium(token.place, medium, refusal=_refuse_empty(token))
@@ -138,7 +145,7 @@ class TokenInModule:
 
     @contextlib.contextmanager
     def open(self) -> Iterator["Pkcs11Token"]:
-        """Starts the module and yields the token.
+        """Starts the module and yields the token; a card that received a PIN is reset at the end.
 
         Raises the refusals of `run_module`, and CARD_READER_NOT_FOUND, CARD_NOT_INSERTED, CARD_CHANGED,
         CARD_READER_UNKNOWN, MODULE_TOKENS_SEVERAL, MODULE_PIN_PAD.
@@ -184,8 +191,8 @@ class Pkcs11Token:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the token wants its PIN and shows no certificate without it."""
-        return bool(self.token.flags & _Flag.LOGIN_REQUIRED) and not self._read().certificates
+        """Whether the token wants its PIN and shows no certificate of a key without it."""
+        return bool(self.token.flags & _Flag.LOGIN_REQUIRED) and not _list_certificates(self._read())
 
     def certificates(self) -> Sequence[TokenCertificate]:
         """Returns the certificates of the keys. Raises CARD_WITHOUT_CERTIFICATE, CERTIFICATE_MALFORMED."""
@@ -212,6 +219,9 @@ class Pkcs11Token:
             self.process.call("log_in", self.process.limits.log_in, slot=self.token.slot, pin=encoded.decode("ascii"))
         except ModuleError as error:
             raise self._explain_login(error.code) from error
+        # A right PIN gives the tries back.
+        flags = self.token.flags & ~int(_Flag.USER_PIN_FINAL_TRY | _Flag.USER_PIN_LOCKED)
+        self.token = replace(self.token, flags=flags)
 
     def sign(self, certificate: TokenCertificate, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
         """Returns the signature over `data`. Raises CARD_PIN_NOT_VERIFIED, CARD_KEY_NOT_SUPPORTED, CARD_FAILED."""

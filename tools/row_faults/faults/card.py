@@ -23,8 +23,8 @@ FAULTS = (
         row="CRD-03",
         breaks="A blocked card does not say what its CA does about it.",
         file="card-agent/card_agent/console/place.py",
-        old='"unlocking": to_words(authority.unlocking)}',
-        new='"unlocking": to_words(authority.name)}',
+        old='"unlocking": to_words(authority.unlocking),',
+        new='"unlocking": to_words(authority.name),',
         test="tests/contract/card_agent/test_words_of_the_instance.py"
         "::test_blocked_card_names_its_ca_and_what_that_ca_does_about_it",
     ),
@@ -56,6 +56,15 @@ FAULTS = (
             "                FROM registration AS other WHERE other.bidder_id = registration.bidder_id)\n"
         ),
         test="tests/contract/certificate_registry/test_registration.py::test_bidder_can_have_several_cards",
+    ),
+    Fault(
+        row="CRD-08",
+        breaks="One module that crashes hides the cards of all others.",
+        file="card-agent/card_agent/media/pkcs11.py",
+        old="            return (FoundMedium(str(self.path), TokenInModule(self), refusal=refusal),)\n",
+        new="            raise refusal\n",
+        test="tests/integration/test_pkcs11_modules.py"
+        "::test_modules_of_several_vendors_are_listed_together_whatever_one_of_them_does",
     ),
     Fault(
         row="CRD-09",
