@@ -11,6 +11,7 @@ docs/howto/install-on-windows.md.
 import argparse
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -28,8 +29,8 @@ PACKAGING = CHECKOUT / "card-agent" / "packaging"
 OUT = CHECKOUT / "build" / "agent"
 NAME = "toroku-card-agent"
 PROGRAM = "card-agent"
-# What the program needs of a Debian machine: the service of the readers with its library, and how a browser is opened.
-DEPENDS = ("libpcsclite1", "pcscd", "xdg-utils")
+# What the program starts or calls on a Debian machine: the service of the readers, and what opens the browser.
+DEPENDS = ("pcscd", "xdg-utils")
 KEYS_FILE = "release-keys.pem"
 # A file of the same path is the same component in every version, as Windows Installer wants it.
 _COMPONENTS = uuid.UUID("1e0be2f7-52ad-5b8f-8c6f-8d8f1f0f6a00")
@@ -136,6 +137,12 @@ def list_components(tree: Path, source: Path) -> bytes:
     return content
 
 
+def list_system_libraries() -> Sequence[str]:
+    """Returns the Debian packages of the libraries that the program's folder leaves to the machine."""
+    libraries = json.loads((PACKAGING / "linux" / "system-libraries.json").read_text("utf-8"))
+    return sorted(set(libraries.values()))
+
+
 def collect_notices() -> str:
     """Returns the licences of all that is in the program's folder but is not ours."""
     pinned = {
@@ -170,7 +177,7 @@ def _set_modes(root: Path) -> None:
 def _write_control(root: Path, architecture: str) -> None:
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file() and not path.is_symlink()) // 1024
     libc = os.confstr("CS_GNU_LIBC_VERSION") if hasattr(os, "confstr") else ""
-    depends = [f"libc6 (>= {(libc or 'glibc 2.36').split()[-1]})", *DEPENDS]
+    depends = [f"libc6 (>= {(libc or 'glibc 2.36').split()[-1]})", *list_system_libraries(), *DEPENDS]
     folder = root / "DEBIAN"
     folder.mkdir()
     (folder / "control").write_text(

@@ -9,7 +9,7 @@ import re
 import ssl
 import sys
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
@@ -74,21 +74,25 @@ def say_what_is_newer(program: Path, configuration: Path) -> Words | None:
     return say_newer(find_newest(program, configuration), read_version())
 
 
-def fetch_notices(program: Path, configuration: Path, addresses: Iterable[str], context: ssl.SSLContext) -> None:
-    """Fetches notices by https, and keeps the newest good one in the owner's folder; whatever fails is silent.
+def fetch_notice(program: Path, configuration: Path, address: str, authority: Path | None = None) -> None:
+    """Fetches a notice by https, and keeps it in the owner's folder if it is good and the newest; a failure is silent.
 
-    Nothing is sent but the request. A redirect is not followed, and what is older than the kept notice is dropped.
+    Nothing is sent but the request, and a redirect is not followed. `authority`: CA certificates (PEM) that verify the
+    server too, beside the system's.
     """
     keys = read_keys(program)
     if not keys:
         return
-    for address in addresses:
-        with contextlib.suppress(OSError, HTTPException, ValueError, NoticeRefused):
-            notice = _fetch(address, context)
-            release = read_notice(notice, keys, now=datetime.now(UTC))
-            known = find_newest(program, configuration)
-            if known is None or is_newer(release.version, known.version):
-                write_private(configuration / NOTICE_FILE, notice.decode())
+    with contextlib.suppress(OSError, HTTPException, ValueError, NoticeRefused):
+        context = ssl.create_default_context()
+        if authority is not None:
+            context.load_verify_locations(authority)
+        notice = _fetch(address, context)
+        release = read_notice(notice, keys, now=datetime.now(UTC))
+        known = find_newest(program, configuration)
+        if known is None or is_newer(release.version, known.version):
+            configuration.mkdir(parents=True, exist_ok=True)
+            write_private(configuration / NOTICE_FILE, notice.decode())
 
 
 class _WithoutRedirects(urllib.request.HTTPRedirectHandler):

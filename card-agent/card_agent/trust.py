@@ -14,7 +14,7 @@ import yaml
 from refusals import Code, Refusal
 
 FILE_NAME = "trust.yaml"
-_KEYS = {"endpoint", "authority", "portal", "return"}
+_KEYS = {"endpoint", "authority", "portal", "return", "releases"}
 # Visible ASCII characters without a fragment; what stands there is compared and linked to as it is.
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-\"$-~]*")
 _MOST_ADDRESS_CHARACTERS = 1024
@@ -25,7 +25,8 @@ class TrustedInstance:
     """An instance: the front door as host:port, and the CA that verifies it (None: the system's).
 
     `portal` is where its web portal begins, `return_address` where a browser goes back to with an answer of the card;
-    both https, empty where the portal is not used.
+    both https, empty where the portal is not used. `releases` is where the newest version of the agent is announced,
+    https or empty.
     """
 
     id: str
@@ -33,6 +34,7 @@ class TrustedInstance:
     authority: Path | None = None
     portal: str = ""
     return_address: str = ""
+    releases: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,19 @@ def read_entry(file: Path, instance: object, entry: object) -> TrustedInstance:
     host, _, port = entry.get("endpoint", "").rpartition(":")
     if not host or not port.isdecimal():
         raise _invalid(file, f"{instance}.endpoint")
-    for key in ("portal", "return"):
+    for key in ("portal", "return", "releases"):
         address = entry.get(key)
         if address is not None and (len(address) > _MOST_ADDRESS_CHARACTERS or not _ADDRESS.fullmatch(address)):
             raise _invalid(file, f"{instance}.{key}")
     authority = file.parent / entry["authority"] if "authority" in entry else None
-    return TrustedInstance(instance, entry["endpoint"], authority, entry.get("portal", ""), entry.get("return", ""))
+    return TrustedInstance(
+        instance,
+        entry["endpoint"],
+        authority,
+        entry.get("portal", ""),
+        entry.get("return", ""),
+        entry.get("releases", ""),
+    )
 
 
 def _invalid(file: Path, part: str) -> Refusal:

@@ -9,10 +9,9 @@ from pathlib import Path
 for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
     if getattr(sys, name) is None:
         setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # open until the program ends
+# PyInstaller's, for this program alone: the browser that it opens has libraries of its own.
+os.environ.pop("LD_LIBRARY_PATH", None)
+if "LD_LIBRARY_PATH_ORIG" in os.environ:
+    os.environ["LD_LIBRARY_PATH"] = os.environ.pop("LD_LIBRARY_PATH_ORIG")
 
-if sys.argv[1:2] == ["-m"] and sys.argv[2:3] == ["card_agent.media.module_child"]:
-    # The agent starts its child processes with its own program, as Python runs a module.
-    del sys.argv[1]
-    runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
-else:
-    runpy.run_module("card_agent.__main__", run_name="__main__")
+runpy.run_module("card_agent.__main__", run_name="__main__")

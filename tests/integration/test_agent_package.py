@@ -1,11 +1,14 @@
 """The Debian package of the card agent, installed in a folder with this machine's list of packages, and started."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import packages_distributions
@@ -43,21 +46,66 @@ class Machine:
         command = ["dpkg", *places, "--force-not-root", "--force-unsafe-io", "--no-triggers", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    def run(self, *arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs the installed command in an empty environment, with the locale C."""
+    @property
+    def configuration(self) -> Path:
+        """The folder of the person's settings."""
+        return self.home / ".config" / NAME
+
+    def start(self, *arguments: str, variables: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Starts the installed command in an empty environment, with the locale C."""
         service = {name: value for name, value in os.environ.items() if name.startswith("PCSCLITE_")}
         environment = {"HOME": str(self.home), "LANG": "C", "PATH": "/nonexistent"} | service | (variables or {})
-        command = [str(self.root / "usr" / "bin" / "card-agent"), *arguments]
-        completed = subprocess.run(
-            command, env=environment, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+        return subprocess.Popen(
+            [str(self.root / "usr" / "bin" / "card-agent"), *arguments],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
         )
-        streams = (completed.stdout.decode("utf-8"), completed.stderr.decode("utf-8"))
-        assert "Traceback" not in streams[1], streams[1]
-        return subprocess.CompletedProcess(command, completed.returncode, *streams)
+
+    def run(self, *arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs the installed command to its end."""
+        process = self.start(*arguments, variables=variables)
+        try:
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert "Traceback" not in errors, errors
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
     def list_files(self) -> set[Path]:
         """Returns the files below the root."""
         return {path for path in self.root.rglob("*") if not path.is_dir()}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person's session with a running agent, and the file with the addresses that the browser was opened with."""
+
+    machine: Machine
+    port: int
+    opened: Path
+
+    def read_page(self) -> str:
+        """Returns the agent's first page."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as answer:
+            return str(answer.read().decode())
+
+
+def read_command(entry: Path) -> list[str]:
+    """Returns the words of the command in a desktop file."""
+    (command,) = [line for line in entry.read_text("utf-8").splitlines() if line.startswith("Exec=")]
+    return command.removeprefix("Exec=").split()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Returns when the condition holds."""
+    ends_at = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < ends_at
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +197,41 @@ def test_program_holds_the_pinned_libraries_and_nothing_of_a_server(machine: Mac
     assert all(f"\n{name} " in notices for name in ("grpcio", "cryptography", "Python"))
 
 
+@pytest.fixture
+def session(machine: Machine, tmp_path: Path) -> Iterator[Session]:
+    """A person's session, in which the autostart has started the agent."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s %s\\n" "$1" "$LD_LIBRARY_PATH" >> {opened}\n')
+    browser.chmod(0o755)
+    variables = {"BROWSER": f"{browser} %s"}
+    command = read_command(machine.root / "etc" / "xdg" / "autostart" / f"{NAME}.desktop")
+    running = machine.start(*command[1:], variables=variables)
+    try:
+        state = machine.configuration / "serve.json"
+        wait_for(lambda: state.exists() and running.poll() is None)
+        yield Session(machine, json.loads(state.read_text())["port"], opened)
+    finally:
+        running.terminate()
+        errors = running.communicate(timeout=10)[1]
+    assert "Traceback" not in errors, errors
+
+
+@pytest.mark.requirement("CRD-01")
+def test_link_has_the_agent_that_the_session_started_open_its_page(session: Session) -> None:
+    page = session.read_page()
+    assert read_version() in page
+    # The autostart opens nothing.
+    assert not session.opened.exists()
+    entry = session.machine.root / "usr" / "share" / "applications" / f"{NAME}.desktop"
+    link = [word.replace("%u", "toroku:start") for word in read_command(entry)]
+    started = session.machine.run(*link[1:])
+    assert started.returncode == 0, started.stderr
+    wait_for(session.opened.exists)
+    # The browser has its own libraries, not the program's.
+    assert session.opened.read_text() == f"http://127.0.0.1:{session.port}/ \n"
+
+
 def test_menu_entry_opens_links_and_the_session_starts_the_agent(machine: Machine) -> None:
     applications = machine.root / "usr" / "share" / "applications"
     autostart = machine.root / "etc" / "xdg" / "autostart" / f"{NAME}.desktop"
@@ -162,10 +245,7 @@ def test_menu_entry_opens_links_and_the_session_starts_the_agent(machine: Machin
     cache.unlink()
     for file in (entry, autostart):
         lines = file.read_text("utf-8").splitlines()
-        (command,) = [line.partition("=")[2].split() for line in lines if line.startswith("Exec=")]
-        assert (machine.root / "usr" / "bin" / command[0]).resolve().is_file()
-        # Nothing of a link reaches the command line.
-        assert not any("%" in word for word in command)
+        assert (machine.root / "usr" / "bin" / read_command(file)[0]).resolve().is_file()
         (icon,) = [line.partition("=")[2] for line in lines if line.startswith("Icon=")]
         assert (machine.root / "usr/share/icons/hicolor/scalable/apps" / f"{icon}.svg").is_file()
     assert (machine.root / "usr/share/man/ja/man1/card-agent.1.gz").is_file()
@@ -182,18 +262,20 @@ def test_what_an_administrator_wrote_into_the_autostart_stays_after_a_removal(ma
     autostart.write_text(original, "utf-8")
 
 
-def test_command_says_that_it_is_old_once_a_signed_release_says_so(
-    machine: Machine, package: Path, release_key: Ed25519PrivateKey, tmp_path: Path
+def test_agent_says_that_it_is_old_once_a_signed_release_says_so(
+    session: Session, package: Path, release_key: Ed25519PrivateKey, tmp_path: Path
 ) -> None:
-    configuration = machine.home / ".config" / NAME
-    configuration.mkdir(parents=True)
+    machine = session.machine
+    assert "99.0" not in session.read_page()
     key = tmp_path / "key.pem"
     key.write_bytes(release_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    notice = configuration / NOTICE_FILE
+    notice = machine.configuration / NOTICE_FILE
     sign(["--key", str(key), "--version", "99.0", "--released-on", "2026-01-05", "--out", str(notice), str(package)])
     told = machine.run("--version", variables={"LANG": "ja_JP.UTF-8"})
     assert told.stdout == f"card-agent {read_version()}\n"
     assert "新しい版（99.0、2026年1月5日公開）があります" in told.stderr
+    assert "99.0" in session.read_page()
     # A notice that somebody else signed says nothing.
     notice.write_bytes(sign_release(Release("99.0", date(2026, 1, 5)), Ed25519PrivateKey.generate()))
     assert machine.run("--version").stderr == ""
+    assert "99.0" not in session.read_page()

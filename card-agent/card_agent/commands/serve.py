@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from card_agent.commands.options import LanguageOption, TrustFileOption
+from card_agent.commands.releases import look_for_releases
 from card_agent.commands.surroundings import (
     find_configuration,
     find_sources,
@@ -97,8 +98,11 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
         find_notices=partial(_find_notices, folder),
     )
     save_running(folder, RunningAgent(port, os.getpid(), agent.secret))
+    look_for_releases(folder, agent.trusted)
 
     def start() -> None:
+        for trusted in agent.list_portals():
+            agent.instances.ask(trusted)
         person.show_message(Words(f"{agent.origin}/", f"{agent.origin}/"))
         if browser:
             _open_browser(begin(agent, instance))

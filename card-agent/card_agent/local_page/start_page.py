@@ -61,7 +61,8 @@ async def post_phrase(agent: Agent, language: Language, phrase: str) -> View:
 def begin(agent: Agent, instance_id: str | None = None) -> str:
     """Returns the address that a start of the agent opens in the browser.
 
-    That is the portal, with a new hand-off, where there is no doubt which one; otherwise the first page.
+    That is the portal, with a new hand-off, where there is no doubt which one and nothing to be said before; otherwise
+    the first page.
     """
     try:
         portals = agent.list_portals()
@@ -70,7 +71,7 @@ def begin(agent: Agent, instance_id: str | None = None) -> str:
     except Refusal:
         # The first page explains it.
         return f"{agent.origin}/"
-    if len(portals) != 1 or not read_phrase(agent.folder):
+    if len(portals) != 1 or not read_phrase(agent.folder) or agent.find_notices():
         return f"{agent.origin}/"
     return agent.open_portal(portals[0])
 

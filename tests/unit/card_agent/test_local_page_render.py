@@ -173,6 +173,13 @@ def test_what_was_wrong_is_said_first_and_at_the_field() -> None:
     assert "".join(elements.text).startswith("エラー：")
 
 
+def test_person_in_charge_that_is_wrong_is_said_at_its_own_field() -> None:
+    elements = Elements(render(PAGES["wrong person in charge"], "ja"))
+    assert "person_in_charge-problem" in str(elements.one(name="person_in_charge")["aria-describedby"])
+    assert "aria-invalid" not in elements.one(name="pin")
+    assert {"href": "#person_in_charge"} in elements.all("a")
+
+
 @pytest.mark.parametrize(("tries", "text"), [(3, "残り3回です"), (1, "残り1回です。もう一度誤ると")])
 def test_tries_that_are_left_are_said_at_the_field(tries: int, text: str) -> None:
     elements = Elements(render(sign(replace(PIN, tries_left=tries)), "ja"))
@@ -194,6 +201,14 @@ def test_what_cannot_be_used_is_shown_with_its_reason_and_cannot_be_chosen() -> 
     assert [each["value"] for each in elements.all("input") if each.get("name") == "certificate"] == ["1", "2", "3"]
     assert "ICカードの有効期限（2025/05/14）が切れています。" in elements.text
     assert "ICカードが挿入されていません。" in elements.text
+
+
+def test_where_nothing_can_be_used_the_one_reason_is_said_first_and_of_several_that_there_is_none() -> None:
+    problem = {"href": "#unusable"}
+    for page, said in (("no card", "ICカードが挿入されていません。"), ("no certificate", page_words.NO_CERTIFICATE.ja)):
+        elements = Elements(render(PAGES[page], "ja"))
+        assert problem in elements.all("a")
+        assert elements.text[elements.text.index("エラー") + 1] == said
 
 
 def test_busy_page_has_nothing_that_can_be_pressed() -> None:

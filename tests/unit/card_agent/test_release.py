@@ -22,6 +22,8 @@ from card_agent.release import (
     sign_release,
 )
 from card_agent.release_notices import KEYS_FILE, NOTICE_FILE, find_newest, read_keys, say_what_is_newer
+from card_agent.trust import read_trust_file
+from refusals import Refusal
 
 NOW = datetime(2025, 12, 1, tzinfo=UTC)
 RELEASE = Release("99.1.0", date(2025, 12, 1), (ReleasedFile("toroku-card-agent.deb", 5, "ab" * 32),))
@@ -129,6 +131,16 @@ def test_newest_notice_of_both_folders_counts(tmp_path: Path) -> None:
     said = say_what_is_newer(program, configuration)
     assert said is not None
     assert f"You are using {read_version()}." in said.en
+
+
+def test_trust_file_names_where_releases_are_announced(tmp_path: Path) -> None:
+    file = tmp_path / "trust.yaml"
+    file.write_text("saitama: {endpoint: 'toroku.example:443', releases: 'https://toroku.example/agent/release.json'}")
+    assert read_trust_file(file)[0].releases == "https://toroku.example/agent/release.json"
+    file.write_text("saitama: {endpoint: 'toroku.example:443', releases: 'http://toroku.example/agent/release.json'}")
+    with pytest.raises(Refusal) as refused:
+        read_trust_file(file)
+    assert refused.value.metadata["part"] == "saitama.releases"
 
 
 def test_without_keys_or_notice_nothing_is_said(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_windows_package_registers_links_and_autostart(package: Path) -> None:
     assert ("Software\\Classes\\toroku", "URL Protocol") in values
     # Nothing of a link reaches the command line.
     assert values["Software\\Classes\\toroku\\shell\\open\\command", ""] == command
-    assert values["Software\\Microsoft\\Windows\\CurrentVersion\\Run", "TorokuCardAgent"].startswith(command)
+    assert values["Software\\Microsoft\\Windows\\CurrentVersion\\Run", "TorokuCardAgent"] == f"{command} --no-browser"
 
 
 def test_components_are_known_again_in_the_next_version(package: Path, tmp_path: Path) -> None:
