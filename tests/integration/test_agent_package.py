@@ -24,6 +24,7 @@ from card_agent.release_notices import NOTICE_FILE
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.smart_card_service import READER
 from tests.support.card_reader import CardReader
+from tests.support.pkcs11_modules import SoftToken
 from tools.build_agent import CHECKOUT, NAME, build_deb, build_tree, read_version
 from tools.sign_release import main as sign
 
@@ -171,6 +172,20 @@ def test_installed_command_reads_a_file_with_kanji_in_its_path(machine: Machine,
     assert "髙﨑建設株式会社" in shown.stdout
 
 
+@pytest.mark.requirement("CRD-08")
+def test_installed_command_serves_a_module_in_a_process_of_its_own(machine: Machine, soft_token: SoftToken) -> None:
+    shown = machine.run("show", "--pkcs11", str(soft_token.module), variables=soft_token.environment)
+    assert shown.returncode == 0, shown.stderr
+    assert str(soft_token.card.certificate.serial_number) in shown.stdout
+
+
+def test_installed_command_has_what_a_help_desk_asks_for(machine: Machine, reader: CardReader) -> None:
+    diagnosis = machine.run("diagnose", "--language", "ja")
+    assert f"カードエージェントのバージョン: {read_version()}" in diagnosis.stdout
+    # Nothing is trusted yet.
+    assert diagnosis.returncode == 1
+
+
 def test_installed_command_refuses_in_words(machine: Machine, reader: CardReader) -> None:
     refused = machine.run("show")
     assert refused.returncode == 1
@@ -207,9 +222,10 @@ def session(machine: Machine, tmp_path: Path) -> Iterator[Session]:
     variables = {"BROWSER": f"{browser} %s"}
     command = read_command(machine.root / "etc" / "xdg" / "autostart" / f"{NAME}.desktop")
     running = machine.start(*command[1:], variables=variables)
+    state = machine.configuration / "serve.json"
     try:
-        state = machine.configuration / "serve.json"
-        wait_for(lambda: state.exists() and running.poll() is None)
+        # There may be one of an earlier session.
+        wait_for(lambda: state.exists() and json.loads(state.read_text())["pid"] == running.pid)
         yield Session(machine, json.loads(state.read_text())["port"], opened)
     finally:
         running.terminate()

@@ -24,19 +24,19 @@ class TcpRow(ctypes.Structure):
     """tcpmib.h: MIB_TCPROW_OWNER_PID; addresses and ports in network byte order."""
 
     _fields_ = (
-        ("state", wintypes.DWORD),
-        ("local_address", wintypes.DWORD),
-        ("local_port", wintypes.DWORD),
-        ("remote_address", wintypes.DWORD),
-        ("remote_port", wintypes.DWORD),
-        ("owning_pid", wintypes.DWORD),
+        ("state", ctypes.c_uint32),
+        ("local_address", ctypes.c_uint32),
+        ("local_port", ctypes.c_uint32),
+        ("remote_address", ctypes.c_uint32),
+        ("remote_port", ctypes.c_uint32),
+        ("owning_pid", ctypes.c_uint32),
     )
 
 
 class SidAndAttributes(ctypes.Structure):
     """winnt.h: SID_AND_ATTRIBUTES, the only member of TOKEN_USER."""
 
-    _fields_ = (("sid", ctypes.c_void_p), ("attributes", wintypes.DWORD))
+    _fields_ = (("sid", ctypes.c_void_p), ("attributes", ctypes.c_uint32))
 
 
 # Library and function: the result, and the arguments in their order.
