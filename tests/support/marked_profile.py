@@ -45,8 +45,9 @@ def marked_profile() -> Profile:
             {"category": WORKS, "holder_note": _ANY, "search_text": _ANY, "required_search_fields": ["password"]}
         ]
     authority = card_authority(CertificateAuthority.create(key=new_ec_key()))
+    advice = {"pin_tries": 10, "unlocking": _ANY, "renewal": _ANY, "help": _ANY}
     content |= {
-        "card_authorities": [authority | {"id": AUTHORITY, "unlocking": _ANY}],
+        "card_authorities": [authority | {"id": AUTHORITY} | advice],
         "neighbouring_systems": [{"name": _ANY, "hours": _ANY}],
         "operations": [{"operation": "registration", "name": _ANY, "what_for": _ANY, "not_for": _ANY}],
     }

@@ -41,7 +41,8 @@ class Reply:
     @property
     def token(self) -> str:
         """The token of the page's form, the last one of a streamed answer."""
-        return re.findall(r'name="token" value="([^"]+)"', self.body)[-1]
+        tokens: list[str] = re.findall(r'name="token" value="([^"]+)"', self.body)
+        return tokens[-1]
 
     @property
     def text(self) -> str:
@@ -93,13 +94,23 @@ class PageAgent:
 
     def post(self, path: str, fields: dict[str, str], headers: dict[str, str] | None = None) -> Reply:
         """Returns the answer to a form of the agent's own page, as a browser posts it."""
+        return self.request("POST", path, urlencode(fields), self._own_headers(headers or {}))
+
+    @contextlib.contextmanager
+    def posted(self, path: str, fields: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+        """Posts a form, and yields the answer as it comes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.agent.port, timeout=_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("POST", path, urlencode(fields), self._own_headers({}))
+            yield connection.getresponse()
+
+    def _own_headers(self, headers: dict[str, str]) -> dict[str, str]:
         own = {
             "Origin": self.agent.origin,
             "Sec-Fetch-Site": "same-origin",
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        sent = {name: value for name, value in {**own, **(headers or {})}.items() if value}
-        return self.request("POST", path, urlencode(fields), sent)
+        return {name: value for name, value in {**own, **headers}.items() if value}
 
     def request(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> Reply:
         """Returns the answer to a request."""

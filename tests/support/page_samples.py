@@ -1,5 +1,7 @@
 """Each page of the card agent in each state that looks different, as a person of a company would see it."""
 
+from dataclasses import replace
+
 from card_agent.console import words
 from card_agent.console.person import Row
 from card_agent.console.words import Words
@@ -76,6 +78,12 @@ WRONG_PIN = PinQuestion(
     problem=Words("PINが違います。", "The PIN is wrong."),
     next_step=Words("PINを確認して、もう一度入力してください。", "Check the PIN and enter it again."),
 )
+LONG_PERSON = replace(
+    PIN,
+    problem=Words("担当者は20文字以内で入力してください。", "The person in charge has at most 20 characters."),
+    next_step=Words("入力を直して、もう一度PINを入力してください。", "Correct it, and enter the PIN again."),
+    problem_field="person_in_charge",
+)
 PASSWORD = PinQuestion(
     title=Words("パスワードの入力", "Password"),
     message=Words("証明書ファイルのパスワードを入力してください。", "Enter the password of the certificate file."),
@@ -137,6 +145,7 @@ PAGES: dict[str, View] = {
     "password of a file": PinPage(FRAME, CARD_FORM, Role.SOLE, FILE, "3", PASSWORD),
     "log-in": sign(PIN),
     "wrong PIN": sign(WRONG_PIN),
+    "wrong person in charge": sign(LONG_PERSON),
     "act": sign(None, is_act=True),
     "act with PIN": sign(PIN, is_act=True),
     "done": DonePage(FRAME, Words("ICカードで署名しました。", "The card has signed."), RETURN),

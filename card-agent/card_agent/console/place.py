@@ -64,6 +64,26 @@ def name_agencies(codes: Iterable[str], instance: front_door_pb2.Instance) -> Wo
     return Words("、".join(name.ja for name in names), ", ".join(name.en for name in names))
 
 
+def describe_pin_tries(authority: front_door_pb2.CardAuthority) -> Words:
+    """Returns after how many wrong PINs in a row a card of the CA locks; empty if the CA does not say."""
+    if not authority.pin_tries:
+        return Words("", "")
+    tries, name = authority.pin_tries, to_words(authority.name)
+    return Words(
+        f"{name.ja}のICカードは、PINを続けて{tries}回間違えるとロックされます。",
+        f"A card of {name.en} locks after {tries} wrong PINs in a row.",
+    )
+
+
+def list_authority_notes(instance: front_door_pb2.Instance, authority: str) -> tuple[Words, ...]:
+    """Returns what a person about to type a PIN has to know of the CA: tries, unlocking, and whom to ask there."""
+    for each in instance.card_authorities:
+        if each.id == authority:
+            notes = (describe_pin_tries(each), to_words(each.unlocking), to_words(each.help))
+            return tuple(note for note in notes if note.ja)
+    return ()
+
+
 def describe_help_desk(help_desk: front_door_pb2.HelpDesk) -> Words:
     """Returns the help desk with the number to call, and when."""
     hours = to_words(help_desk.hours)
@@ -89,7 +109,13 @@ def _list_names_of_instance(instance: front_door_pb2.Instance) -> dict[str, Word
 def _list_names_of_authority(instance: front_door_pb2.Instance, code: str) -> dict[str, Words]:
     for authority in instance.card_authorities:
         if authority.id == code:
-            return {"authority": to_words(authority.name), "unlocking": to_words(authority.unlocking)}
+            return {
+                "authority": to_words(authority.name),
+                "pin_tries": describe_pin_tries(authority),
+                "unlocking": to_words(authority.unlocking),
+                "card_renewal": to_words(authority.renewal),
+                "authority_help": to_words(authority.help),
+            }
     return {}
 
 

@@ -79,6 +79,11 @@ LAST_TRY = Words(
     "One try is left. One more wrong entry locks it.",
 )
 
+PIN_LABELS = {
+    Role.SOLE: Words("PIN番号", "PIN"),
+    Role.OLD: Words("現在使用しているICカードのPIN番号", "PIN of the card in use"),
+    Role.NEW: Words("新しいICカードのPIN番号", "PIN of the new card"),
+}
 PIN_TYPING = Words(
     "日本語入力をオフにして、半角で入力してください。",
     "If you use a Japanese input method, switch it off first.",

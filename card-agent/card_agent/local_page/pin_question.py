@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from card_agent.console import words
 from card_agent.console.place import Place
 from card_agent.console.words import Words, to_words
-from card_agent.local_page import hop_words
+from card_agent.local_page import hop_words, page_words
 from card_agent.local_page.explained import explain_in_words
 from card_agent.local_page.views import PinQuestion
 from card_agent.media.pkcs12 import Pkcs12File
@@ -14,7 +14,6 @@ from refusals import Refusal
 from signed_acts.purpose import Role
 from toroku.frontdoor.v1 import front_door_pb2
 
-_PIN_LABELS = {Role.SOLE: words.ASK_PIN, Role.OLD: words.ASK_OLD_PIN, Role.NEW: words.ASK_NEW_PIN}
 _PASSWORD_LABELS = {
     Role.SOLE: words.ASK_FILE_PASSWORD,
     Role.OLD: words.ASK_OLD_FILE_PASSWORD,
@@ -47,7 +46,7 @@ def ask_pin(
     return PinQuestion(
         title=title,
         message=message,
-        label=(_PASSWORD_LABELS if is_file else _PIN_LABELS)[asked.role],
+        label=(_PASSWORD_LABELS if is_file else page_words.PIN_LABELS)[asked.role],
         is_file=is_file,
         asks_person_in_charge=asks_person_in_charge and page.asks_person_in_charge,
         person_in_charge_note=_find(page.person_in_charge_note),
@@ -57,6 +56,7 @@ def ask_pin(
         authority_notes=() if is_file else _list_notes(asked, place),
         problem=problem,
         next_step=next_step,
+        problem_field="person_in_charge" if refusal and refusal.reason == "PERSON_IN_CHARGE_FORM" else "pin",
     )
 
 

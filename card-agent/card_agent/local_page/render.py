@@ -34,18 +34,28 @@ _OTHER: Mapping[Language, Language] = {"ja": "en", "en": "ja"}
 def render(view: View, language: Language) -> str:
     """Returns a whole page."""
     frame = None if isinstance(view, StartPage) else view.frame
-    return _render_head(_find_title(view), frame, language, view) + render_end(view, language)
+    phrase = view.phrase if isinstance(view, StartPage) else ""
+    head = _render_head(_find_title(view), frame, language, phrase=phrase, is_problem=_has_problem(view))
+    return head + render_end(view, language)
 
 
 def render_start(busy: Frame, language: Language) -> str:
     """Returns the first part of an answer for which the card is worked on: a page on which nothing can be pressed."""
-    head = _render_head(page_words.STREAMED_TITLE, busy, language, None)
-    return head + _render("busy.html", language)
+    return _render_head(page_words.STREAMED_TITLE, busy, language) + _render("busy.html", language)
 
 
 def render_end(view: View, language: Language) -> str:
     """Returns the rest of an answer that `render_start` began; the style sheet hides the busy part from then on."""
-    return _render(_TEMPLATES[type(view)], language, view=view, title=_find_title(view))
+    address = "/" if isinstance(view, StartPage) else view.frame.address if view.frame else ""
+    other = _OTHER[language]
+    return _render(
+        _TEMPLATES[type(view)],
+        language,
+        view=view,
+        title=_find_title(view),
+        other_language=other,
+        other_address=_change_language(address, other) if address else "",
+    )
 
 
 def style_sheet() -> bytes:
@@ -53,21 +63,24 @@ def style_sheet() -> bytes:
     return files(__package__).joinpath("page.css").read_bytes()
 
 
-def _render_head(title: Words, frame: Frame | None, language: Language, view: View | None) -> str:
-    problem = getattr(view, "problem", None) or getattr(getattr(view, "pin", None), "problem", None)
-    # On the busy page nothing can be pressed, no other language either.
-    address = "" if view is None else "/" if isinstance(view, StartPage) else frame.address if frame else ""
+def _render_head(
+    title: Words, frame: Frame | None, language: Language, *, phrase: str = "", is_problem: bool = False
+) -> str:
     return _render(
         "head.html",
         language,
         title=title,
-        is_problem=problem is not None,
+        is_problem=is_problem,
         instance_name=frame.instance_name if frame else None,
         instance_id=frame.instance_id if frame else "",
-        phrase=view.phrase if isinstance(view, StartPage) else frame.phrase if frame else "",
-        other_language=_OTHER[language],
-        other_address=_change_language(address, _OTHER[language]) if address else "",
+        phrase=frame.phrase if frame else phrase,
     )
+
+
+def _has_problem(view: View) -> bool:
+    if isinstance(view, PinPage | SignPage):
+        return view.pin is not None and view.pin.problem is not None
+    return isinstance(view, CardPage | StartPage) and view.problem is not None
 
 
 def _find_title(view: View) -> Words:

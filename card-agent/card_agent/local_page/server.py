@@ -24,6 +24,8 @@ from refusals import Code, Refusal
 _MOST_HEADER_BYTES = 32 * 1024
 _SWEEP_SECONDS = 5.0
 _END_SECONDS = 2
+# Of a browser's connection, whose owner is looked up once.
+_KEEP_ALIVE_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class PageServer:
                 access_log=False,
                 server_header=False,
                 h11_max_incomplete_event_size=MOST_ADDRESS_BYTES + _MOST_HEADER_BYTES,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_END_SECONDS,
             )
         )

@@ -10,9 +10,11 @@ from card_agent.local_page import windows_sockets
 # Ends of a connection: address and port.
 End = tuple[str, int]
 
-_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-# An IPv6 socket that is connected to an IPv4 address (RFC 4291, 2.5.5.2), as the kernel writes it.
-_MAPPED = "0000000000000000FFFF0000"
+# The tables, and what stands before an IPv4 address in each: in the second one it is that of an IPv6 socket (RFC 4291,
+# 2.5.5.2), as the kernel writes it.
+_TABLES = ((Path("/proc/net/tcp"), ""), (Path("/proc/net/tcp6"), "0000000000000000FFFF0000"))
+# Behind the addresses: state, queues, timer, retransmissions, user.
+_USER_COLUMN = 4
 
 
 def is_checkable() -> bool:
@@ -36,15 +38,15 @@ def is_own_socket(socket_end: End, other_end: End) -> bool:
 def _find_user(socket_end: End, other_end: End) -> int | None:
     """Returns the number of the user whose socket it is (proc(5), /proc/net/tcp); None if it is unknown."""
     local, remote = _write_end(socket_end), _write_end(other_end)
-    for table in _TABLES:
+    for table, mark in _TABLES:
         try:
-            lines = table.read_text("ascii").splitlines()[1:]
+            content = table.read_text("ascii")
         except OSError:
             continue
-        for line in lines:
-            columns = line.split()
-            if (columns[1].removeprefix(_MAPPED), columns[2].removeprefix(_MAPPED)) == (local, remote):
-                return int(columns[7])
+        # Found as text, because a busy server's table has thousands of lines.
+        _, found, rest = content.partition(f" {mark}{local} {mark}{remote} ")
+        if found:
+            return int(rest.split()[_USER_COLUMN])
     return None
 
 

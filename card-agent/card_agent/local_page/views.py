@@ -1,6 +1,7 @@
 """What each page of the agent shows, as data; `render` makes HTML of it. Texts are in both languages until then."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from card_agent.console.person import Row
 from card_agent.console.words import Words
@@ -81,9 +82,10 @@ class PinQuestion:
     tries_left: int | None = None
     # What this CA does after too many wrong PINs, and whom to ask there.
     authority_notes: tuple[Words, ...] = ()
-    # Of a PIN or password that was refused just now.
+    # Of what was refused just now: the PIN or password, or else what was typed beside it.
     problem: Words | None = None
     next_step: Words | None = None
+    problem_field: Literal["pin", "person_in_charge"] = "pin"
 
 
 @dataclass(frozen=True, slots=True)

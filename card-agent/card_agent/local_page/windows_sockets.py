@@ -20,6 +20,7 @@ _NO_ERROR, _BUFFER_TOO_SMALL = 0, 122
 _MOST_ATTEMPTS = 5
 
 
+# In structures with the size that a DWORD has on Windows; that of `wintypes` is as wide as this system's long.
 class TcpRow(ctypes.Structure):
     """tcpmib.h: MIB_TCPROW_OWNER_PID; addresses and ports in network byte order."""
 

@@ -35,11 +35,18 @@ NEUTRAL_NAMES: Mapping[str, str] = {
     # The CAs whose cards are accepted, in a list.
     "authorities_ja": "認証局の一覧は、調達機関の担当者にお問い合わせください",
     "authorities_en": "ask the agency for the list",
-    # The card's own CA, and what it does about a blocked card.
+    # The card's own CA: after how many wrong PINs its cards lock, how it unlocks them, how it renews them, and whom to
+    # ask there; each a whole sentence.
     "authority_ja": "ICカードを発行した認証局",
     "authority_en": "the certification authority that issued the card",
+    "pin_tries_ja": "",
+    "pin_tries_en": "",
     "unlocking_ja": "",
     "unlocking_en": "",
+    "card_renewal_ja": "",
+    "card_renewal_en": "",
+    "authority_help_ja": "",
+    "authority_help_en": "",
     # The opening hours, as in 平日8時30分～20時00分.
     "hours_ja": "調達機関の案内をご確認ください",
     "hours_en": "see the agency's notice",
@@ -110,5 +117,9 @@ class _Values(dict[str, str]):
 
 
 def _fill(words: Words, values: _Values) -> Words:
-    # A name that is empty, as a CA's note may be, leaves no empty line.
-    return Words(words.what.format_map(values).strip(), words.next.format_map(values).strip())
+    return Words(_fill_lines(words.what, values), _fill_lines(words.next, values))
+
+
+def _fill_lines(text: str, values: _Values) -> str:
+    # A name that is empty, as a CA's advice may be, leaves no empty line.
+    return "\n".join(line for line in text.format_map(values).splitlines() if line.strip())

@@ -261,4 +261,5 @@ async def test_blocked_card_names_its_ca_and_what_that_ca_does_about_it(tmp_path
     authority = described.card_authorities[0]
     assert authority.name.ja in explained
     assert authority.unlocking.ja in explained
+    assert authority.help.ja in explained
     assert "CN=" not in explained

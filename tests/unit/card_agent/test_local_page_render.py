@@ -173,6 +173,13 @@ def test_what_was_wrong_is_said_first_and_at_the_field() -> None:
     assert "".join(elements.text).startswith("エラー：")
 
 
+def test_person_in_charge_that_is_wrong_is_said_at_its_own_field() -> None:
+    elements = Elements(render(PAGES["wrong person in charge"], "ja"))
+    assert "person_in_charge-problem" in str(elements.one(name="person_in_charge")["aria-describedby"])
+    assert "aria-invalid" not in elements.one(name="pin")
+    assert {"href": "#person_in_charge"} in elements.all("a")
+
+
 @pytest.mark.parametrize(("tries", "text"), [(3, "残り3回です"), (1, "残り1回です。もう一度誤ると")])
 def test_tries_that_are_left_are_said_at_the_field(tries: int, text: str) -> None:
     elements = Elements(render(sign(replace(PIN, tries_left=tries)), "ja"))

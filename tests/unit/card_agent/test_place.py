@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from card_agent.console import words
 from card_agent.console.field_names import name_field
-from card_agent.console.place import Place, list_names
+from card_agent.console.place import Place, list_authority_notes, list_names
 from card_agent.console.words import Words
 from front_door.convert.instance import InstanceDescription
 from instance_profile.hours import determine_opening_state
@@ -59,13 +59,32 @@ def test_every_name_is_the_instances_once_it_is_known(place: Place) -> None:
         "authorities_en": authority.name.en,
         "authority_ja": authority.name.ja,
         "authority_en": authority.name.en,
+        "pin_tries_ja": f"{authority.name.ja}のICカードは、PINを続けて10回間違えるとロックされます。",
+        "pin_tries_en": f"A card of {authority.name.en} locks after 10 wrong PINs in a row.",
         "unlocking_ja": "〈.card_authorities.0.unlocking〉",
         "unlocking_en": "<.card_authorities.0.unlocking>",
+        "card_renewal_ja": "〈.card_authorities.0.renewal〉",
+        "card_renewal_en": "<.card_authorities.0.renewal>",
+        "authority_help_ja": "〈.card_authorities.0.help〉",
+        "authority_help_en": "<.card_authorities.0.help>",
         "hours_ja": instance.opening.hours.ja,
         "hours_en": instance.opening.hours.en,
     }
     assert names.keys() == NEUTRAL_NAMES.keys()
     assert [name for name in names.values() if broken_rules(name)] == []
+
+
+def test_before_a_pin_is_typed_its_ca_says_what_to_mind(place: Place) -> None:
+    assert place.instance is not None
+    authority = place.instance.card_authorities[0]
+    assert [note.ja for note in list_authority_notes(place.instance, AUTHORITY)] == [
+        f"{authority.name.ja}のICカードは、PINを続けて10回間違えるとロックされます。",
+        authority.unlocking.ja,
+        authority.help.ja,
+    ]
+    assert list_authority_notes(place.instance, "another") == ()
+    silent = front_door_pb2.Instance(card_authorities=[front_door_pb2.CardAuthority(id="shinrai", name=text("ca"))])
+    assert list_authority_notes(silent, "shinrai") == ()
 
 
 def test_what_an_instance_does_not_say_keeps_its_neutral_name() -> None:

@@ -79,6 +79,8 @@ def test_an_empty_name_leaves_no_empty_line() -> None:
     assert "\n" not in explain("CARD_PIN_BLOCKED").ja.next
     note = {"unlocking_ja": "3回で使えなくなります。"}
     assert explain("CARD_PIN_BLOCKED", {}, note).ja.next.endswith("\n3回で使えなくなります。")
+    note = {"authority_help_ja": "電話でお問い合わせください。"}
+    assert "\n\n" not in explain("CARD_PIN_BLOCKED", {}, note).ja.next
 
 
 def test_rules_of_writing_find_what_they_forbid() -> None:

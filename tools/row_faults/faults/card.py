@@ -23,8 +23,8 @@ FAULTS = (
         row="CRD-03",
         breaks="A blocked card does not say what its CA does about it.",
         file="card-agent/card_agent/console/place.py",
-        old='"unlocking": to_words(authority.unlocking)}',
-        new='"unlocking": to_words(authority.name)}',
+        old='"unlocking": to_words(authority.unlocking),',
+        new='"unlocking": to_words(authority.name),',
         test="tests/contract/card_agent/test_words_of_the_instance.py"
         "::test_blocked_card_names_its_ca_and_what_that_ca_does_about_it",
     ),
