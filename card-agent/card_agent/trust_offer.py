@@ -148,6 +148,8 @@ def _write_entry(file: Path, instance: TrustedInstance) -> dict[str, str]:
         entry["portal"] = instance.portal
     if instance.return_address:
         entry["return"] = instance.return_address
+    if instance.releases:
+        entry["releases"] = instance.releases
     return entry
 
 
