@@ -1,5 +1,6 @@
 """The Debian package of the card agent, installed in a folder with this machine's list of packages, and started."""
 
+import contextlib
 import json
 import os
 import re
@@ -212,16 +213,14 @@ def test_program_holds_the_pinned_libraries_and_nothing_of_a_server(machine: Mac
     assert all(f"\n{name} " in notices for name in ("grpcio", "cryptography", "Python"))
 
 
-@pytest.fixture
-def session(machine: Machine, tmp_path: Path) -> Iterator[Session]:
-    """A person's session, in which the autostart has started the agent."""
-    opened = tmp_path / "opened"
-    browser = tmp_path / "browser"
+@contextlib.contextmanager
+def running_session(machine: Machine, folder: Path) -> Iterator[Session]:
+    """Starts the agent as the autostart does, until the end of the block."""
+    opened, browser = folder / "opened", folder / "browser"
     browser.write_text(f'#!/bin/sh\nprintf "%s %s\\n" "$1" "$LD_LIBRARY_PATH" >> {opened}\n')
     browser.chmod(0o755)
-    variables = {"BROWSER": f"{browser} %s"}
     command = read_command(machine.root / "etc" / "xdg" / "autostart" / f"{NAME}.desktop")
-    running = machine.start(*command[1:], variables=variables)
+    running = machine.start(*command[1:], variables={"BROWSER": f"{browser} %s"})
     state = machine.configuration / "serve.json"
     try:
         # There may be one of an earlier session.
@@ -231,6 +230,24 @@ def session(machine: Machine, tmp_path: Path) -> Iterator[Session]:
         running.terminate()
         errors = running.communicate(timeout=10)[1]
     assert "Traceback" not in errors, errors
+
+
+@pytest.fixture
+def session(machine: Machine, tmp_path: Path) -> Iterator[Session]:
+    """A person's session, in which the autostart has started the agent."""
+    with running_session(machine, tmp_path) as session:
+        yield session
+
+
+def test_trust_file_that_is_broken_is_told_on_the_first_page(machine: Machine, tmp_path: Path) -> None:
+    trust_file = machine.configuration / "trust.yaml"
+    trust_file.parent.mkdir(parents=True, exist_ok=True)
+    trust_file.write_text("saitama: {endpoint: 1}\n")
+    try:
+        with running_session(machine, tmp_path) as session:
+            assert "trust.yaml" in session.read_page()
+    finally:
+        trust_file.unlink()
 
 
 @pytest.mark.requirement("CRD-01")
@@ -291,7 +308,10 @@ def test_agent_says_that_it_is_old_once_a_signed_release_says_so(
     assert told.stdout == f"card-agent {read_version()}\n"
     assert "新しい版（99.0、2026年1月5日公開）があります" in told.stderr
     assert "99.0" in session.read_page()
+    assert f"{package.name} is of version 99.0" in machine.run("check-update", str(package)).stdout
+    assert "[PACKAGE_NOT_OF_RELEASE]" in machine.run("check-update", str(key)).stderr
     # A notice that somebody else signed says nothing.
     notice.write_bytes(sign_release(Release("99.0", date(2026, 1, 5)), Ed25519PrivateKey.generate()))
     assert machine.run("--version").stderr == ""
+    assert "[RELEASE_UNKNOWN]" in machine.run("check-update", str(package)).stderr
     assert "99.0" not in session.read_page()
