@@ -144,13 +144,8 @@ def _write_entry(file: Path, instance: TrustedInstance) -> dict[str, str]:
         is_beside = instance.authority.is_relative_to(file.parent)
         authority = instance.authority.relative_to(file.parent).as_posix() if is_beside else str(instance.authority)
         entry["authority"] = authority
-    if instance.portal:
-        entry["portal"] = instance.portal
-    if instance.return_address:
-        entry["return"] = instance.return_address
-    if instance.releases:
-        entry["releases"] = instance.releases
-    return entry
+    addresses = {"portal": instance.portal, "return": instance.return_address, "releases": instance.releases}
+    return {**entry, **{key: address for key, address in addresses.items() if address}}
 
 
 def _write_fingerprint(content: bytes) -> str:

@@ -103,6 +103,8 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
     look_for_releases(folder, agent.trusted)
 
     def start() -> None:
+        for trusted in agent.list_portals():
+            agent.instances.ask(trusted)
         person.show_message(Words(f"{agent.origin}/", f"{agent.origin}/"))
         if browser:
             _open_browser(begin(agent, instance))

@@ -48,7 +48,7 @@ def make_application(agent: Agent) -> ASGIApp:
         Route("/sign", pages.show_sign),
         Route("/sign", pages.post_sign, methods=["POST"]),
     ]
-    handlers = {Refusal: _show_refusal, HTTPException: _show_unknown}
+    handlers = {Refusal: _show_refusal, HTTPException: _show_unknown, Exception: _show_failure}
     application = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
     application.router.redirect_slashes = False
     return partial(_guard, application, agent)
@@ -229,6 +229,11 @@ async def _show_refusal(request: Request, refusal: Refusal) -> Response:
 async def _show_unknown(request: Request, error: HTTPException) -> Response:
     page = render(refuse_page(Refusal("PAGE_UNKNOWN", Code.NOT_FOUND)), _find_language(request))
     return HTMLResponse(page, error.status_code, HEADERS)
+
+
+async def _show_failure(request: Request, _: Exception) -> Response:
+    page = render(refuse_page(Refusal("AGENT_FAILED", Code.INTERNAL)), _find_language(request))
+    return HTMLResponse(page, 500, HEADERS)
 
 
 def _show(view: View, language: Language) -> Response:

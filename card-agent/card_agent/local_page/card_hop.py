@@ -10,7 +10,7 @@ from card_agent.local_page import hop_words
 from card_agent.local_page.agent import Agent
 from card_agent.local_page.answers import answer_card
 from card_agent.local_page.explained import explain_in_words
-from card_agent.local_page.hand_offs import ChosenCard, HandOff, RenewalState
+from card_agent.local_page.hand_offs import ChosenCard, HandOff, ReadMedium, RenewalState
 from card_agent.local_page.hop import Fields, Hop, Work, find_place
 from card_agent.local_page.links import CardLink
 from card_agent.local_page.pin_question import AskedCard, ask_pin
@@ -35,12 +35,11 @@ _ONLY = "1"
 
 @dataclass(frozen=True, slots=True)
 class ReadChoice:
-    """A certificate that can be chosen. `pin` was typed for its medium, whose certificates were read by it."""
+    """A certificate that can be chosen."""
 
     found: FoundMedium
     medium: TokenMedium
     certificate: FoundCertificate
-    pin: KeptPin | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ async def _look(hop: Hop, content: CardForm) -> View:
     return _offer(hop, content, found)
 
 
-def _offer(hop: Hop, content: CardForm, found: Sequence[FoundMedium], pin: KeptPin | None = None) -> View:
+def _offer(hop: Hop, content: CardForm, found: Sequence[FoundMedium]) -> View:
     """Returns the page with what was found; where exactly one can be used, that one is taken."""
     link, choices = content.link, dict[str, ReadChoice | UnreadChoice]()
     shown: list[CertificateChoice] = []
@@ -133,7 +132,7 @@ def _offer(hop: Hop, content: CardForm, found: Sequence[FoundMedium], pin: KeptP
             choice = _show_choice(hop, link, each, certificate, str(len(shown) + 1))
             shown.append(choice)
             if choice.problem is None:
-                choices[choice.key] = ReadChoice(each, each.medium, certificate, pin)
+                choices[choice.key] = ReadChoice(each, each.medium, certificate)
     if len(choices) == 1:
         (only,) = choices.values()
         return _choose(hop, content, only) if isinstance(only, ReadChoice) else _ask_pin(hop, content, only)
@@ -170,7 +169,7 @@ def _choose(hop: Hop, content: CardForm, chosen: ReadChoice) -> View:
         chosen.certificate.authority,
         found.tries_left,
         found.tries_are_shared,
-        chosen.pin,
+        hand_off.take_reading_pin(chosen.medium),
     )
     successor_key = None
     if link.role is Role.NEW:
@@ -213,7 +212,8 @@ async def _read_with_pin(hop: Hop, content: CardForm, chosen: UnreadChoice, pin:
         return hop.refuse(content.link, refusal)
     issuers = list_issuers([hop.place.instance or front_door_pb2.Instance()])
     judged = tuple(judge_certificate(each, issuers, hop.agent.now()) for each in certificates)
-    return _offer(hop, content, [replace(found, certificates=judged)], kept)
+    hop.hand_off.reading = ReadMedium(medium, kept)
+    return _offer(hop, content, [replace(found, certificates=judged)])
 
 
 def _count_down(found: FoundMedium, refusal: Refusal) -> FoundMedium:

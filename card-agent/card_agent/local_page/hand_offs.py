@@ -29,6 +29,14 @@ class ChosenCard:
     pin: KeptPin | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadMedium:
+    """A medium whose certificates were read by its PIN, until one of them is chosen."""
+
+    medium: TokenMedium
+    pin: KeptPin = field(repr=False)
+
+
 @dataclass(slots=True)
 class RenewalState:
     """What ties the two cards of a renewal together."""
@@ -57,14 +65,22 @@ class HandOff:
     operation: Operation | None = None
     cards: dict[Role, ChosenCard] = field(default_factory=dict)
     renewal: RenewalState | None = None
+    reading: ReadMedium | None = None
     forms: Forms = field(default_factory=Forms)
 
     def begin(self, operation: Operation, card: ChosenCard, role: Role, renewal: RenewalState | None) -> None:
         """Begins an operation with its first card; what was known of an earlier one is forgotten."""
         self.operation, self.cards, self.renewal = operation, {role: card}, renewal
 
+    def take_reading_pin(self, medium: TokenMedium) -> KeptPin | None:
+        """Returns the PIN by which the certificates of a medium were read; whatever was typed is forgotten here."""
+        reading, self.reading = self.reading, None
+        return reading.pin if reading is not None and reading.medium == medium else None
+
     def forget_old_pins(self) -> None:
         """Forgets the PINs whose time is over."""
+        if self.reading is not None and not self.reading.pin.is_in_time:
+            self.reading = None
         for card in self.cards.values():
             if card.pin is not None and not card.pin.is_in_time:
                 card.pin = None

@@ -13,10 +13,6 @@ PASSWORD_TITLE = Words("パスワードの入力", "Password")
 PASSWORD_MESSAGE = Words(
     "証明書ファイルのパスワードを入力してください。", "Enter the password of the certificate file."
 )
-MOST_TRIES = Words(
-    "この認証局のICカードは、PINを{tries}回続けて誤ると使えなくなります。",
-    "A card of this authority locks after {tries} wrong PINs in a row.",
-)
 TRIES_ARE_SHARED = Words(
     "残りの回数は、このICカードのほかの利用（電子申請など）と共通です。",
     "The tries are counted together with all other uses of this card.",

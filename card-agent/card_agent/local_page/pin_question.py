@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from card_agent.console import words
-from card_agent.console.place import Place
+from card_agent.console.place import Place, list_authority_notes
 from card_agent.console.words import Words, to_words
 from card_agent.local_page import hop_words, page_words
 from card_agent.local_page.explained import explain_in_words
@@ -61,16 +61,8 @@ def ask_pin(
 
 
 def _list_notes(asked: AskedCard, place: Place) -> tuple[Words, ...]:
-    notes = [hop_words.TRIES_ARE_SHARED] if asked.tries_are_shared else []
-    for authority in place.instance.card_authorities if place.instance else ():
-        if authority.id != place.authority:
-            continue
-        if authority.pin_tries:
-            tries = str(authority.pin_tries)
-            most = hop_words.MOST_TRIES
-            notes.append(Words(most.ja.format(tries=tries), most.en.format(tries=tries)))
-        notes += [to_words(text) for text in (authority.unlocking, authority.help) if text.ja]
-    return tuple(notes)
+    notes = (hop_words.TRIES_ARE_SHARED,) if asked.tries_are_shared else ()
+    return (*notes, *list_authority_notes(place.instance or front_door_pb2.Instance(), place.authority))
 
 
 def _choose(text: front_door_pb2.Text, own: Words) -> Words:

@@ -48,6 +48,7 @@ class PageServer:
                 loop="asyncio",
                 lifespan="off",
                 log_config=None,
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 h11_max_incomplete_event_size=MOST_ADDRESS_BYTES + _MOST_HEADER_BYTES,

@@ -232,7 +232,7 @@ def test_other_card_in_the_reader_gets_no_pin(pages: PageAgent, cards: list[Issu
     pages.insert(first)
     handoff = pages.open_portal()
     pages.choose_card(handoff)
-    first.connection.piv = piv_of(cards[1])
+    first.connection.application = piv_of(cards[1])
     reply = pages.sign(handoff, make_log_in(cards[0]), PIN)
     assert "別のICカードに差し替えられました" in reply.text
     assert VERIFY not in first.connection.instructions
