@@ -28,11 +28,15 @@ def main(commands: list[bytes], length: int) -> None:
         return HTMLResponse(page)
 
     application = Starlette(routes=[Route("/sign", sign, methods=["POST"])])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    # As the agent's server; with the protocol's number asyncio sends the end of an answer at once.
+    config = uvicorn.Config(
+        application, http="h11", loop="asyncio", ws="none", lifespan="off", log_level="warning", access_log=False
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         print(listener.getsockname()[1], flush=True)
-        uvicorn.Server(uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off")).run(
-            [listener]
-        )
+        uvicorn.Server(config).run([listener])
 
 
 if __name__ == "__main__":

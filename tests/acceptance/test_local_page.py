@@ -1,5 +1,6 @@
 """登録, 変更 and 更新 in a browser: portal, the agent's pages, card in the reader, all with real parts."""
 
+import http.client
 from collections.abc import AsyncIterator
 
 import pytest
@@ -54,6 +55,7 @@ async def test_card_is_registered_with_one_pin_that_never_leaves_the_pc(
     portal.operations["登録"] = type_form(contractor).begin
 
     await person.begin("登録")
+    await person.examine("card")
     page = await person.read_all()
     assert PHRASE in page
     assert "埼玉県電子入札共同システム" in page
@@ -62,6 +64,7 @@ async def test_card_is_registered_with_one_pin_that_never_leaves_the_pc(
     assert await person.page.locator(PIN_FIELD).count() == 0
     await person.use_card()
     await person.go_to_agent()
+    await person.examine("log-in")
     page = await person.read_all()
     for part in (instance.agency_name(contractor.agency), instance.bidder_of(contractor).name):
         assert part in page
@@ -69,6 +72,7 @@ async def test_card_is_registered_with_one_pin_that_never_leaves_the_pc(
     await person.type_pin(PIN)
     await person.come_back()
     await person.go_to_agent()
+    await person.examine("act")
     # What is signed is shown with its values, before it is.
     for part in (contractor.bidder_id, contractor.card_contact.person_name, contractor.card_contact.mail_address):
         assert part in await person.read_all()
@@ -98,6 +102,7 @@ async def test_contact_is_changed_with_one_pin(
     await person.type_pin(PIN)
     await person.come_back()
     await person.go_to_agent()
+    await person.examine("act-of-a-change")
     assert "048-111-2222" in await person.read_all()
     await person.press()
     await person.come_back()
@@ -118,6 +123,7 @@ async def begin_renewal(
     portal.operations["更新"] = Renewing(contractor.agency, contractor.category, propagate=False).begin
     desk.insert(contractor.card, PIN)
     await person.begin("更新")
+    await person.examine("old-card")
     await person.use_card(share_pin=True)
     await person.log_in_and_sign(PIN)
     return contractor, successor
@@ -131,6 +137,7 @@ async def test_card_is_renewed_in_one_reader_with_one_pin_where_both_are_equal(
 
     new = desk.insert(successor, PIN)
     await person.go_to_agent()
+    await person.examine("new-card")
     await person.use_card()
     await person.sign()
     await person.sign()
@@ -179,6 +186,7 @@ async def test_while_the_card_works_a_page_says_so_and_nothing_can_be_pressed_tw
     # A double click sends the same form twice.
     await person.page.dblclick("button[value=ok]", no_wait_after=True)
     await person.page.wait_for_selector(f"text={BUSY}")
+    await person.examine("busy")
 
     assert await person.page.locator(REST).count() == 0
     assert await person.page.locator("button, a, input").count() == 0
@@ -188,7 +196,7 @@ async def test_while_the_card_works_a_page_says_so_and_nothing_can_be_pressed_tw
     assert len(portal.returned) == 2
 
 
-async def test_form_that_is_posted_again_gets_the_first_answer(
+async def test_form_that_is_posted_again_gets_the_first_answer_and_back_has_no_effect(
     instance: RunningInstance, portal: Portal, person: PersonAtPortal, desk: Desk
 ) -> None:
     contractor = new_contractor(instance)
@@ -196,24 +204,40 @@ async def test_form_that_is_posted_again_gets_the_first_answer(
     portal.operations["登録"] = type_form(contractor).begin
     await person.begin("登録")
     await person.use_card()
-    shown = person.page.url
     await person.go_to_agent()
-    await person.type_pin(PIN)
+    async with person.page.expect_request(lambda request: request.method == "POST") as posted:
+        await person.type_pin(PIN)
     await person.come_back()
-    signatures, uses = count_signatures(card), len(card.instructions)
+    shown, uses = person.page.url, len(card.instructions)
 
-    # Back shows the page with the form as it was, from the browser's memory or from the agent.
-    await person.page.go_back()
+    body = (await posted.value).post_data
+    assert body is not None
+    assert "#handoff=" in post_again(person.agent.port, body)
+    # Another PIN in the same form is not looked at.
+    assert "#handoff=" in post_again(person.agent.port, body.replace(PIN, WRONG_PIN))
     while "127.0.0.1" not in person.page.url:
         await person.page.go_back()
-    if await person.page.locator(PIN_FIELD).count():
-        await person.page.fill(PIN_FIELD, WRONG_PIN)
-    await person.press()
-    await person.come_back()
+    await person.page.goto(shown)
 
-    assert person.page.url == shown
-    assert count_signatures(card) == signatures
     assert len(card.instructions) == uses
     # The operation is where it was: at its act.
     await person.sign()
     assert await person.page.locator("#done").count() == 1
+
+
+def post_again(port: int, body: str) -> str:
+    """Posts what the browser posted, and returns the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request(
+        "POST",
+        "/sign",
+        body,
+        {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": f"http://127.0.0.1:{port}",
+            "Sec-Fetch-Site": "same-origin",
+        },
+    )
+    answer = connection.getresponse().read().decode()
+    connection.close()
+    return answer

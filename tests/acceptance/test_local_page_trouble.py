@@ -1,5 +1,6 @@
 """The agent's pages when something goes wrong, or somebody wants it to: in a browser, with real parts."""
 
+import asyncio
 import http.client
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
@@ -87,8 +88,8 @@ async def test_card_that_is_missing_at_any_step_is_asked_for_and_the_next_try_wo
     await person.begin("登録")
     await person.press()
     await person.page.wait_for_selector("text=使用できる電子証明書が見つかりません")
+    await person.examine("no-card")
     desk.insert(contractor.card, PIN)
-    await person.page.click("a:has-text('もう一度ICカードを探す')")
     await person.use_card()
 
     # Pulled while the PIN is typed.
@@ -103,6 +104,7 @@ async def test_card_that_is_missing_at_any_step_is_asked_for_and_the_next_try_wo
     card.pull_during_sign = True
     await person.type_pin(PIN)
     assert "抜" in await person.read_problem()
+    await person.examine("card-pulled")
     desk.pull()
     card = desk.insert(contractor.card, PIN)
     await person.try_again()
@@ -136,6 +138,7 @@ async def test_wrong_pin_says_how_many_tries_are_left_and_is_not_sent_again(
     await reach_pin(person)
     await person.type_pin("135791")
     problem = await person.read_problem()
+    await person.examine("wrong-pin")
 
     assert "2回" in problem
     assert card.piv.tries_left == 2
@@ -205,6 +208,7 @@ async def test_planted_port_leads_to_a_page_that_says_how_to_begin_and_to_nothin
         await planted.begin("登録")
 
         assert "カードエージェント" in await planted.read_problem()
+        await planted.examine("unknown-hand-off")
         assert await page.locator("form, input, button").count() == 0
         assert not [link for link in await page.locator("a").all() if portal.place.name in str(link)]
     assert card.instructions == []
@@ -229,15 +233,23 @@ async def test_page_that_opens_100_hand_offs_and_posts_takes_nothing_from_the_pe
         page = await context.new_page()
         await page.goto(HOSTILE)
         for number in range(100):
-            query = urlencode({"handoff": f"{number:043}", "step": "1", "operation": "registration", "role": "sole"})
-            await page.goto(f"{agent.address}card?{query}")
-        await page.goto(HOSTILE)
+            assert await asyncio.to_thread(open_hand_off, agent.port, f"{number:043}") == 404
         async with page.expect_response(f"{agent.address}open") as posted:
             await page.click("button")
         assert (await posted.value).status == FORBIDDEN
     assert len(card.instructions) == uses
     await person.type_pin(PIN)
     await person.come_back()
+
+
+def open_hand_off(port: int, handoff: str) -> int:
+    """Asks for a hand-off as a browser does that a page of another site sent there; returns the status."""
+    query = urlencode({"handoff": handoff, "step": "1", "operation": "registration", "role": "sole"})
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", f"/card?{query}", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 @pytest.mark.parametrize(
@@ -272,6 +284,7 @@ async def test_english_browser_gets_english_pages_and_a_way_to_the_other_languag
     desk.insert(contractor.card, PIN)
     async with person_with_tab(browser, portal, agent, "en-GB") as (person, _):
         await reach_pin(person)
+        await person.examine("log-in-in-english")
         assert await person.page.get_attribute("html", "lang") == "en"
         await person.page.click("text=日本語")
         await person.page.wait_for_selector(REST)

@@ -141,6 +141,7 @@ PAGES: dict[str, View] = {
     "choose a certificate": choose_card(
         GOOD_CARD, OTHER_CARD, UNREAD_FILE, EXPIRED_CARD, unusable=(EMPTY_READER,), again=LINK
     ),
+    "no card": choose_card(unusable=(EMPTY_READER,), again=LINK),
     "no certificate": choose_card(EXPIRED_CARD, unusable=(EMPTY_READER,), again=LINK),
     "password of a file": PinPage(FRAME, CARD_FORM, Role.SOLE, FILE, "3", PASSWORD),
     "log-in": sign(PIN),

@@ -14,6 +14,7 @@ from simulators.portal import Portal
 from simulators.portal_journeys import Registering
 from simulators.virtual_card import VirtualCard
 from simulators.virtual_piv import GENERAL_AUTHENTICATE
+from tests.support.accessibility import list_violations
 from tests.support.browser import person_at
 from tests.support.card_reader import CardReader
 from tests.support.contractor import Contractor
@@ -108,10 +109,11 @@ class PersonAtPortal:
         """Returns all words of the page, also those that are folded away."""
         return await self.page.locator("body").text_content() or ""
 
-    async def take_picture(self, name: str) -> None:
-        """Leaves a picture of the whole page."""
+    async def examine(self, name: str) -> None:
+        """Leaves a picture of the page, and checks that everybody can use it."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+        assert await list_violations(self.page) == [], name
 
 
 @dataclass(slots=True)

@@ -198,14 +198,17 @@ def list_holder_rows(certificate: ShownCertificate, display: front_door_pb2.Card
 
 
 def list_purpose_rows(purpose: ShownPurpose, place: Place) -> list[Row]:
-    """Returns what a purpose is for, by the names of the place that it was checked to be for."""
+    """Returns what a purpose is for, by the names of its place, and by its codes where the place is not known."""
+    content = purpose.content
+    agency = place.fill(Words("{agency_ja}", "{agency_en}")) if place.agency else content.agency
+    category = place.fill(Words("{category_ja}", "{category_en}")) if place.category else content.category
     rows: list[Row] = [
         (words.TYPE, _name_type(purpose)),
-        (words.CHOOSE_AGENCY, place.fill(Words("{agency_ja}", "{agency_en}"))),
-        (words.CHOOSE_CATEGORY, place.fill(Words("{category_ja}", "{category_en}"))),
+        *([(words.CHOOSE_AGENCY, agency)] if agency is not None else []),
+        *([(words.CHOOSE_CATEGORY, category)] if category is not None else []),
     ]
-    if purpose.content.act is not None:
-        rows.append((place.bidder_id_label, purpose.content.bidder_id or ""))
+    if content.act is not None:
+        rows.append((place.bidder_id_label, content.bidder_id or ""))
     return rows
 
 

@@ -203,6 +203,14 @@ def test_what_cannot_be_used_is_shown_with_its_reason_and_cannot_be_chosen() -> 
     assert "ICカードが挿入されていません。" in elements.text
 
 
+def test_where_nothing_can_be_used_the_one_reason_is_said_first_and_of_several_that_there_is_none() -> None:
+    problem = {"href": "#unusable"}
+    for page, said in (("no card", "ICカードが挿入されていません。"), ("no certificate", page_words.NO_CERTIFICATE.ja)):
+        elements = Elements(render(PAGES[page], "ja"))
+        assert problem in elements.all("a")
+        assert elements.text[elements.text.index("エラー") + 1] == said
+
+
 def test_busy_page_has_nothing_that_can_be_pressed() -> None:
     start = render_start(FRAME, "ja")
     for tag in ("<a ", "<button", "<input", "<form", "<summary"):
