@@ -75,15 +75,17 @@ def serve(
         folder = find_configuration()
         with be_the_only_one(folder) as is_first:
             if is_first:
-                _serve(person, folder, trust_file or folder / FILE_NAME, instance, browser=browser)
+                file = trust_file or folder / FILE_NAME
+                if person.interactive:
+                    # At a terminal somebody reads what is wrong with it; otherwise the first page says it.
+                    read_trust_file(file)
+                _serve(person, folder, file, instance, browser=browser)
             elif browser:
                 tell_running(folder, instance)
                 person.show_message(serve_words.ALREADY_RUNNING)
 
 
 def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None, *, browser: bool) -> None:
-    # What is wrong with it is said here, where somebody may read it.
-    read_trust_file(trust_file)
     listener = open_listener(folder)
     port: int = listener.getsockname()[1]
     agent = Agent(
