@@ -5,6 +5,8 @@
 #                    how to call it (PROFILE=, OVERLAY=, STATE=; with CAs of one's own there is no demo card)
 # make images        builds the images of all services and of the operator's command, with bills of materials
 #                    (BASE_IMAGE=, SERVICES="front-door operator", TAG=, BUILD_OPTIONS="--pip-configuration --network host")
+# make agent         builds the card agent's packages for this system: a folder with the program, and a .deb of it
+#                    (RELEASE_KEYS=<public keys that sign releases>)
 # make bench         runs the benchmarks
 # make check         runs the static checks: style, types, imports, readers of the profile's keys, proto files, generated
 #                    code and pages, and that clients in other languages can be generated
@@ -29,12 +31,13 @@ ROSTER ?=
 MAPPING ?=
 ROWS ?=
 JOBS ?= 1
+RELEASE_KEYS ?=
 
 RUN := .venv/bin/python -m
 # Hand-written code; generated code is left out.
 SOURCES := libraries services card-agent protos/python/toroku_feed simulators demo benchmarks tests tools
 
-.PHONY: demo test up images bench check row-faults errors requirements generate pins
+.PHONY: demo test up images agent bench check row-faults errors requirements generate pins
 .SILENT:
 
 demo:
@@ -54,6 +57,10 @@ up:
 images:
 	$(PYTHON) tools/build_images.py $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)") $(if $(TAG),--tag "$(TAG)") $(BUILD_OPTIONS) $(SERVICES)
 
+agent:
+	$(PYTHON) tools/set_up.py test
+	$(RUN) tools.build_agent deb $(if $(RELEASE_KEYS),--release-keys "$(RELEASE_KEYS)")
+
 bench:
 	$(PYTHON) tools/set_up.py bench
 	$(RUN) benchmarks
@@ -63,6 +70,7 @@ check:
 	$(RUN) ruff check $(SOURCES)
 	$(RUN) ruff format --check $(SOURCES)
 	$(RUN) mypy $(SOURCES)
+	$(RUN) mypy --platform win32 --no-warn-unreachable --cache-dir .mypy_cache/windows card-agent/card_agent
 	.venv/bin/lint-imports --no-logo
 	tools/node_modules/.bin/buf lint protos
 	$(RUN) tools.profile_readers

@@ -15,6 +15,7 @@ from benchmarks import (
     feed,
     flood,
     history,
+    local_page,
     night,
     operation_cost,
     operations,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[Measured]]] = {
     "roster-import": roster_import.measure,
     "qualifications": qualifications.measure,
     "card": card.measure,
+    "local-page": local_page.measure,
     "history": history.measure,
     "at-rest": at_rest.measure,
 }

@@ -22,16 +22,21 @@ def write_private(file: Path, text: str) -> None:
     The file survives a power failure after the return, and keeps its earlier content if something fails. What is no
     file, such as a terminal or a pipe, is only written to.
     """
+    write_private_bytes(file, text.replace("\n", os.linesep).encode("utf-8"))
+
+
+def write_private_bytes(file: Path, content: bytes) -> None:
+    """Writes bytes as `write_private` does; raises OSError."""
     if _is_special(file):
-        file.write_text(text, "utf-8")
+        file.write_bytes(content)
         return
     # A link to a file goes on leading there.
     target = file.resolve()
     # mkstemp creates a new file, with this mode from the start.
     descriptor, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         Path(name).replace(target)

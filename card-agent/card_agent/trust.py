@@ -4,7 +4,8 @@ A log-in purpose names its instance but not the endpoint that asked for it. The 
 behind an endpoint, so that no endpoint gets a signature that is good at another one.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +14,27 @@ import yaml
 from refusals import Code, Refusal
 
 FILE_NAME = "trust.yaml"
-_KEYS = {"endpoint", "authority"}
+_KEYS = {"endpoint", "authority", "portal", "return", "releases"}
+# Visible ASCII characters without a fragment; what stands there is compared and linked to as it is.
+_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-\"$-~]*")
+_MOST_ADDRESS_CHARACTERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedInstance:
-    """An instance: the front door as host:port, and the CA that verifies it (None: the system's)."""
+    """An instance: the front door as host:port, and the CA that verifies it (None: the system's).
+
+    `portal` is where its web portal begins, `return_address` where a browser goes back to with an answer of the card;
+    both https, empty where the portal is not used. `releases` is where the newest version of the agent is announced,
+    https or empty.
+    """
 
     id: str
     endpoint: str
     authority: Path | None = None
+    portal: str = ""
+    return_address: str = ""
+    releases: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +51,30 @@ def read_trust_file(file: Path) -> tuple[TrustedInstance, ...]:
 
     Raises FILE_UNREADABLE, and TRUST_FILE_INVALID with `part`.
     """
+    if not file.exists():
+        return ()
+    instances = tuple(read_entry(file, instance, entry) for instance, entry in load_entries(file).items())
+    check_endpoints(file, instances)
+    return instances
+
+
+def load_entries(file: Path) -> Mapping[object, object]:
+    """Returns what stands in a trust file, unchecked. Raises FILE_UNREADABLE, and TRUST_FILE_INVALID with `part`."""
     try:
         values = yaml.safe_load(file.read_text("utf-8-sig"))
-    except FileNotFoundError:
-        return ()
     except (OSError, ValueError) as error:
         raise Refusal("FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(file)}) from error
     except yaml.YAMLError as error:
         raise _invalid(file, "YAML") from error
     if not isinstance(values, dict):
         raise _invalid(file, "YAML")
-    instances = tuple(_read_instance(file, instance, entry) for instance, entry in values.items())
+    return values
+
+
+def check_endpoints(file: Path, instances: Sequence[TrustedInstance]) -> None:
+    """Raises TRUST_FILE_INVALID for one endpoint of two instances: which of them might ask for a signature?"""
     if len({instance.endpoint for instance in instances}) != len(instances):
-        # One endpoint for two instances would leave open which of them may ask for a signature.
         raise _invalid(file, "endpoint")
-    return instances
 
 
 def choose_target(
@@ -89,7 +110,8 @@ def choose_target(
     return Target(entry.endpoint, authority or entry.authority, entry.id)
 
 
-def _read_instance(file: Path, instance: object, entry: object) -> TrustedInstance:
+def read_entry(file: Path, instance: object, entry: object) -> TrustedInstance:
+    """Returns an instance of a trust file. Raises TRUST_FILE_INVALID with `part`."""
     if not isinstance(instance, str) or not isinstance(entry, dict):
         raise _invalid(file, str(instance))
     for key, value in entry.items():
@@ -98,8 +120,19 @@ def _read_instance(file: Path, instance: object, entry: object) -> TrustedInstan
     host, _, port = entry.get("endpoint", "").rpartition(":")
     if not host or not port.isdecimal():
         raise _invalid(file, f"{instance}.endpoint")
+    for key in ("portal", "return", "releases"):
+        address = entry.get(key)
+        if address is not None and (len(address) > _MOST_ADDRESS_CHARACTERS or not _ADDRESS.fullmatch(address)):
+            raise _invalid(file, f"{instance}.{key}")
     authority = file.parent / entry["authority"] if "authority" in entry else None
-    return TrustedInstance(instance, entry["endpoint"], authority)
+    return TrustedInstance(
+        instance,
+        entry["endpoint"],
+        authority,
+        entry.get("portal", ""),
+        entry.get("return", ""),
+        entry.get("releases", ""),
+    )
 
 
 def _invalid(file: Path, part: str) -> Refusal:

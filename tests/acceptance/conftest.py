@@ -5,10 +5,16 @@ import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 
+from simulators.portal import Portal, running_portal
+from simulators.portal_place import PortalPlace, make_portal_place
+from tests.support.browser import running_browser
 from tests.support.card_reader import CardReader, card_reader
+from tests.support.running_agent import PHRASE, RunningAgent, agent_of_a_person, trust
 from tests.support.running_instance import RunningInstance, instance_with_rosters
 
 LOG_LINES = 60
@@ -49,3 +55,43 @@ def reader() -> Iterator[CardReader]:
     """The card readers of the pages with dialogues."""
     with card_reader() as reader:
         yield reader
+
+
+@pytest.fixture(scope="session")
+def portal_place(tmp_path_factory: pytest.TempPathFactory) -> PortalPlace:
+    """Where the portal will be, which the browser has to know before."""
+    return make_portal_place(tmp_path_factory.mktemp("portal"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(portal_place: PortalPlace) -> AsyncIterator[Browser]:
+    """One browser for all tests; each opens a profile of its own in it."""
+    async with running_browser(portal_place) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def portal(portal_place: PortalPlace, instance: RunningInstance) -> Iterator[Portal]:
+    """The portal of the running instance."""
+    launched = instance.launched
+    trusted = grpc.ssl_channel_credentials(launched.certificates.public.authority.read_bytes())
+    with (
+        grpc.secure_channel(launched.front_door, trusted) as channel,
+        running_portal(portal_place, channel) as portal,
+    ):
+        yield portal
+
+
+@pytest.fixture(scope="module")
+def agent(
+    reader: CardReader, portal_place: PortalPlace, instance: RunningInstance, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningAgent]:
+    """A person's agent, started, with a phrase, which trusts the instance and sees the readers."""
+    launched = instance.launched
+    trusted = trust(portal_place, launched.front_door, launched.certificates.public.authority)
+    with agent_of_a_person(
+        tmp_path_factory.mktemp("person"), {instance.profile.id: trusted}, reader.service.environment
+    ) as agent:
+        agent.choose_phrase(PHRASE)
+        agent.start()
+        yield agent

@@ -60,6 +60,8 @@ UNLOCKING = {
     "ja": "ロックの解除には、登録試験認証局への申請書の郵送が必要です。",
     "en": "To have it unblocked, send the form of Toroku Test CA by post.",
 }
+# The one category in which one PIN may serve both cards of a renewal.
+ONE_PIN_CATEGORY = "goods"
 # Rosters of cities' own, empty at first, by the city.
 CITY_ROSTERS = {"kawagoe-city": "kawagoe-goods", "kawaguchi-city": "kawaguchi-goods"}
 # Roster mapping and number of made-up bidders, by category.
@@ -98,6 +100,7 @@ async def instance_with_rosters(
             folder / "overlay.yaml",
             [card_authority(ca, (url, root_url)) | {"unlocking": UNLOCKING}],
             agencies=_list_agencies(),
+            categories=_list_categories(),
             roster_mappings=[*_read_profile()["roster_mappings"], *map(_make_city_mapping, CITY_ROSTERS)],
         )
         async with trace_collector() as collected:
@@ -155,6 +158,16 @@ def _list_agencies() -> list[dict[str, Any]]:
     return [
         agency | {"company_match": "required"} if agency["code"] == COMPANY_COMPARED_AT else agency
         for agency in agencies
+    ]
+
+
+def _list_categories() -> list[dict[str, Any]]:
+    categories: list[dict[str, Any]] = _read_profile()["categories"]
+    return [
+        category | {"renewal": category["renewal"] | {"pins": "one_where_equal"}}
+        if category["code"] == ONE_PIN_CATEGORY
+        else category
+        for category in categories
     ]
 
 

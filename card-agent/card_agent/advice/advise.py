@@ -14,6 +14,7 @@ from card_agent.operation.calls import FrontDoor, call_for
 from card_agent.operation.entry import choose_agency, choose_category, enter_instance
 from card_agent.operation.sessions import end_session, open_session
 from card_agent.operation.unfinished import UnfinishedRequests
+from card_agent.signing.card_choice import choose_medium
 from card_agent.signing.card_use import SigningCard, list_certificate_rows, read_card
 from card_agent.signing.certificate import describe_certificate
 from refusals import Refusal
@@ -36,7 +37,7 @@ def advise(
     A card that has expired is answered before anything is asked: no server is called and no PIN is needed. Raises the
     refusals of the token (`token.TokenMedium`), of the purpose (`purpose.check_purpose`) and of the server.
     """
-    card = read_card(medium, person)
+    card = read_card(choose_medium(medium, person), person)
     certificate = describe_certificate(card.certificate.certificate)
     if has_expired(certificate, clock()):
         person.show(words.CARD, list_certificate_rows(certificate))

@@ -10,6 +10,7 @@ from card_agent.operation.entry import choose_agency, choose_category, enter_ins
 from card_agent.operation.propagations import Propagations, list_own, show_propagations
 from card_agent.operation.sessions import end_session, open_session
 from card_agent.operation.unfinished import UnfinishedRequests
+from card_agent.signing.card_choice import choose_medium
 from card_agent.signing.card_use import read_card
 from signed_acts.purpose import Operation
 
@@ -32,7 +33,7 @@ def look_at_propagations(
     category = choose_category(instance, agency, person, Operation.VIEW)
     at_agency = AtAgency(Operation.VIEW, front_door, person, unfinished, instance, agency, category, details)
     person.enter(at_agency.place())
-    card = read_card(medium, person)
+    card = read_card(choose_medium(medium, person, instance), person)
     session = open_session(at_agency, card, make_log_in(at_agency, card))
     try:
         propagations = list_own(at_agency, session)

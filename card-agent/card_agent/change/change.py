@@ -26,6 +26,7 @@ from card_agent.operation.propagations import list_planned
 from card_agent.operation.session_keeping import USUAL_KEEPING, SessionKeeping
 from card_agent.operation.sessions import CardSession, LogIn, check_session, end_session, open_session
 from card_agent.operation.unfinished import UnfinishedRequest, UnfinishedRequests
+from card_agent.signing.card_choice import choose_medium
 from card_agent.signing.card_use import SigningCard, read_card
 from refusals import Refusal
 from signed_acts.purpose import Operation
@@ -64,7 +65,7 @@ def change_contacts(
     category = choose_category(instance, agency, person, Operation.CHANGE)
     at_agency = AtAgency(Operation.CHANGE, front_door, person, unfinished, instance, agency, category, details=details)
     person.enter(at_agency.place())
-    card = read_card(medium, person)
+    card = read_card(choose_medium(medium, person, instance), person)
     result = _change_in_sessions(at_agency, progress, card, session_keeping)
     if result is None:
         person.show_message(change_words.LEFT)

@@ -11,6 +11,7 @@ from card_agent.commands.options import (
     LanguageOption,
     PinDescriptorOption,
     PinFileOption,
+    Pkcs11Option,
     Pkcs12Option,
     ReaderOption,
     SlotOption,
@@ -36,6 +37,7 @@ def advise_on_card(
     reader: ReaderOption = None,
     slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
+    pkcs11: Pkcs11Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
     form: FormOption = None,
@@ -54,6 +56,7 @@ def advise_on_card(
             reader=reader,
             slot=slot,
             pkcs12=pkcs12,
+            pkcs11=pkcs11,
             details=details,
         )
         run_advice(person, choices)

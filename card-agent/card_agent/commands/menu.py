@@ -10,6 +10,7 @@ from card_agent.commands.options import (
     EndpointOption,
     InstanceOption,
     LanguageOption,
+    Pkcs11Option,
     Pkcs12Option,
     ReaderOption,
     ReceiptOption,
@@ -17,10 +18,12 @@ from card_agent.commands.options import (
     StateDirectoryOption,
     TrustFileOption,
     TrustOption,
+    VersionOption,
 )
 from card_agent.commands.register import run_registration
 from card_agent.commands.renew import run_renewal
 from card_agent.commands.surroundings import Choices, make_choices, open_front_door, person_at_terminal
+from card_agent.commands.version import print_version
 from card_agent.console.person import Person
 from card_agent.operation.menu import choose_operation
 from signed_acts.purpose import Operation
@@ -42,6 +45,7 @@ def show_menu(
     reader: ReaderOption = None,
     slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
+    pkcs11: Pkcs11Option = None,
     receipt: ReceiptOption = None,
     state_directory: StateDirectoryOption = None,
     language: LanguageOption = None,
@@ -56,6 +60,7 @@ def show_menu(
             reader=reader,
             slot=slot,
             pkcs12=pkcs12,
+            pkcs11=pkcs11,
             state_directory=state_directory,
             receipt=receipt,
         )
@@ -65,7 +70,10 @@ def show_menu(
             OPERATIONS[chosen](person, choices)
 
 
-def begin(context: typer.Context) -> None:
+def begin(context: typer.Context, version: VersionOption = False) -> None:
     """ICカードの確認・利用者登録・変更・更新 / Without a command: the menu."""
+    if version:
+        print_version()
+        raise typer.Exit
     if context.invoked_subcommand is None:
         show_menu()

@@ -13,11 +13,19 @@ ReaderOption = Annotated[
 SlotOption = Annotated[
     str | None,
     typer.Option(
-        "--slot", help="PIVのスロット（9A, 9C） / Slot of the PIV card; by default the first with a certificate."
+        "--slot", help="PIVのスロット（9A, 9C, 9D） / Slot of the PIV card; by default the first with a certificate."
     ),
 ]
 Pkcs12Option = Annotated[
     Path | None, typer.Option("--pkcs12", help="カードの代わりに使う証明書ファイル / A PKCS#12 file instead of a card.")
+]
+Pkcs11Option = Annotated[
+    Path | None,
+    typer.Option(
+        "--pkcs11",
+        help="認証局のPKCS#11モジュール（--readerはICカードの名前にも使える）"
+        " / The PKCS#11 module of a CA; --reader is then a part of the token's name, too.",
+    ),
 ]
 PinFileOption = Annotated[
     Path | None, typer.Option("--pin-file", help="PINを1行目に書いたファイル / File whose first line is the PIN.")
@@ -64,6 +72,9 @@ ReceiptOption = Annotated[
 DetailsOption = Annotated[
     bool,
     typer.Option("--details", help="署名する内容をすべて表示する / Show all values of what the card signs."),
+]
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="このカードエージェントの版 / The version of this card agent.")
 ]
 StateDirectoryOption = Annotated[
     Path | None,

@@ -9,6 +9,7 @@ from card_agent.commands.options import (
     LanguageOption,
     PinDescriptorOption,
     PinFileOption,
+    Pkcs11Option,
     Pkcs12Option,
     ReaderOption,
     SlotOption,
@@ -32,6 +33,7 @@ def show_propagations(
     reader: ReaderOption = None,
     slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
+    pkcs11: Pkcs11Option = None,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
     form: FormOption = None,
@@ -50,6 +52,7 @@ def show_propagations(
             reader=reader,
             slot=slot,
             pkcs12=pkcs12,
+            pkcs11=pkcs11,
             details=details,
         )
         with open_front_door(choices.target) as front_door:

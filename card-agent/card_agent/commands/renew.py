@@ -15,6 +15,7 @@ from card_agent.commands.options import (
     LanguageOption,
     PinDescriptorOption,
     PinFileOption,
+    Pkcs11Option,
     Pkcs12Option,
     ReaderOption,
     ReceiptOption,
@@ -56,6 +57,7 @@ def renew(
     ] = None,
     slot: SlotOption = None,
     pkcs12: Pkcs12Option = None,
+    pkcs11: Pkcs11Option = None,
     new_pkcs12: Annotated[
         Path | None,
         typer.Option("--new-pkcs12", help="新しい証明書ファイル / The new PKCS#12 file, with --pkcs12 the old one."),
@@ -110,6 +112,7 @@ def renew(
             new_reader=new_reader,
             slot=slot,
             pkcs12=pkcs12,
+            pkcs11=pkcs11,
             new_pkcs12=new_pkcs12,
             state_directory=state_directory,
             receipt=receipt,

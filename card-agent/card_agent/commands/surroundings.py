@@ -1,6 +1,7 @@
 """What a command has around it: the person at the terminal, the card, the front door, and files with answers."""
 
 import contextlib
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,13 +22,19 @@ from card_agent.console.terminal import (
 )
 from card_agent.console.words import Words
 from card_agent.media.card_places import CardPlaces, FilePlaces, ReaderPlaces
+from card_agent.media.inventory import MediaSources
+from card_agent.media.module_places import ModulePlaces
 from card_agent.media.pcsc import CardInReader
 from card_agent.media.piv import SLOTS
+from card_agent.media.pkcs11 import Pkcs11Module, TokenInModule
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenMedium
 from card_agent.operation.calls import FrontDoor
 from card_agent.operation.card_approval import PENDING
 from card_agent.operation.unfinished import UnfinishedRequests
+from card_agent.settings import FILE_NAME as SETTINGS_FILE_NAME
+from card_agent.settings import read_settings
+from card_agent.signing.card_choice import AnyCard
 from card_agent.trust import FILE_NAME, Target, choose_target, read_trust_file
 from refusals import Code, Refusal
 from refusals.language import Language, read_system_language
@@ -45,11 +52,16 @@ _FORM_KEYS = {
     "propagate",
     "pins",
 }
+# The name of the folder with a person's files.
+_APPLICATION = "toroku-card-agent"
 _EXIT_REFUSED = 1
 # Nothing is wrong and nothing is registered: an officer of the agency decides first.
 _EXIT_OFFICER_ASKED = 3
 # 128 and the number of SIGINT, as shells have it.
 EXIT_INTERRUPTED = 130
+
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +77,11 @@ class Choices:
     details: bool = False
 
 
+def find_configuration() -> Path:
+    """Returns the folder with the files of this person: trust file, settings, log, unfinished requests."""
+    return Path(typer.get_app_dir(_APPLICATION))
+
+
 def make_choices(
     *,
     endpoint: str | None,
@@ -74,6 +91,7 @@ def make_choices(
     reader: str | None,
     slot: str | None,
     pkcs12: Path | None,
+    pkcs11: Path | None = None,
     state_directory: Path | None = None,
     receipt: Path | None = None,
     details: bool = False,
@@ -81,12 +99,14 @@ def make_choices(
     new_pkcs12: Path | None = None,
 ) -> Choices:
     """Returns what the options of a command choose. Raises the refusals of `trust` and of the card's options."""
-    medium = make_medium(reader, slot, pkcs12)
+    medium = make_medium(reader, slot, pkcs12, pkcs11)
     places: CardPlaces = ReaderPlaces(reader, new_reader, slot and slot.upper())
     if pkcs12 is not None:
         # The server refuses one file alone, as a card that would replace itself.
         places = FilePlaces(pkcs12, new_pkcs12 or pkcs12)
-    configuration = Path(typer.get_app_dir("toroku-card-agent"))
+    elif pkcs11 is not None:
+        places = ModulePlaces(Pkcs11Module(pkcs11), reader, new_reader)
+    configuration = find_configuration()
     file = trust_file or configuration / FILE_NAME
     target = choose_target(read_trust_file(file), file, instance=instance, endpoint=endpoint, authority=trust)
     unfinished = UnfinishedRequests(state_directory or configuration / "unfinished")
@@ -118,6 +138,8 @@ def person_at_terminal(language: Language | None) -> Iterator[ConsolePerson]:
     try:
         yield person
     except Refusal as refusal:
+        # No metadata: they may have a name or a path.
+        _LOG.info("refused: %s", refusal.reason)
         if not person.has_seen(refusal):
             person.console = make_console(errors=True)
             person.show_refusal(refusal)
@@ -128,13 +150,31 @@ def person_at_terminal(language: Language | None) -> Iterator[ConsolePerson]:
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def make_medium(reader: str | None, slot: str | None, pkcs12: Path | None) -> TokenMedium:
-    """Returns the card in a reader, or a file. Raises CHOICE_UNKNOWN for a slot that does not exist."""
+def make_medium(reader: str | None, slot: str | None, pkcs12: Path | None, pkcs11: Path | None = None) -> TokenMedium:
+    """Returns the card in a reader, a file, or a module's token; without any option what the person chooses of all.
+
+    Raises CHOICE_UNKNOWN for a slot that does not exist, and the refusals of `read_settings`.
+    """
     if pkcs12 is not None:
         return Pkcs12File(pkcs12)
+    if pkcs11 is not None:
+        if reader is None:
+            return AnyCard(MediaSources(modules=(pkcs11,), readers=False))
+        return TokenInModule(Pkcs11Module(pkcs11), reader)
     if slot is not None and slot.upper() not in SLOTS:
         raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": slot, "choices": ", ".join(SLOTS)})
+    if reader is None and slot is None:
+        return AnyCard(find_sources())
     return CardInReader(reader, slot and slot.upper())
+
+
+def find_sources() -> MediaSources:
+    """Returns where to look for cards: the readers, and the modules and files of the settings.
+
+    Raises the refusals of `read_settings`.
+    """
+    settings = read_settings(find_configuration() / SETTINGS_FILE_NAME)
+    return MediaSources(settings.modules, settings.files)
 
 
 def make_pin_source(file: Path | None, descriptor: int | None) -> Callable[[], Pin] | None:

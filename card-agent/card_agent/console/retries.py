@@ -49,6 +49,12 @@ RETRIES: Mapping[str, Retry] = {
     "MY_NUMBER_CARD_PIN_WRONG": Retry.CARD,
     "MY_NUMBER_CARD_PIN_FORM": Retry.CARD,
     "CARD_FILE_PASSWORD_WRONG": Retry.CARD,
+    "MODULE_FAILED": Retry.CARD,
+    "MODULE_CRASHED": Retry.CARD,
+    "MODULE_NOT_ANSWERING": Retry.CARD,
+    "MODULE_TOKENS_SEVERAL": Retry.CARD,
+    "MODULE_PIN_FORM": Retry.CARD,
+    "MODULE_PIN_CHARACTERS": Retry.CARD,
     "BIDDER_NOT_FOUND": Retry.INPUT,
     # A later number of the same company may be registered with this card.
     "BIDDER_ENDED": Retry.INPUT,

@@ -1,6 +1,7 @@
 """What each page of the agent shows, as data; `render` makes HTML of it. Texts are in both languages until then."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from card_agent.console.person import Row
 from card_agent.console.words import Words
@@ -16,6 +17,8 @@ class Frame:
     phrase: str
     # None: the browser's.
     language: str | None = None
+    # Path and query of the link that led here, for the link to the other language; empty where there is none.
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,9 @@ class CardPage:
     may_share_pin: bool = False
     # Where the same page is looked at again, after a card was inserted.
     again: str = ""
+    # Of an answer that can't be gone on with: nothing was chosen.
+    problem: Words | None = None
+    next_step: Words | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,23 @@ class PinQuestion:
     tries_left: int | None = None
     # What this CA does after too many wrong PINs, and whom to ask there.
     authority_notes: tuple[Words, ...] = ()
-    # Of a PIN or password that was refused just now.
+    # Of what was refused just now: the PIN or password, or else what was typed beside it.
     problem: Words | None = None
     next_step: Words | None = None
+    problem_field: Literal["pin", "person_in_charge"] = "pin"
+
+
+@dataclass(frozen=True, slots=True)
+class PinPage:
+    """The PIN of a medium whose certificate can be read only after it; nothing is signed yet."""
+
+    frame: Frame
+    form: Form
+    role: Role
+    place: Words
+    # CertificateChoice.key of what was chosen; comes back with the form.
+    key: str
+    pin: PinQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +155,9 @@ class StartPage:
     portals: tuple[TrustedPortal, ...]
     version: str
     notices: tuple[Words, ...] = ()
+    # Of a phrase that was refused just now.
+    problem: Words | None = None
+    next_step: Words | None = None
+
+
+View = CardPage | PinPage | SignPage | DonePage | RefusalPage | StartPage

@@ -11,13 +11,11 @@ from typing import Protocol
 
 from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
+from card_agent.media.insertions import COUNTER_SHIFT
 from card_agent.media.pcsc import CardInReader, Reader, explain_result, list_readers, open_context
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenMedium
 from refusals import Code, Refusal
-
-# PC/SC counts how often a card was inserted or removed, above these bits of a state.
-_COUNTER_SHIFT = 16
 
 
 class Watch(Protocol):
@@ -76,40 +74,10 @@ class ReaderPlaces:
 
     def find(self) -> FoundPlaces:
         """Returns the places, as they are now."""
-        readers = list_readers()
-        new = _find_reader(readers, self.new_reader) if self.new_reader is not None else None
-        left = [reader for reader in readers if new is None or reader.name != new.name]
-        if self.reader is not None:
-            old = _find_reader(left, self.reader)
-            others = [reader for reader in left if reader.card_inserted and reader.name != old.name]
-        else:
-            old, *others = self._find_cards(left)
-        if new is None and others:
-            if len(others) > 1:
-                raise _refuse_several([old, *others])
-            new = others[0]
-        place = self._place(old)
-        return FoundPlaces(place, self._place(new) if new is not None else place)
-
-    def _find_cards(self, readers: Sequence[Reader]) -> list[Reader]:
-        """Returns the readers with a card, the one whose card expires first before the other."""
-        found = [reader for reader in readers if reader.card_inserted]
-        if not found:
-            raise Refusal("CARD_NOT_INSERTED", metadata={"reader": " / ".join(reader.name for reader in readers)})
-        most = 2 if self.new_reader is None else 1
-        if len(found) > most:
-            raise _refuse_several(found)
-        return sorted(found, key=self._read_expiry) if len(found) > 1 else found
-
-    def _read_expiry(self, reader: Reader) -> datetime:
-        with self._medium(reader).open() as card:
-            return card.certificates()[0].certificate.not_valid_after_utc
+        return choose_places(list_readers(), self.reader, self.new_reader, self._place)
 
     def _place(self, reader: Reader) -> CardPlace:
-        return CardPlace(self._medium(reader), lambda: watch_reader(reader.name), reader.name)
-
-    def _medium(self, reader: Reader) -> CardInReader:
-        return CardInReader(reader.name, self.slot)
+        return CardPlace(CardInReader(reader.name, self.slot), lambda: watch_reader(reader.name), reader.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +136,46 @@ def watch_reader(name: str) -> Iterator[ReaderWatch]:
         scard.SCardReleaseContext(context)
 
 
+def choose_places(
+    readers: Sequence[Reader],
+    old_name: str | None,
+    new_name: str | None,
+    make_place: Callable[[Reader], CardPlace],
+) -> FoundPlaces:
+    """Returns the places of both cards among the readers, as `ReaderPlaces` chooses them by parts of their names."""
+    new = _find_reader(readers, new_name) if new_name is not None else None
+    left = [reader for reader in readers if new is None or reader.name != new.name]
+    if old_name is not None:
+        old = _find_reader(left, old_name)
+        others = [reader for reader in left if reader.card_inserted and reader.name != old.name]
+    else:
+        old, *others = _find_cards(left, 2 if new_name is None else 1, make_place)
+    if new is None and others:
+        if len(others) > 1:
+            raise _refuse_several([old, *others])
+        new = others[0]
+    place = make_place(old)
+    return FoundPlaces(place, make_place(new) if new is not None else place)
+
+
+def _find_cards(readers: Sequence[Reader], most: int, make_place: Callable[[Reader], CardPlace]) -> list[Reader]:
+    """Returns the readers with a card, the one whose card expires first before the other."""
+    found = [reader for reader in readers if reader.card_inserted]
+    if not found:
+        raise Refusal("CARD_NOT_INSERTED", metadata={"reader": " / ".join(reader.name for reader in readers)})
+    if len(found) > most:
+        raise _refuse_several(found)
+    return sorted(found, key=lambda reader: _read_expiry(make_place(reader))) if len(found) > 1 else found
+
+
+def _read_expiry(place: CardPlace) -> datetime:
+    with place.medium.open() as card:
+        return card.certificates()[0].certificate.not_valid_after_utc
+
+
 def _has_changed(before: int, after: int) -> bool:
     present = scard.SCARD_STATE_PRESENT
-    return (before & present, before >> _COUNTER_SHIFT) != (after & present, after >> _COUNTER_SHIFT)
+    return (before & present, before >> COUNTER_SHIFT) != (after & present, after >> COUNTER_SHIFT)
 
 
 def _find_reader(readers: Sequence[Reader], name_part: str) -> Reader:

@@ -11,7 +11,7 @@ class FoundCertificate:
     """A certificate on a medium. `authority` is the instance's id of its CA, empty if that is not known.
 
     `refusal` says why it can't be used: CERTIFICATE_AUTHORITY_UNKNOWN, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID,
-    CARD_KEY_NOT_SUPPORTED. The server judges anew.
+    CERTIFICATE_NOT_FOR_SIGNING, CARD_KEY_NOT_SUPPORTED, CARD_KEY_NOT_FOR_SIGNATURES. The server judges anew.
     """
 
     certificate: TokenCertificate
@@ -24,8 +24,9 @@ class FoundMedium:
     """A card in a reader, a token of a module, or a file. `place` is the reader's, the token's or the file's name.
 
     Where nothing of it can be used, `refusal` says why and `certificates` is empty. A medium whose certificates can be
-    read only after its PIN (`medium.pin_before_reading`) has no certificates and no refusal. `medium` opens exactly
-    this one again; None where there is nothing to open. `tries_left` is None where the medium does not tell.
+    read only after its PIN has no certificates and no refusal. A card with several certificates may be found once for
+    each. `medium` opens exactly this one again; None where there is nothing to open. `tries_left` is None where the
+    medium does not tell.
     """
 
     place: str

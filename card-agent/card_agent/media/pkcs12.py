@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, pkcs12
 
+from card_agent.media.issuers import list_issuers
 from card_agent.media.pkcs12_structure import EncodedKey, read_structure
 from card_agent.media.token import Pin, TokenCertificate, refuse_key
 from refusals import Code, Refusal
@@ -19,8 +20,6 @@ from signed_acts.signature import SignatureAlgorithm
 _MOST_BYTES = 1024 * 1024
 # Of the derivation of a key from the password. Usual are 2,000 to 600,000; ten million take ten seconds.
 _MOST_ITERATIONS = 10_000_000
-# A front door accepts no more certificates beside the card's own.
-_MOST_ISSUERS = 8
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 
 
@@ -64,12 +63,11 @@ class Pkcs12Token:
 
         Raises CARD_WITHOUT_CERTIFICATE.
         """
+        others = [each.public_bytes(Encoding.DER) for each in self._certificates]
         found = [
-            TokenCertificate(
-                certificate.public_bytes(Encoding.DER), str(number), _list_issuers(certificate, self._certificates)
-            )
+            TokenCertificate(der, str(number), list_issuers(der, others))
             for number, key in enumerate(self._require_keys(), 1)
-            for certificate in self._certificates
+            for certificate, der in zip(self._certificates, others, strict=True)
             if certificate.public_key() == key.public_key()
         ]
         if not found:
@@ -127,21 +125,6 @@ class Pkcs12Token:
 
 def _load_key(key: EncodedKey, password: bytes) -> PrivateKeyTypes:
     return load_der_private_key(key.der, password if key.encrypted else None)
-
-
-def _list_issuers(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> tuple[bytes, ...]:
-    """Returns the CA certificates above a certificate, the nearest first, at most _MOST_ISSUERS.
-
-    By name only: the server verifies the signatures, and a renewed CA may have two certificates.
-    """
-    issuers: list[x509.Certificate] = []
-    left = [each for each in others if each != certificate]
-    names = {certificate.issuer.public_bytes()}
-    while found := [each for each in left if each.subject.public_bytes() in names]:
-        issuers += found
-        left = [each for each in left if each not in found]
-        names = {each.issuer.public_bytes() for each in found}
-    return tuple(issuer.public_bytes(Encoding.DER) for issuer in issuers[:_MOST_ISSUERS])
 
 
 def _is_utf_8(password: bytes) -> bool:

@@ -23,7 +23,7 @@ def encode_message(data: bytes, algorithm: SignatureAlgorithm, key_bits: int) ->
 
 
 def encode_digest_info(data: bytes, algorithm: SignatureAlgorithm) -> bytes:
-    """Returns the DigestInfo of `data`, for cards that pad it themselves."""
+    """Returns the DigestInfo of `data`, for cards and modules that pad it themselves."""
     return _DIGEST_INFO[algorithm.hash_name] + hashlib.new(algorithm.hash_name, data).digest()
 
 

@@ -1,5 +1,11 @@
-"""The abstract smart-card connection, and commands over it (ISO 7816-4): chaining, GET RESPONSE, status words."""
+"""The abstract smart-card connection, and commands over it (ISO 7816-4): chaining, GET RESPONSE, status words.
 
+Each command leaves a line in the log: its header, lengths, the status word and the time; never data, and of a command
+with a PIN no length either.
+"""
+
+import logging
+import time
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -13,6 +19,10 @@ _CLASS_LAST, _CLASS_CHAINED = 0x00, 0x10
 _MORE_DATA, _WRONG_EXPECTED_LENGTH = 0x61, 0x6C
 # No object that is read here comes near it; a card that always announces more must not keep the agent busy for ever.
 _MOST_RESPONSE_BYTES = 64 * 1024
+# VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (ISO 7816-4, 11.5): their data are PINs.
+_WITH_PIN = {0x20, 0x24, 0x2C}
+
+_LOG = logging.getLogger(__name__)
 
 
 class Instruction(IntEnum):
@@ -98,7 +108,7 @@ def send(
     """
     while len(data) > _MOST_SHORT_DATA:
         part, data = data[:_MOST_SHORT_DATA], data[_MOST_SHORT_DATA:]
-        answer = connection.transmit(bytes([_CLASS_CHAINED, instruction, p1, p2, len(part)]) + part)
+        answer = _transmit(connection, bytes([_CLASS_CHAINED, instruction, p1, p2, len(part)]) + part)
         if _status(answer) != StatusWord.SUCCESS:
             return Response(b"", _status(answer))
     command = bytes([class_byte, instruction, p1, p2])
@@ -107,7 +117,7 @@ def send(
     if expects_data and (connection.length_with_data or not data):
         answer = _request_data(connection, command, 0)
     else:
-        answer = connection.transmit(command)
+        answer = _transmit(connection, command)
     response_data = bytearray(answer[:-2])
     while answer[-2] == _MORE_DATA:
         get_response = bytes([_CLASS_LAST, Instruction.GET_RESPONSE, 0, 0])
@@ -120,10 +130,26 @@ def send(
 
 def _request_data(connection: SmartCardConnection, command: bytes, length: int) -> bytes:
     """Sends a command that ends with the length of its response; once more if the card names another length."""
-    answer = connection.transmit(command + bytes([length]))
+    answer = _transmit(connection, command + bytes([length]))
     if answer[-2] == _WRONG_EXPECTED_LENGTH:
-        answer = connection.transmit(command + answer[-1:])
+        answer = _transmit(connection, command + answer[-1:])
     return answer
+
+
+def _transmit(connection: SmartCardConnection, command: bytes) -> bytes:
+    started = time.monotonic()
+    result = "no answer"
+    try:
+        answer = connection.transmit(command)
+        result = f"{len(answer) - 2} bytes, {_status(answer):04X}"
+        return answer
+    except Refusal as refusal:
+        result = refusal.reason
+        raise
+    finally:
+        length = "" if command[1] in _WITH_PIN else f", {len(command)} bytes"
+        milliseconds = (time.monotonic() - started) * 1000
+        _LOG.info("command %s%s: %s, %.0f ms", command[:4].hex(" ").upper(), length, result, milliseconds)
 
 
 def _status(answer: bytes) -> int:

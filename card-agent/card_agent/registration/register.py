@@ -31,6 +31,7 @@ from card_agent.registration.in_progress import Registration, RegistrationResult
 from card_agent.registration.receipt import list_receipt_sections
 from card_agent.registration.search import find_bidder
 from card_agent.registration.typed_contacts import TypedContacts
+from card_agent.signing.card_choice import choose_medium
 from card_agent.signing.card_use import SigningCard, read_card
 from refusals import Refusal
 from signed_acts.purpose import Operation
@@ -73,7 +74,7 @@ def register(
     person.enter(place)
     if place.rules.HasField("holder_rule"):
         person.show_message(to_words(place.rules.holder_rule))
-    card = read_card(medium, person)
+    card = read_card(choose_medium(medium, person, instance), person)
     at_agency = AtAgency(_OPERATION, front_door, person, unfinished, instance, agency, category, details)
     result = _register_in_sessions(at_agency, card, progress, session_keeping)
     show_receipt(person, result)

@@ -1,21 +1,15 @@
-"""The successor key, a key for one renewal, and the old card's act that agrees to it.
-
-The key never leaves this process and is written nowhere: it ties together two cards that are in the reader one after
-the other, and is worthless afterwards.
-"""
+"""The old card's act, which agrees to the card that the successor key vouches for."""
 
 import time
 from dataclasses import dataclass, field
-from hashlib import sha256
 from uuid import uuid4
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from card_agent.operation.at_agency import AtAgency
 from card_agent.operation.calls import call_for
 from card_agent.operation.sessions import CardSession
 from card_agent.signing.card_use import show_purpose
 from card_agent.signing.purpose import ExpectedRequest
+from card_agent.signing.successor_key import SuccessorKey
 from refusals import Code, Refusal
 from signed_acts.purpose import Role
 from signed_acts.request import hash_canonical
@@ -24,7 +18,6 @@ from toroku.frontdoor.v1 import renewal_pb2
 
 # As long as the server takes an act that was made by now.
 GOOD_SECONDS = 600.0
-_PREFIX = b"toroku successor key v1\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +27,7 @@ class SignedSuccession:
     request_id: str
     bidder_id: str
     act: signed_purpose_pb2.SignedPurpose = field(repr=False)
-    key: Ed25519PrivateKey = field(repr=False)
+    key: SuccessorKey
     # By the clock of this PC that only goes forward.
     ends_at: float
 
@@ -46,11 +39,11 @@ class SignedSuccession:
     @property
     def public_key(self) -> bytes:
         """The successor key's public part, 32 bytes."""
-        return self.key.public_key().public_bytes_raw()
+        return self.key.public
 
     def vouch_for(self, certificate_sha256: bytes) -> bytes:
         """Returns the successor key's signature for the new card."""
-        return self.key.sign(_PREFIX + certificate_sha256 + self.request_id.encode("ascii"))
+        return self.key.vouch_for(certificate_sha256, self.request_id)
 
 
 def sign_succession(at_agency: AtAgency, session: CardSession) -> SignedSuccession:
@@ -58,14 +51,13 @@ def sign_succession(at_agency: AtAgency, session: CardSession) -> SignedSuccessi
 
     Raises the refusals of card and server, and those of a purpose for something else.
     """
-    key, request_id, ends_at = Ed25519PrivateKey.generate(), str(uuid4()), time.monotonic() + GOOD_SECONDS
-    public_key = key.public_key().public_bytes_raw()
+    key, request_id, ends_at = SuccessorKey(), str(uuid4()), time.monotonic() + GOOD_SECONDS
     request = renewal_pb2.PrepareSuccessionRequest(
         old_session_token=session.token,
         agency=at_agency.agency.code,
         category=at_agency.category.code,
         request_id=request_id,
-        successor_key=public_key,
+        successor_key=key.public,
     )
     response = call_for(at_agency.person, at_agency.front_door.renewal.PrepareSuccession, request)
     # Nothing but the bidder is new to the agent, and it is on the screen before anything changes.
@@ -76,7 +68,7 @@ def sign_succession(at_agency: AtAgency, session: CardSession) -> SignedSuccessi
         category=at_agency.category.code,
         bidder_id=response.form.bidder_id,
         certificate_sha256=session.card.certificate.sha256,
-        successor_key_sha256=sha256(public_key).digest(),
+        successor_key_sha256=key.public_sha256,
     )
     if response.form != form:
         metadata = {"found": hash_canonical(response.form).hex(), "expected": hash_canonical(form).hex()}

@@ -17,11 +17,12 @@ from card_agent.console.retries import Retry, wants_retry
 from card_agent.console.words import Words
 from card_agent.media.pcsc import CardApplication, CardInReader
 from card_agent.media.pkcs12 import Pkcs12File
-from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium, choose_algorithm
+from card_agent.media.token import Pin, Token, TokenCertificate, TokenMedium
 from card_agent.signing.act_lines import pair_lines
 from card_agent.signing.certificate import ShownCertificate, describe_certificate
 from card_agent.signing.purpose import ExpectedPurpose, ShownPurpose, check_purpose, read_purpose
-from refusals import Code, Refusal
+from card_agent.signing.signature import PIN_REASONS, PIN_WRONG, sign_purpose
+from refusals import Refusal
 from signed_acts.purpose import Role
 from toroku.act.v1 import signed_purpose_pb2
 from toroku.frontdoor.v1 import front_door_pb2
@@ -63,9 +64,9 @@ class SigningCard:
                 work = partial(self._sign, pin=pin, purpose=purpose)
                 signed_purpose = use_card(self.medium, self.person, work)
             except Refusal as refusal:
-                if refusal.reason in _PIN_REASONS:
+                if refusal.reason in PIN_REASONS:
                     self._pin = None
-                if trial_pin is not None and refusal.reason in _PIN_WRONG:
+                if trial_pin is not None and refusal.reason in PIN_WRONG:
                     # The person did not type it for this card, and types it now.
                     self.person.show_refusal(refusal)
                 elif not wants_retry(self.person, refusal, Retry.CARD):
@@ -89,22 +90,12 @@ class SigningCard:
         return pin
 
     def _sign(self, token: Token, pin: Pin, purpose: ShownPurpose) -> signed_purpose_pb2.SignedPurpose:
-        if not self.medium.pin_before_reading:
-            self._check_same(token)
-        token.verify_pin(pin)
-        if self.medium.pin_before_reading:
-            self._check_same(token)
-        algorithm = choose_algorithm(self.certificate.certificate)
+        signed = sign_purpose(token, self.certificate, pin, purpose, pin_first=self.medium.pin_before_reading)
         return signed_purpose_pb2.SignedPurpose(
-            purpose=purpose.encoded,
-            algorithm=signed_purpose_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{algorithm.value}"),
-            signature=token.sign(self.certificate, purpose.to_be_signed, algorithm),
+            purpose=signed.purpose,
+            algorithm=signed_purpose_pb2.SignatureAlgorithm.Value(f"SIGNATURE_ALGORITHM_{signed.algorithm.value}"),
+            signature=signed.signature,
         )
-
-    def _check_same(self, token: Token) -> None:
-        # Another card may be in the reader by now. It must neither sign nor receive this PIN, which would cost a try.
-        if all(certificate.der != self.certificate.der for certificate in token.certificates()):
-            raise Refusal("CARD_CHANGED", Code.ABORTED)
 
 
 def read_card(medium: TokenMedium, person: Person, role: Role = Role.SOLE) -> SigningCard:
@@ -207,14 +198,17 @@ def list_holder_rows(certificate: ShownCertificate, display: front_door_pb2.Card
 
 
 def list_purpose_rows(purpose: ShownPurpose, place: Place) -> list[Row]:
-    """Returns what a purpose is for, by the names of the place that it was checked to be for."""
+    """Returns what a purpose is for, by the names of its place, and by its codes where the place is not known."""
+    content = purpose.content
+    agency = place.fill(Words("{agency_ja}", "{agency_en}")) if place.agency else content.agency
+    category = place.fill(Words("{category_ja}", "{category_en}")) if place.category else content.category
     rows: list[Row] = [
         (words.TYPE, _name_type(purpose)),
-        (words.CHOOSE_AGENCY, place.fill(Words("{agency_ja}", "{agency_en}"))),
-        (words.CHOOSE_CATEGORY, place.fill(Words("{category_ja}", "{category_en}"))),
+        *([(words.CHOOSE_AGENCY, agency)] if agency is not None else []),
+        *([(words.CHOOSE_CATEGORY, category)] if category is not None else []),
     ]
-    if purpose.content.act is not None:
-        rows.append((place.bidder_id_label, purpose.content.bidder_id or ""))
+    if content.act is not None:
+        rows.append((place.bidder_id_label, content.bidder_id or ""))
     return rows
 
 
@@ -320,20 +314,6 @@ def _write_serial(certificate: ShownCertificate, display: front_door_pb2.CardDis
     )
 
 
-_PIN_REASONS = {
-    "CARD_PIN_WRONG",
-    "CARD_PIN_WRONG_UNCOUNTED",
-    "CARD_PIN_BLOCKED",
-    "CARD_PIN_FORM",
-    "MY_NUMBER_CARD_PIN_WRONG",
-    "MY_NUMBER_CARD_BLOCKED",
-    "MY_NUMBER_CARD_PIN_FORM",
-    "CARD_FILE_PASSWORD_WRONG",
-}
-
-
-# Of these a further try with another PIN can help.
-_PIN_WRONG = _PIN_REASONS - {"CARD_PIN_BLOCKED", "MY_NUMBER_CARD_BLOCKED"}
 _PIN_QUESTIONS = {Role.SOLE: words.ASK_PIN, Role.OLD: words.ASK_OLD_PIN, Role.NEW: words.ASK_NEW_PIN}
 _MY_NUMBER_QUESTIONS = {
     Role.SOLE: words.ASK_MY_NUMBER_PIN,

@@ -14,7 +14,7 @@ from card_agent.console import words
 from card_agent.console.place import Place
 from card_agent.console.words import Words, say
 from card_agent.signing.act_lines import pair_lines
-from card_agent.signing.card_use import list_purpose_values, show_purpose
+from card_agent.signing.card_use import list_purpose_rows, list_purpose_values, show_purpose
 from card_agent.signing.purpose import ExpectedPurpose, ExpectedRequest, check_purpose, read_purpose
 from refusals import Refusal
 from refusals.catalogue import explain
@@ -101,6 +101,15 @@ def test_what_a_purpose_is_for_is_shown_by_names_without_codes_and_hashes() -> N
         ("業務区分", "工事等"),
         ("登録番号", "1234567890"),
     ]
+
+
+def test_where_the_place_is_not_known_a_purpose_is_for_its_codes_and_for_nothing_that_it_does_not_say() -> None:
+    named = [words.CHOOSE_AGENCY, words.CHOOSE_CATEGORY]
+    rows = list_purpose_rows(read_purpose(encoded(LOG_IN_VALUES)), Place())
+    assert [row for row in rows if row[0] in named] == list(zip(named, ("saitama-prefecture", "works"), strict=True))
+    everywhere = {name: value for name, value in LOG_IN_VALUES.items() if name not in ("agency", "category")}
+    rows = list_purpose_rows(read_purpose(encoded(everywhere | {"operation": "view"})), Place())
+    assert [row for row in rows if row[0] in named] == []
 
 
 JAPANESE = ["利用者登録（例示県）：このICカードを登録します。", "証明書の発行者：CN=A: B", "登録先：例示県／工事等"]

@@ -1,0 +1,71 @@
+"""The agent's pages with a real reader: what happens to it between two signatures has its message (CRD-01, CRD-09)."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from card_agent.media.insertions import InsertionCounter
+from card_agent.media.inventory import MediaSources, find_media
+from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
+from tests.support.card_reader import CardReader
+from tests.support.page_agent import PageAgent, running_page_agent
+from tests.support.purposes import make_act, make_log_in
+
+PIN = "123456"
+
+
+@pytest.fixture
+def issued(card_authority: CertificateAuthority) -> IssuedCard:
+    return card_authority.issue(key=new_ec_key())
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Iterator[PageAgent]:
+    with running_page_agent(tmp_path) as pages:
+        pages.agent.find_media = lambda issuers: find_media(MediaSources(), issuers, datetime.now(UTC))
+        pages.agent.count_insertions = InsertionCounter().count
+        yield pages
+
+
+def test_pin_serves_the_second_signature_of_a_card_that_stayed_in(
+    reader: CardReader, issued: IssuedCard, pages: PageAgent
+) -> None:
+    reader.insert(issued)
+    handoff = pages.open_portal()
+    assert pages.choose_card(handoff).answer["certificate"]
+    assert pages.sign(handoff, make_log_in(issued), PIN).answer["signature"]
+    assert pages.sign(handoff, make_act(issued)).answer["signature"]
+
+
+@pytest.mark.requirement("CRD-09")
+def test_card_that_was_out_meanwhile_needs_its_pin_again(
+    reader: CardReader, issued: IssuedCard, pages: PageAgent
+) -> None:
+    card = reader.insert(issued)
+    handoff = pages.open_portal()
+    pages.choose_card(handoff)
+    pages.sign(handoff, make_log_in(issued), PIN)
+    reader.put_back(card)
+    forgotten = pages.sign(handoff, make_act(issued))
+    assert "ICカードが抜かれたか" in forgotten.text
+    assert pages.post("/sign", {"token": forgotten.token, "pin": PIN}).answer["signature"]
+
+
+@pytest.mark.requirement("CRD-09")
+def test_service_stopped_and_reader_unplugged_have_their_message_and_the_next_try_works(
+    reader: CardReader, issued: IssuedCard, pages: PageAgent
+) -> None:
+    card = reader.insert(issued)
+    handoff = pages.open_portal()
+    pages.choose_card(handoff)
+    reader.service.stop()
+    stopped = pages.sign(handoff, make_log_in(issued), PIN)
+    assert "スマートカードサービスが動いていません" in stopped.text
+    card.pull()
+    reader.service.start()
+    missing = pages.sign(handoff, make_log_in(issued), PIN)
+    assert "ICカードが挿入されていません" in missing.text
+    reader.insert(issued)
+    assert pages.sign(handoff, make_log_in(issued), PIN).answer["signature"]
