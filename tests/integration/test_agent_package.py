@@ -175,7 +175,10 @@ def test_installed_command_reads_a_file_with_kanji_in_its_path(machine: Machine,
 
 @pytest.mark.requirement("CRD-08")
 def test_installed_command_serves_a_module_in_a_process_of_its_own(machine: Machine, soft_token: SoftToken) -> None:
-    shown = machine.run("show", "--pkcs11", str(soft_token.module), variables=soft_token.environment)
+    module = machine.home / "認証局 ソフト" / "module.so"
+    module.parent.mkdir()
+    module.symlink_to(soft_token.module)
+    shown = machine.run("show", "--pkcs11", str(module), variables=soft_token.environment)
     assert shown.returncode == 0, shown.stderr
     assert str(soft_token.card.certificate.serial_number) in shown.stdout
 
