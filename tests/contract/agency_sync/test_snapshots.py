@@ -14,7 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agency_sync.operations import snapshot
+from agency_sync.store import snapshots
 from refusals import Refusal
+from servicekit.database_connection import Connection
 from tests.support.agency_system import INSTANCE, AgencySystem, agency_system
 from tests.support.example_profile import BIDDER, CITY, GOODS, PREFECTURE, WORKS, example_profile
 from tests.support.services.agency_sync import (
@@ -286,10 +288,21 @@ async def test_content_in_many_pieces_is_whole_and_a_newer_snapshot_ends_the_rea
     for state in states:
         assert (await system.store.find(state.certificate_sha256))[0] is not None
     # A newer one takes its place while somebody reads it.
+    read_piece, is_deleted = snapshots.read_piece, asyncio.Event()
+
+    async def read_when_deleted(
+        connection: Connection, agency: str, category: str, *, snapshot_id: UUID, place: int
+    ) -> bytes | None:
+        if place > 3:
+            await is_deleted.wait()
+        return await read_piece(connection, agency, category, snapshot_id=snapshot_id, place=place)
+
+    monkeypatch.setattr(snapshots, "read_piece", read_when_deleted)
     call = system.stub.GetSnapshot(GET)
     parts = aiter(call)
     assert (await anext(parts)).HasField("manifest")
     await sync.execute("DELETE FROM feed_snapshot_pieces WHERE place > 3")
+    is_deleted.set()
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         async for _ in parts:
             pass
