@@ -6,19 +6,28 @@ With the real pcscd, its driver for virtual readers, and a virtual card.
 import os
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from card_agent.console import words
+from card_agent.console.place import Place
+from card_agent.local_page import hop_words
+from card_agent.local_page.pin_question import AskedCard, ask_pin
+from card_agent.media.inventory import Issuer, MediaSources, find_media, needs_pin_first
 from card_agent.media.pcsc import CardInReader
 from card_agent.media.token import Pin
+from card_agent.signing.card_choice import list_candidates
 from card_agent.signing.card_use import read_card
 from refusals import Refusal
+from signed_acts.purpose import Role
 from signed_acts.signature import SignatureAlgorithm
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
+from simulators.smart_card_service import READER
 from tests.support.card_reader import CardReader
 from tests.support.example_profile import example_profile
 from tests.support.my_number_card import (
@@ -30,6 +39,7 @@ from tests.support.my_number_card import (
 from tests.support.office import Office
 from tests.support.scripted_person import ScriptedPerson
 from tests.support.services.front_door import running_front_door
+from toroku.frontdoor.v1 import front_door_pb2
 
 PASSWORD = Pin(SIGNATURE_PASSWORD)
 # Positions of commands in a use: PIV is looked for, then JPKI is selected, the password's file, VERIFY.
@@ -115,6 +125,42 @@ def test_card_is_found_by_its_application_and_signs_repeatedly(reader: CardReade
     reader.pull(card)
     reader.insert(issued)
     assert not CardInReader().pin_before_reading
+
+
+@pytest.mark.requirement("CRD-08")
+def test_password_is_asked_only_where_the_ca_may_be_the_right_one(reader: CardReader, issued: IssuedCard) -> None:
+    card = reader.insert_application(my_number_card(issued))
+    accepted, other = (issuer_of(each) for each in (issued.chain[0], authentication_card().chain[0]))
+    sources = MediaSources()
+    for issuers in ((), (accepted,), (other, accepted)):
+        found = find_media(sources, issuers, datetime.now(UTC))
+        assert [medium.place for medium in found if needs_pin_first(medium)] == [READER]
+        (candidate,) = list_candidates(found)
+        assert candidate.medium.pin_before_reading
+    found = find_media(sources, (other,), datetime.now(UTC))
+    assert not any(needs_pin_first(medium) for medium in found)
+    with pytest.raises(Refusal) as refused:
+        list_candidates(found)
+    assert refused.value.reason == "CERTIFICATE_AUTHORITY_UNKNOWN"
+    assert refused.value.metadata["issuer_name"] == "Toroku Test JPKI for digital signature"
+    assert card.pins == 0
+
+
+def issuer_of(certificate: x509.Certificate) -> Issuer:
+    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    return Issuer("jpki", certificate.subject.public_bytes(), identifier)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_page_asks_for_the_password_for_signatures(reader: CardReader, issued: IssuedCard, role: Role) -> None:
+    reader.insert_application(my_number_card(issued))
+    text = front_door_pb2.Text(ja="PIN番号入力ダイアログ", en="PIN")
+    instance = front_door_pb2.Instance(pin_page=front_door_pb2.PinPage(title=text, help_title=text, help=text))
+    question = ask_pin(AskedCard(CardInReader().identify(), role, 4, tries_are_shared=True), Place(instance))
+    assert (question.title, question.help) == (hop_words.MY_NUMBER_TITLE, None)
+    assert "署名用パスワード" in question.label.ja
+    assert (question.tries_left, question.authority_notes) == (4, (hop_words.TRIES_ARE_SHARED,))
+    assert not question.is_file
 
 
 def test_card_of_another_kind_neither_gets_the_password_nor_signs(reader: CardReader, issued: IssuedCard) -> None:
