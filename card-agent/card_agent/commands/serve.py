@@ -37,6 +37,7 @@ from card_agent.local_page.running import (
 from card_agent.local_page.server import PageServer
 from card_agent.local_page.start_page import begin
 from card_agent.media.found import FoundMedium
+from card_agent.media.insertions import InsertionCounter
 from card_agent.media.inventory import Issuer, find_media
 from card_agent.operation.calls import call
 from card_agent.release import read_version
@@ -96,6 +97,7 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
         port=port,
         trusted=partial(read_trust_file, trust_file),
         find_media=_find_media,
+        count_insertions=InsertionCounter().count,
         instances=KnownInstances(_describe, folder / FOLDER),
         secret=make_secret(),
         open_browser=_open_browser,
