@@ -27,7 +27,7 @@ def check_update(
     file: Annotated[Path, typer.Argument(help="ダウンロードしたファイル / The package that was downloaded.")],
     language: LanguageOption = None,
 ) -> None:
-    """ダウンロードした新しいバージョンの署名を確認する / Says whether a package is the one that the publisher has signed."""
+    """ダウンロードした新しいバージョンの署名を確認する / Says whether the publisher has signed this package."""
     with person_at_terminal(language) as person:
         configuration = find_configuration()
         release = find_newest(locate_program(), configuration)
