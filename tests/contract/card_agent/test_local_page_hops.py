@@ -281,6 +281,7 @@ def test_second_tab_that_waits_too_long_is_told_why(pages: PageAgent, cards: lis
         assert slow.was_reached.wait(10)
         told = pages.sign(second, make_log_in(cards[0]), PIN)
         assert "別のタブの画面がICカードを使用中" in told.text
+        assert "もう一度試す" in told.text
         slow.is_held.set()
         assert working.result().answer
     assert pages.sign(second, make_log_in(cards[0]), PIN).answer
