@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from simulators.virtual_jpki import COMPUTE_DIGITAL_SIGNATURE
-from simulators.virtual_piv import GENERAL_AUTHENTICATE, Key, PivApplication
+from simulators.virtual_piv import GENERAL_AUTHENTICATE, VERIFY, Key, PivApplication
 
 # T=1, with historical bytes that announce command chaining and extended lengths (ISO 7816-4, 12.1.1).
 ATR = bytes.fromhex("3B85800180730000C037")
 POWER_OFF, POWER_ON, RESET, GIVE_ATR = 0, 1, 2, 4
 _DEFAULT_SLOT = 0x9A
+_HEADER_BYTES = 4
 
 
 class Application(Protocol):
@@ -56,6 +57,8 @@ class VirtualCard:
     signing: threading.Event = field(default_factory=threading.Event)
     # The instruction bytes of all commands so far, in order.
     instructions: list[int] = field(default_factory=list)
+    # How many PINs it was sent, right or wrong; a VERIFY without data asks for the tries only.
+    pins: int = 0
     powered: threading.Event = field(default_factory=threading.Event, repr=False)
     ended: threading.Event = field(default_factory=threading.Event, repr=False)
     _connection: socket.socket | None = field(default=None, repr=False)
@@ -128,6 +131,7 @@ class VirtualCard:
     def _command(self, command: bytes) -> bytes:
         instruction = command[1]
         self.instructions.append(instruction)
+        self.pins += instruction == VERIFY and len(command) > _HEADER_BYTES + 1
         if self.pull_at is not None:
             self.pull_at -= 1
             if self.pull_at <= 0:

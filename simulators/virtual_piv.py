@@ -5,6 +5,7 @@ command chaining, short and extended length. Nothing can be written, and there i
 card agent nor this module imports the other, so that they cannot share a mistake.
 """
 
+import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -37,7 +38,14 @@ SELECT, VERIFY, GENERAL_AUTHENTICATE, GET_RESPONSE, GET_DATA = 0xA4, 0x20, 0x87,
 
 # SP 800-73-4 part 1, table 3 and SP 800-78-4, table 6-2.
 CARD_CAPABILITIES, CHUID, DISCOVERY = bytes.fromhex("5FC107"), bytes.fromhex("5FC102"), b"\x7e"
-CERTIFICATE_OBJECTS = {0x9A: bytes.fromhex("5FC105"), 0x9C: bytes.fromhex("5FC10A")}
+CERTIFICATE_OBJECTS = {
+    0x9A: bytes.fromhex("5FC105"),
+    0x9C: bytes.fromhex("5FC10A"),
+    0x9D: bytes.fromhex("5FC10B"),
+    # Retired keys: certificates only, which are those of issuers.
+    **{0x82 + number: (0x5FC10D + number).to_bytes(3, "big") for number in range(20)},
+}
+KEY_HISTORY, RETIRED_SLOTS, KEY_MANAGEMENT_SLOT = bytes.fromhex("5FC10C"), range(0x82, 0x96), 0x9D
 PIN_ALWAYS_SLOT = 0x9C
 
 
@@ -77,8 +85,9 @@ class Command:
 
 @dataclass(slots=True)
 class PivApplication:
-    """Keys and certificates by slot (0x9A, 0x9C), a PIN of 6 to 8 digits, tries.
+    """Keys and certificates by slot (0x9A, 0x9C, 0x9D), a PIN of 6 to 8 digits, tries.
 
+    Certificates of issuers are in the slots of retired keys, from 0x82 on and without gaps.
     With `applet_present=False` it is a card without PIV.
     """
 
@@ -88,6 +97,8 @@ class PivApplication:
     tries: int = 3
     tries_left: int = -1
     applet_present: bool = True
+    # Slots whose certificates are compressed.
+    compressed: frozenset[int] = frozenset()
     selected: bool = False
     verified: bool = False
     # SP 800-73-4 part 1, table 3 "PIN always": VERIFY has to be the preceding command.
@@ -190,6 +201,9 @@ class PivApplication:
             fasc_n = bytes.fromhex("D4E739DA739CED39CE739D836858210842108421384210C3F5")
             guid = UUID("6f4ac1f6-7bb0-4a0e-8a1c-3b0d3b6d9e51").bytes
             return tlv(0x53, tlv(0x30, fasc_n) + tlv(0x34, guid) + tlv(0x35, b"20491231") + tlv(0x3E, b"") + b"\xfe\0")
+        retired = [slot for slot in self.certificates if slot in RETIRED_SLOTS]
+        if tag == KEY_HISTORY and retired:
+            return tlv(0x53, tlv(0xC1, bytes([len(retired)])) + tlv(0xC2, b"\0") + tlv(0xF3, b"") + tlv(0xFE, b""))
         if tag == CARD_CAPABILITIES:
             identifier = tlv(0xF0, bytes.fromhex("A000000116FF02") + bytes(14))
             versions = b"".join(tlv(number, value) for number, value in ((0xF1, b"\x21"), (0xF2, b"\x21"), (0xF3, b"")))
@@ -198,7 +212,9 @@ class PivApplication:
         for slot, certificate in self.certificates.items():
             if CERTIFICATE_OBJECTS[slot] == tag:
                 der = certificate.public_bytes(serialization.Encoding.DER)
-                return tlv(0x53, tlv(0x70, der) + tlv(0x71, b"\0") + tlv(0xFE, b""))
+                is_compressed = slot in self.compressed
+                content = gzip.compress(der) if is_compressed else der
+                return tlv(0x53, tlv(0x70, content) + tlv(0x71, bytes([is_compressed])) + tlv(0xFE, b""))
         return None
 
     def _sign(self, command: Command, data: bytes) -> tuple[int, bytes]:
@@ -213,6 +229,9 @@ class PivApplication:
         except (KeyError, ValueError):
             return WRONG_DATA, b""
         if template.get(0x82) != b"":
+            return WRONG_DATA, b""
+        if slot == KEY_MANAGEMENT_SLOT and isinstance(key, ec.EllipticCurvePrivateKey):
+            # It agrees keys (SP 800-73-4 part 2, table 8), with another tag.
             return WRONG_DATA, b""
         if command.p1 != algorithm(key):
             return WRONG_PARAMETERS, b""

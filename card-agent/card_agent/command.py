@@ -14,6 +14,7 @@ from card_agent.commands.renew import renew
 from card_agent.commands.serve import serve
 from card_agent.commands.surroundings import find_configuration
 from card_agent.commands.trust import application as trust
+from card_agent.commands.version import check_update
 from card_agent.log_file import start_log
 
 application = typer.Typer(
@@ -36,6 +37,7 @@ application.command("readers")(show_readers)
 application.command("show")(show_card)
 application.add_typer(media, name="media")
 application.command("diagnose")(diagnose)
+application.command("check-update")(check_update)
 
 
 def main() -> None:

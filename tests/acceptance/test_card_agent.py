@@ -16,6 +16,7 @@ from simulators.certificate_authorities import CertificateAuthority, new_ec_key
 from simulators.smart_card_service import SmartCardService, smart_card_service
 from simulators.virtual_card import VirtualCard
 from tests.support.contractor import Contractor
+from tests.support.pkcs11_modules import find_opensc
 from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1.user_lookup_pb2 import ResolveUserResponse
 
@@ -207,8 +208,7 @@ async def test_foreign_and_revoked_cards_are_refused_before_the_pin(instance: Ru
         inserted = desk.insert(contractor)
         ended = await desk.register(contractor)
         assert (ended.status, f"[{reason}]" in ended.errors) == (1, True), ended.errors
-        verify = 0x20
-        assert verify not in inserted.instructions
+        assert inserted.pins == 0
 
 
 @pytest.mark.requirement("CRD-08")
@@ -223,6 +223,18 @@ async def test_certificate_file_is_registered_like_a_card(
 
     assert ended.status == 0, ended.errors
     assert (await instance.resolve(contractor)).verdict == GOOD
+
+
+@pytest.mark.requirement("CRD-08")
+async def test_card_is_registered_through_the_module_of_its_software(instance: RunningInstance, desk: Desk) -> None:
+    contractor = instance.contractor()
+    card = desk.insert(contractor)
+
+    ended = await desk.register(contractor, "--pkcs11", str(find_opensc()))
+
+    assert ended.status == 0, ended.errors
+    assert (await instance.resolve(contractor)).verdict == GOOD
+    assert not card.piv.verified
 
 
 async def test_endpoint_of_another_instance_is_refused(instance: RunningInstance, desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """The Debian package of the card agent, installed in a folder with this machine's list of packages, and started."""
 
+import contextlib
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from card_agent.release_notices import NOTICE_FILE
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from simulators.smart_card_service import READER
 from tests.support.card_reader import CardReader
+from tests.support.pkcs11_modules import SoftToken
 from tools.build_agent import CHECKOUT, NAME, build_deb, build_tree, read_version
 from tools.sign_release import main as sign
 
@@ -171,6 +173,23 @@ def test_installed_command_reads_a_file_with_kanji_in_its_path(machine: Machine,
     assert "髙﨑建設株式会社" in shown.stdout
 
 
+@pytest.mark.requirement("CRD-08")
+def test_installed_command_serves_a_module_in_a_process_of_its_own(machine: Machine, soft_token: SoftToken) -> None:
+    module = machine.home / "認証局 ソフト" / "module.so"
+    module.parent.mkdir()
+    module.symlink_to(soft_token.module)
+    shown = machine.run("show", "--pkcs11", str(module), variables=soft_token.environment)
+    assert shown.returncode == 0, shown.stderr
+    assert str(soft_token.card.certificate.serial_number) in shown.stdout
+
+
+def test_installed_command_has_what_a_help_desk_asks_for(machine: Machine, reader: CardReader) -> None:
+    diagnosis = machine.run("diagnose", "--language", "ja")
+    assert f"カードエージェントのバージョン: {read_version()}" in diagnosis.stdout
+    # Nothing is trusted yet.
+    assert diagnosis.returncode == 1
+
+
 def test_installed_command_refuses_in_words(machine: Machine, reader: CardReader) -> None:
     refused = machine.run("show")
     assert refused.returncode == 1
@@ -197,24 +216,41 @@ def test_program_holds_the_pinned_libraries_and_nothing_of_a_server(machine: Mac
     assert all(f"\n{name} " in notices for name in ("grpcio", "cryptography", "Python"))
 
 
-@pytest.fixture
-def session(machine: Machine, tmp_path: Path) -> Iterator[Session]:
-    """A person's session, in which the autostart has started the agent."""
-    opened = tmp_path / "opened"
-    browser = tmp_path / "browser"
+@contextlib.contextmanager
+def running_session(machine: Machine, folder: Path) -> Iterator[Session]:
+    """Starts the agent as the autostart does, until the end of the block."""
+    opened, browser = folder / "opened", folder / "browser"
     browser.write_text(f'#!/bin/sh\nprintf "%s %s\\n" "$1" "$LD_LIBRARY_PATH" >> {opened}\n')
     browser.chmod(0o755)
-    variables = {"BROWSER": f"{browser} %s"}
     command = read_command(machine.root / "etc" / "xdg" / "autostart" / f"{NAME}.desktop")
-    running = machine.start(*command[1:], variables=variables)
+    running = machine.start(*command[1:], variables={"BROWSER": f"{browser} %s"})
+    state = machine.configuration / "serve.json"
     try:
-        state = machine.configuration / "serve.json"
-        wait_for(lambda: state.exists() and running.poll() is None)
+        # There may be one of an earlier session.
+        wait_for(lambda: state.exists() and json.loads(state.read_text())["pid"] == running.pid)
         yield Session(machine, json.loads(state.read_text())["port"], opened)
     finally:
         running.terminate()
         errors = running.communicate(timeout=10)[1]
     assert "Traceback" not in errors, errors
+
+
+@pytest.fixture
+def session(machine: Machine, tmp_path: Path) -> Iterator[Session]:
+    """A person's session, in which the autostart has started the agent."""
+    with running_session(machine, tmp_path) as session:
+        yield session
+
+
+def test_trust_file_that_is_broken_is_told_on_the_first_page(machine: Machine, tmp_path: Path) -> None:
+    trust_file = machine.configuration / "trust.yaml"
+    trust_file.parent.mkdir(parents=True, exist_ok=True)
+    trust_file.write_text("saitama: {endpoint: 1}\n")
+    try:
+        with running_session(machine, tmp_path) as session:
+            assert "trust.yaml" in session.read_page()
+    finally:
+        trust_file.unlink()
 
 
 @pytest.mark.requirement("CRD-01")
@@ -275,7 +311,10 @@ def test_agent_says_that_it_is_old_once_a_signed_release_says_so(
     assert told.stdout == f"card-agent {read_version()}\n"
     assert "新しい版（99.0、2026年1月5日公開）があります" in told.stderr
     assert "99.0" in session.read_page()
+    assert f"{package.name} is of version 99.0" in machine.run("check-update", str(package)).stdout
+    assert "[PACKAGE_NOT_OF_RELEASE]" in machine.run("check-update", str(key)).stderr
     # A notice that somebody else signed says nothing.
     notice.write_bytes(sign_release(Release("99.0", date(2026, 1, 5)), Ed25519PrivateKey.generate()))
     assert machine.run("--version").stderr == ""
+    assert "[RELEASE_UNKNOWN]" in machine.run("check-update", str(package)).stderr
     assert "99.0" not in session.read_page()

@@ -96,7 +96,7 @@ def test_only_slot_with_a_certificate_is_shown_unless_another_is_asked_for(
     assert run_card_agent("show").status == 0
     assert run_card_agent("show", "--slot", "9c").status == 0
     assert "[CARD_WITHOUT_CERTIFICATE]" in run_card_agent("show", "--slot", "9a").errors
-    assert "[CHOICE_UNKNOWN]" in run_card_agent("show", "--slot", "9D").errors
+    assert "[CHOICE_UNKNOWN]" in run_card_agent("show", "--slot", "9E").errors
 
 
 @pytest.mark.requirement("CRD-09")

@@ -18,7 +18,16 @@ def p384() -> Key:
     return new_ec_key(ec.SECP384R1())
 
 
-KEYS: dict[str, Callable[[], Key]] = {"RSA-2048": new_rsa_key, "P-256": new_ec_key, "P-384": p384}
+def rsa_3072() -> Key:
+    return new_rsa_key(3072)
+
+
+KEYS: dict[str, Callable[[], Key]] = {
+    "RSA-2048": new_rsa_key,
+    "RSA-3072": rsa_3072,
+    "P-256": new_ec_key,
+    "P-384": p384,
+}
 
 
 def run(*command: str, typed: str = "") -> str:
@@ -48,6 +57,18 @@ def test_opensc_reads_the_certificate(reader: CardReader, issued: IssuedCard) ->
     read = run("pkcs15-tool", "--read-certificate", "01")
     pem = issued.certificate.public_bytes(serialization.Encoding.PEM).decode()
     assert "".join(pem.split()) in "".join(read.split())
+
+
+def test_opensc_reads_what_is_compressed_in_9d_and_the_issuers(
+    reader: CardReader, card_authority: CertificateAuthority
+) -> None:
+    issued = card_authority.issue(key=new_rsa_key())
+    issuer = issued.chain[0]
+    card = reader.insert_piv({0x9D: issued.key}, {0x9D: issued.certificate, 0x82: issuer})
+    card.piv.compressed = frozenset({0x9D})
+    for number, certificate in (("03", issued.certificate), ("05", issuer)):
+        pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        assert "".join(pem.split()) in "".join(run("pkcs15-tool", "--read-certificate", number).split())
 
 
 def test_opensc_signs_and_openssl_verifies(

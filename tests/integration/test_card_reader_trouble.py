@@ -22,8 +22,8 @@ from tests.support.card_reader import CardReader
 
 pytestmark = pytest.mark.requirement("CRD-09", "met")
 PIN = Pin("123456")
-# Positions of commands in a use; the certificate is read in parts, by GET RESPONSE.
-AT_SELECT, AT_CERTIFICATE, AT_VERIFY = 1, 4, 6
+# Positions of commands in a use; the certificate is read in parts, by GET RESPONSE, and issuers are asked for.
+AT_SELECT, AT_CERTIFICATE, AT_VERIFY = 1, 4, 7
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from card_agent.media.insertions import InsertionCounter
 from card_agent.media.inventory import MediaSources, find_media
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from tests.support.card_reader import CardReader
@@ -24,6 +25,7 @@ def issued(card_authority: CertificateAuthority) -> IssuedCard:
 def pages(tmp_path: Path) -> Iterator[PageAgent]:
     with running_page_agent(tmp_path) as pages:
         pages.agent.find_media = lambda issuers: find_media(MediaSources(), issuers, datetime.now(UTC))
+        pages.agent.count_insertions = InsertionCounter().count
         yield pages
 
 

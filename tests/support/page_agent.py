@@ -175,6 +175,8 @@ def running_page_agent(
         port=listener.getsockname()[1],
         trusted=lambda: trusted,
         find_media=find_media,
+        # Nothing here asks the smart card service.
+        count_insertions=lambda _: None,
         instances=KnownInstances(lambda _: instance, folder / "instances"),
         secret=make_secret(),
         open_browser=opened.append,

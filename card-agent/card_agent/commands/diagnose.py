@@ -62,7 +62,7 @@ def diagnose(
         problems = count_problems(sections)
         person.show_message(diagnosis_words.count_problems(problems))
         if output is not None:
-            _write(output, write_text(sections, person.language))
+            _write_output(output, write_text(sections, person.language))
             person.show(diagnosis_words.WRITTEN, [(diagnosis_words.FILE, str(output))])
             person.show_message(diagnosis_words.NO_SECRET)
         if problems:
@@ -105,15 +105,15 @@ def _check_output(output: Path) -> None:
     try:
         check_writable(output)
     except OSError as error:
-        raise _refuse(output) from error
+        raise _unwritable(output) from error
 
 
-def _write(output: Path, text: str) -> None:
+def _write_output(output: Path, text: str) -> None:
     try:
         write_private(output, text)
     except OSError as error:
-        raise _refuse(output) from error
+        raise _unwritable(output) from error
 
 
-def _refuse(output: Path) -> Refusal:
+def _unwritable(output: Path) -> Refusal:
     return Refusal("FILE_UNWRITABLE", Code.INVALID_ARGUMENT, {"file": str(output)})

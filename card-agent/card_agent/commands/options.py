@@ -13,7 +13,7 @@ ReaderOption = Annotated[
 SlotOption = Annotated[
     str | None,
     typer.Option(
-        "--slot", help="PIVのスロット（9A, 9C） / Slot of the PIV card; by default the first with a certificate."
+        "--slot", help="PIVのスロット（9A, 9C, 9D） / Slot of the PIV card; by default the first with a certificate."
     ),
 ]
 Pkcs12Option = Annotated[

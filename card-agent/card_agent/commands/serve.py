@@ -1,5 +1,6 @@
 """`card-agent serve`: the pages by which a web portal has a card read and a purpose signed."""
 
+import contextlib
 import os
 import threading
 import webbrowser
@@ -36,11 +37,13 @@ from card_agent.local_page.running import (
 from card_agent.local_page.server import PageServer
 from card_agent.local_page.start_page import begin
 from card_agent.media.found import FoundMedium
+from card_agent.media.insertions import InsertionCounter
 from card_agent.media.inventory import Issuer, find_media
 from card_agent.operation.calls import call
 from card_agent.release import read_version
 from card_agent.release_notices import locate_program, say_what_is_newer
 from card_agent.trust import FILE_NAME, Target, TrustedInstance, read_trust_file
+from refusals import Refusal
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
 
 _SCHEME = "toroku:"
@@ -75,15 +78,17 @@ def serve(
         folder = find_configuration()
         with be_the_only_one(folder) as is_first:
             if is_first:
-                _serve(person, folder, trust_file or folder / FILE_NAME, instance, browser=browser)
+                file = trust_file or folder / FILE_NAME
+                if person.interactive:
+                    # At a terminal somebody reads what is wrong with it; otherwise the first page says it.
+                    read_trust_file(file)
+                _serve(person, folder, file, instance, browser=browser)
             elif browser:
                 tell_running(folder, instance)
                 person.show_message(serve_words.ALREADY_RUNNING)
 
 
 def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None, *, browser: bool) -> None:
-    # What is wrong with it is said here, where somebody may read it.
-    read_trust_file(trust_file)
     listener = open_listener(folder)
     port: int = listener.getsockname()[1]
     agent = Agent(
@@ -92,6 +97,7 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
         port=port,
         trusted=partial(read_trust_file, trust_file),
         find_media=_find_media,
+        count_insertions=InsertionCounter().count,
         instances=KnownInstances(_describe, folder / FOLDER),
         secret=make_secret(),
         open_browser=_open_browser,
@@ -101,8 +107,10 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
     look_for_releases(folder, agent.trusted)
 
     def start() -> None:
-        for trusted in agent.list_portals():
-            agent.instances.ask(trusted)
+        # A trust file that can't be read is explained by the first page.
+        with contextlib.suppress(Refusal):
+            for trusted in agent.list_portals():
+                agent.instances.ask(trusted)
         person.show_message(Words(f"{agent.origin}/", f"{agent.origin}/"))
         if browser:
             _open_browser(begin(agent, instance))

@@ -158,6 +158,8 @@ def make_medium(reader: str | None, slot: str | None, pkcs12: Path | None, pkcs1
     if pkcs12 is not None:
         return Pkcs12File(pkcs12)
     if pkcs11 is not None:
+        if reader is None:
+            return AnyCard(MediaSources(modules=(pkcs11,), readers=False))
         return TokenInModule(Pkcs11Module(pkcs11), reader)
     if slot is not None and slot.upper() not in SLOTS:
         raise Refusal("CHOICE_UNKNOWN", Code.INVALID_ARGUMENT, {"answer": slot, "choices": ", ".join(SLOTS)})

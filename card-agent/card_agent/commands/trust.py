@@ -118,4 +118,5 @@ def _list_rows(instance: TrustedInstance) -> list[Row]:
         (serve_words.ENDPOINT, instance.endpoint),
         (serve_words.PORTAL, instance.portal or serve_words.NOT_USED),
         (serve_words.RETURN_ADDRESS, instance.return_address or serve_words.NOT_USED),
+        (serve_words.RELEASES, instance.releases or serve_words.NOT_USED),
     ]

@@ -66,9 +66,6 @@ SERVER_CERTIFICATE = Words("サーバー証明書", "Certificate of the server")
 PORTAL = Words("ポータル", "Portal")
 PORTAL_CERTIFICATE = Words("ポータルのサーバー証明書", "Certificate of the portal")
 VERIFIED_UNTIL = Words("確認できました（{date}まで有効）", "verified, valid until {date}")
-EXPIRES_SOON_ADVICE = Words(
-    "有効期限が近いため、システムの窓口にお伝えください。", "It expires soon: tell the help desk of the system."
-)
 NOT_VERIFIED = Words("確認できません（{detail}）", "not verified ({detail})")
 NOT_VERIFIED_ADVICE = Words(
     "パソコンの時刻と、CA証明書のファイルを確認してください。通信を検査するウイルス対策ソフトやプロキシが原因のことがあります。",

@@ -22,7 +22,6 @@ _CONNECT_SECONDS = 10.0
 _HTTPS_PORT = 443
 # Farther than any clock that is set by the network, and near enough for certificates and log-ins.
 _MOST_DIFFERENCE = timedelta(minutes=2)
-_SOON = timedelta(days=14)
 
 DescribeInstance = Callable[[TrustedInstance], front_door_pb2.Instance]
 
@@ -117,9 +116,7 @@ def _look_at_certificate(label: Words, host: str, port: int, roots: str | None) 
         return Finding(
             label, words.fill(words.UNREACHABLE, detail=str(detail)), is_problem=True, advice=words.UNREACHABLE_ADVICE
         )
-    value = words.fill(words.VERIFIED_UNTIL, date=format_japanese_date(ends))
-    soon = ends - datetime.now(UTC) < _SOON
-    return Finding(label, value, is_problem=soon, advice=words.EXPIRES_SOON_ADVICE if soon else None)
+    return Finding(label, words.fill(words.VERIFIED_UNTIL, date=format_japanese_date(ends)))
 
 
 def name_authorities(instances: Sequence[front_door_pb2.Instance]) -> dict[str, Words]:

@@ -30,6 +30,8 @@ class Agent:
     port: int
     trusted: Callable[[], Sequence[TrustedInstance]]
     find_media: FindMedia
+    # How often cards were inserted and removed in a reader; None for a place that is none.
+    count_insertions: Callable[[str], int | None]
     instances: KnownInstances
     # By which a second start is known as the same person's.
     secret: str = field(repr=False)

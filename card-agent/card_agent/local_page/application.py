@@ -8,9 +8,10 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
 from card_agent.local_page import card_hop, sign_hop, start_page
 from card_agent.local_page.agent import Agent
@@ -189,7 +190,22 @@ class _Pages:
             task = asyncio.create_task(_make_answer(answer, decide, language))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return StreamingResponse(answer.read(), media_type="text/html", headers=HEADERS)
+        return _StreamedPage(answer)
+
+
+class _StreamedPage(HTMLResponse):
+    """An answer as it is made. Whether anybody still reads it does not matter to it."""
+
+    def __init__(self, answer: PostedAnswer) -> None:
+        super().__init__(headers=HEADERS)
+        del self.headers["content-length"]
+        self._answer = answer
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for piece, is_last in self._answer.read():
+            await send({"type": "http.response.body", "body": piece.encode(), "more_body": not is_last})
 
 
 async def _make_answer(
@@ -201,20 +217,18 @@ async def _make_answer(
     try:
         frame, decided = await decide()
         if not callable(decided):
-            answer.add(render(decided, language))
+            answer.complete(render(decided, language))
             return
         if frame is not None:
             answer.add(render_start(frame, language))
             has_started = True
         view = await decided()
-        answer.add((render_end if has_started else render)(view, language))
+        answer.complete((render_end if has_started else render)(view, language))
     except Exception as error:
         # Of what failed unexpectedly only the kind: its text may have anything.
         _LOGGER.error("a page failed: %s", type(error).__name__)
         view = refuse_page(error if isinstance(error, Refusal) else Refusal("AGENT_FAILED", Code.INTERNAL))
-        answer.add((render_end if has_started else render)(view, language))
-    finally:
-        answer.complete()
+        answer.complete((render_end if has_started else render)(view, language))
 
 
 async def _show_style_sheet(_: Request) -> Response:

@@ -200,7 +200,7 @@ async def _read_with_pin(hop: Hop, content: CardForm, chosen: UnreadChoice, pin:
     found, medium = chosen.found, chosen.medium
 
     def read() -> tuple[KeptPin, Sequence[TokenCertificate]]:
-        kept = keep_pin(pin, found.place)
+        kept = keep_pin(pin, hop.agent.count_insertions(found.place))
         with medium.open() as token:
             return kept, list_certificates(token, pin)
 

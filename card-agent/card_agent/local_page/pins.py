@@ -3,9 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from card_agent.media.card_places import watch_reader
 from card_agent.media.token import Pin
-from refusals import Refusal
 
 PIN_SECONDS = 600.0
 
@@ -32,15 +30,6 @@ class KeptPin:
         return self.ends_at - time.monotonic()
 
 
-def keep_pin(pin: Pin, place: str, seconds: float = PIN_SECONDS) -> KeptPin:
-    """Returns a PIN that was typed now, for the card in this place."""
-    return KeptPin(pin, time.monotonic() + seconds, count_insertions(place))
-
-
-def count_insertions(place: str) -> int | None:
-    """Returns how often a card was inserted or removed in a reader; None for a place that is no reader."""
-    try:
-        with watch_reader(place) as watch:
-            return watch.insertions
-    except Refusal:
-        return None
+def keep_pin(pin: Pin, insertions: int | None, seconds: float = PIN_SECONDS) -> KeptPin:
+    """Returns a PIN that was typed now."""
+    return KeptPin(pin, time.monotonic() + seconds, insertions)

@@ -11,7 +11,7 @@ from card_agent.local_page.hand_offs import HandOff
 from card_agent.local_page.hop import Fields, Hop, Work, find_place
 from card_agent.local_page.links import SignLink
 from card_agent.local_page.pin_question import AskedCard, ask_pin
-from card_agent.local_page.pins import KeptPin, count_insertions, keep_pin
+from card_agent.local_page.pins import KeptPin, keep_pin
 from card_agent.local_page.request_rows import list_request_rows
 from card_agent.local_page.sign_request import SignRequest, read_sign_request, require_renewal
 from card_agent.local_page.views import PinQuestion, SignPage, View
@@ -86,11 +86,12 @@ async def _sign(hop: Hop, request: SignRequest, language: Language, typed: Pin |
     kept = _take_pin(hop, request)
 
     def sign() -> tuple[KeptPin, SignedPurpose]:
-        pin = keep_pin(typed, card.place) if typed is not None else kept
-        if pin is None or not pin.is_in_time or not (is_trial or pin.insertions == count_insertions(card.place)):
+        insertions = hop.agent.count_insertions(card.place)
+        pin = keep_pin(typed, insertions) if typed is not None else kept
+        if pin is not None and is_trial:
+            pin = keep_pin(pin.pin, insertions, pin.seconds_left)
+        if pin is None or not pin.is_in_time or pin.insertions != insertions:
             raise Refusal("PIN_FORGOTTEN", Code.FAILED_PRECONDITION)
-        if is_trial:
-            pin = keep_pin(pin.pin, card.place, pin.seconds_left)
         pin_first = card.medium.pin_before_reading
         with card.medium.open() as token:
             return pin, sign_purpose(token, card.certificate, pin.pin, request.purpose, pin_first=pin_first)

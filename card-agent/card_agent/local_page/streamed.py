@@ -18,22 +18,22 @@ class PostedAnswer:
         self._pieces.append(piece)
         self._tell()
 
-    def complete(self) -> None:
-        """Says that no piece follows."""
+    def complete(self, piece: str) -> None:
+        """Adds the last piece."""
         self._is_complete = True
-        self._tell()
+        self.add(piece)
 
-    async def read(self) -> AsyncIterator[str]:
-        """Yields all pieces from the first one on, as they come."""
-        position = 0
-        while True:
+    async def read(self) -> AsyncIterator[tuple[str, bool]]:
+        """Yields all pieces from the first one on, as they come, each with whether it is the last one."""
+        position, is_last = 0, False
+        while not is_last:
             news = self._news
-            while position < len(self._pieces):
-                position += 1
-                yield self._pieces[position - 1]
-            if self._is_complete:
-                return
-            await news.wait()
+            if position == len(self._pieces):
+                await news.wait()
+                continue
+            position += 1
+            is_last = self._is_complete and position == len(self._pieces)
+            yield self._pieces[position - 1], is_last
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()

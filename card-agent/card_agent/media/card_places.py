@@ -11,13 +11,11 @@ from typing import Protocol
 
 from smartcard import scard  # type: ignore[import-untyped]  # pyscard has no type hints
 
+from card_agent.media.insertions import COUNTER_SHIFT
 from card_agent.media.pcsc import CardInReader, Reader, explain_result, list_readers, open_context
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenMedium
 from refusals import Code, Refusal
-
-# PC/SC counts how often a card was inserted or removed, above these bits of a state.
-_COUNTER_SHIFT = 16
 
 
 class Watch(Protocol):
@@ -103,11 +101,6 @@ class ReaderWatch:
     reader: str
     state: int
 
-    @property
-    def insertions(self) -> int:
-        """How often a card was inserted or removed, as the service counts it."""
-        return self.state >> _COUNTER_SHIFT
-
     def is_occupied(self) -> bool:
         """Returns whether a card is in the reader, as far as was seen."""
         return bool(self.state & scard.SCARD_STATE_PRESENT)
@@ -182,7 +175,7 @@ def _read_expiry(place: CardPlace) -> datetime:
 
 def _has_changed(before: int, after: int) -> bool:
     present = scard.SCARD_STATE_PRESENT
-    return (before & present, before >> _COUNTER_SHIFT) != (after & present, after >> _COUNTER_SHIFT)
+    return (before & present, before >> COUNTER_SHIFT) != (after & present, after >> COUNTER_SHIFT)
 
 
 def _find_reader(readers: Sequence[Reader], name_part: str) -> Reader:

@@ -4,8 +4,8 @@ What can't be used is found too, with the reason. No PIN is asked and none is se
 """
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,7 +28,6 @@ from refusals import Code, Refusal
 
 # Seconds to wait for a card that another program uses: the list of what is there should not wait for it.
 _PATIENCE = 2.0
-_MOST_THREADS = 8
 _LEAST_RSA_BITS = 2048
 _JAPAN = ZoneInfo("Asia/Tokyo")
 
@@ -99,11 +98,31 @@ def _look_into_readers() -> list[FoundMedium]:
 
 
 def _look_into_all(looks: Sequence[Callable[[], Sequence[FoundMedium]]]) -> list[FoundMedium]:
-    if not looks:
-        return []
-    # One that waits for its card does not hold up the others.
-    with ThreadPoolExecutor(min(len(looks), _MOST_THREADS), "looking for cards") as threads:
-        return [medium for found in threads.map(lambda look: look(), looks) for medium in found]
+    """Returns what is found in several places at once, in their order: one that waits does not hold up the others."""
+    outcomes: dict[int, Sequence[FoundMedium] | BaseException] = {}
+
+    def look(number: int) -> None:
+        try:
+            outcomes[number] = looks[number]()
+        except BaseException as error:
+            outcomes[number] = error
+
+    # As daemons, because a card that does not answer must not hold up the end of the command.
+    threads = [
+        threading.Thread(target=look, args=(number,), name="looking for cards", daemon=True)
+        for number in range(len(looks))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found: list[FoundMedium] = []
+    for number in range(len(looks)):
+        outcome = outcomes[number]
+        if isinstance(outcome, BaseException):
+            raise outcome
+        found += outcome
+    return found
 
 
 def _look_into_reader(reader: Reader) -> Sequence[FoundMedium]:

@@ -35,6 +35,8 @@ class HostedModule:
         self._keys: dict[int, list[Any]] = {}
         # For keys that want the PIN again right before the signature; used for one.
         self._pins: dict[int, str] = {}
+        # The readers whose cards have seen a PIN.
+        self._readers: set[str] = set()
 
     def start(self, path: str) -> dict[str, Any]:
         """Loads the module and initializes it. Raises NotALibrary."""
@@ -80,6 +82,7 @@ class HostedModule:
         if session is not None:
             session.close()
         self._keys.pop(slot, None)
+        self._readers.add(self._slots[slot].slot_description)
         self._sessions[slot] = self._slots[slot].get_token().open(user_pin=pin)
         self._pins[slot] = pin
         return {}
@@ -102,11 +105,19 @@ class HostedModule:
         return {"signature": signature.hex()}
 
     def end(self) -> dict[str, Any]:
-        """Logs out, and has the module release its cards."""
-        for session in self._sessions.values():
-            session.close()
-        if self._library is not None:
-            self._library.finalize()
+        """Logs out, has the module release its cards, and resets those that have seen a PIN."""
+        try:
+            for session in self._sessions.values():
+                session.close()
+            if self._library is not None:
+                self._library.finalize()
+        finally:
+            if self._readers:
+                # Late, because it is needed for nothing else.
+                from card_agent.media.card_reset import reset_card
+
+                for reader in self._readers:
+                    reset_card(reader)
         return {}
 
 

@@ -3,12 +3,12 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from card_agent.media.card_places import CardPlace, FoundPlaces, choose_places
 from card_agent.media.pcsc import Reader
-from card_agent.media.pkcs11 import ModuleToken, Pkcs11Module, TokenInModule
+from card_agent.media.pkcs11 import Pkcs11Module, TokenInModule
 from refusals import Code, Refusal
 
 # Seconds between two looks. Each one starts the module anew, so that it holds no card while another one comes.
@@ -40,15 +40,15 @@ class ModulePlaces:
 
 @dataclass(slots=True)
 class SlotWatch:
-    """Watches the tokens in a reader."""
+    """Watches the cards in a reader: the name and the certificates of each, since not every one has its own number."""
 
     module: Pkcs11Module
     reader: str
-    seen: frozenset[ModuleToken] = field(default_factory=frozenset)
+    seen: frozenset[tuple[str | bytes, ...]] = field(default_factory=frozenset)
     looked_at: float = 0.0
 
     def is_occupied(self) -> bool:
-        """Returns whether a token is in the reader, as far as was seen."""
+        """Returns whether a card is in the reader, as far as was seen."""
         return bool(self.seen)
 
     def wait(self, seconds: float) -> bool:
@@ -61,10 +61,9 @@ class SlotWatch:
         return self.seen != before
 
     def look(self) -> None:
-        """Finds out which tokens are in the reader. Raises the refusals of the module."""
-        tokens = [slot.token for slot in self.module.list_slots() if slot.reader == self.reader]
-        # Without the flags, which change with each PIN.
-        self.seen = frozenset(replace(token, flags=0) for token in tokens if token is not None)
+        """Finds out which cards are in the reader. Raises the refusals of the module."""
+        found = self.module.look_into(self.reader)
+        self.seen = frozenset((each.place, *(one.certificate.der for one in each.certificates)) for each in found)
         self.looked_at = time.monotonic()
 
 

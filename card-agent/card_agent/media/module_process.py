@@ -182,7 +182,8 @@ def _choose_flags() -> int:
     if sys.platform == "win32":
         # A program of the console would open one for a moment.
         return subprocess.CREATE_NO_WINDOW
-    return 0
+    else:  # noqa: RET505  # what follows the branch of a system is no code on that system
+        return 0
 
 
 def _exchange(process: subprocess.Popen[bytes], line: bytes, answers: list[bytes]) -> None:

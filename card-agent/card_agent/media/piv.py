@@ -1,9 +1,11 @@
 """The PIV application (NIST SP 800-73-4, part 2) over any connection to a card; independent of readers.
 
-Slot 9A (authentication) needs the PIN once per connection, slot 9C (digital signature) immediately before each
-signature. `verify_pin` before each `sign` satisfies both.
+Slots 9A (authentication) and 9D (key management) need the PIN once per connection, slot 9C (digital signature)
+immediately before each signature. `verify_pin` before each `sign` satisfies all. By the standard an elliptic key in 9D
+agrees keys and signs nothing; a card says so itself, because some sign with it all the same.
 """
 
+import contextlib
 import zlib
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
@@ -14,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from card_agent.media.certificate_der import load_certificate
+from card_agent.media.issuers import list_issuers
 from card_agent.media.rsa_padding import encode_message
 from card_agent.media.smart_card import Instruction, SmartCardConnection, StatusWord, send
 from card_agent.media.token import Pin, TokenCertificate, public_key, refuse_key
@@ -31,7 +34,12 @@ class Slot(NamedTuple):
 SLOTS: Mapping[str, Slot] = {
     "9A": Slot(0x9A, bytes.fromhex("5FC105")),
     "9C": Slot(0x9C, bytes.fromhex("5FC10A")),
+    "9D": Slot(0x9D, bytes.fromhex("5FC10B")),
 }
+# Retired keys, where cards keep the certificates of their issuers, and the object that tells how many of them it has:
+# the first certificate has the number after that object's (SP 800-73-4, part 1, 3.3.3 and table 3).
+_KEY_HISTORY = bytes.fromhex("5FC10C")
+_MOST_RETIRED = 20
 # SP 800-73-4, part 1, 2.2: NIST's RID, and the PIX of PIV without its version.
 PIV_APPLICATION_ID = bytes.fromhex("A00000030800001000")
 
@@ -50,6 +58,7 @@ class _Tag(IntEnum):
     AUTHENTICATION_TEMPLATE = 0x7C
     CHALLENGE = 0x81
     RESPONSE = 0x82
+    CERTIFICATES_OF_RETIRED_KEYS = 0xC1
 
 
 class _Algorithm(IntEnum):
@@ -79,7 +88,7 @@ class PivCard:
             raise Refusal("CARD_NOT_SUPPORTED", metadata={"status": f"{response.status:04X}"})
 
     def certificates(self) -> Sequence[TokenCertificate]:
-        """Returns the certificate of the first slot that has one; PIV stores no chain.
+        """Returns the certificate of the first slot that has one, with its issuers' from the slots of retired keys.
 
         Where there is none, raises CERTIFICATE_MALFORMED for a malformed one, or else CARD_WITHOUT_CERTIFICATE.
         """
@@ -93,7 +102,7 @@ class PivCard:
                 malformed = malformed or refusal
             else:
                 if der:
-                    return [TokenCertificate(der, slot)]
+                    return [TokenCertificate(der, slot, list_issuers(der, self._read_retired()))]
         raise malformed or Refusal("CARD_WITHOUT_CERTIFICATE", Code.NOT_FOUND, {"slot": ", ".join(self._slots)})
 
     def list_unusable(self) -> Sequence[tuple[TokenCertificate, Refusal]]:
@@ -102,13 +111,33 @@ class PivCard:
 
     def _read_certificate(self, slot: str) -> bytes:
         """Returns the certificate in a slot in DER; empty where there is none. Raises CERTIFICATE_MALFORMED."""
-        tag_list = _encode_tlv(_Tag.TAG_LIST, SLOTS[slot].certificate_object)
+        container = self._read_object(SLOTS[slot].certificate_object)
+        return b"" if container is None else _read_container(container, slot)
+
+    def _read_retired(self) -> Sequence[bytes]:
+        """Returns the certificates of retired keys in DER, as many as the card says and are readable."""
+        try:
+            history = _parse_tlv(_parse_tlv(self._read_object(_KEY_HISTORY) or b"")[_Tag.DATA_OBJECT])
+            count = int.from_bytes(history[_Tag.CERTIFICATES_OF_RETIRED_KEYS], "big")
+        except (KeyError, ValueError):
+            return ()
+        first = int.from_bytes(_KEY_HISTORY, "big") + 1
+        found: list[bytes] = []
+        for number in range(first, first + min(count, _MOST_RETIRED)):
+            # One that is missing or malformed is no reason to refuse the card.
+            with contextlib.suppress(KeyError, ValueError, zlib.error):
+                found.append(_open_container(self._read_object(number.to_bytes(3, "big")) or b""))
+        return [der for der in found if der]
+
+    def _read_object(self, tag: bytes) -> bytes | None:
+        """Returns a data object; None where the card has none."""
+        tag_list = _encode_tlv(_Tag.TAG_LIST, tag)
         response = send(self._connection, Instruction.GET_DATA, 0x3F, 0xFF, tag_list, expects_data=True)
         if response.status == StatusWord.NOT_FOUND:
-            return b""
+            return None
         if response.status != StatusWord.SUCCESS:
             raise _failed(response.status)
-        return _read_container(response.data, slot)
+        return response.data
 
     def pin_tries_left(self) -> int | None:
         """Returns the tries left, from a VERIFY without data; None for a card that does not report them."""
@@ -179,17 +208,21 @@ def _make_challenge(certificate: x509.Certificate, data: bytes, algorithm: Signa
 
 def _read_container(container: bytes, slot: str) -> bytes:
     try:
-        parts = _parse_tlv(_parse_tlv(container)[_Tag.DATA_OBJECT])
-        der = parts.get(_Tag.CERTIFICATE, b"")
-        # CertInfo should tell whether the certificate is compressed (SP 800-73-4, part 1, appendix A), but its other
-        # bits had other meanings in earlier versions, and some cards have them the wrong way round.
-        if der.startswith(_GZIP):
-            der = zlib.decompressobj(wbits=31).decompress(der, _MOST_CERTIFICATE_BYTES)
-        if der:
-            load_certificate(der)
-        return der
+        return _open_container(container)
     except (KeyError, ValueError, zlib.error) as error:
         raise Refusal("CERTIFICATE_MALFORMED", Code.INVALID_ARGUMENT, {"part": slot}) from error
+
+
+def _open_container(container: bytes) -> bytes:
+    """Returns the certificate in a data object, empty where there is none. Raises KeyError, ValueError, zlib.error."""
+    der = _parse_tlv(_parse_tlv(container)[_Tag.DATA_OBJECT]).get(_Tag.CERTIFICATE, b"")
+    # CertInfo should tell whether the certificate is compressed (SP 800-73-4, part 1, appendix A), but its other
+    # bits had other meanings in earlier versions, and some cards have them the wrong way round.
+    if der.startswith(_GZIP):
+        der = zlib.decompressobj(wbits=31).decompress(der, _MOST_CERTIFICATE_BYTES)
+    if der:
+        load_certificate(der)
+    return der
 
 
 def _encode_tlv(tag: int, value: bytes) -> bytes:

@@ -46,6 +46,9 @@ class UnknownRevocation(StrEnum):
 class RevocationRule(Part):
     """How revocation is checked for the cards of one CA."""
 
+    access: bool = True
+    """Whether the instance has access to the CA's CRLs. Of a CA that gives them to registered verifiers only, as the
+    公的個人認証サービス does, every card is refused until the instance is one."""
     unknown: UnknownRevocation = UnknownRevocation.REFUSE
     """What happens to a card while there is no usable CRL: refuse or accept."""
     most_age_hours: Annotated[int, Field(gt=0)] | None = None

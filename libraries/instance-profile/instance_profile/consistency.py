@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from instance_profile.agency import Agency
 from instance_profile.authority_certificates import check_authorities
 from instance_profile.base import OPERATOR, ProfileProblems
-from instance_profile.card_authority import CompanyMatch
+from instance_profile.card_authority import CompanyMatch, UnknownRevocation
 from instance_profile.category import Category, ContactField, Proof, SearchField
 from instance_profile.display import ContactSection
 from instance_profile.operation import Operation
@@ -177,6 +177,12 @@ def _check_guides(profile: "Profile") -> Problems:
 def _check_authorities(profile: "Profile") -> Problems:
     for path, problem in check_authorities(profile.card_authorities):
         yield ("card_authorities", *path), problem
+    for index, authority in enumerate(profile.card_authorities):
+        rule, path = authority.revocation, ("card_authorities", index, "revocation")
+        if not rule.access and rule.unknown is UnknownRevocation.ACCEPT:
+            yield (*path, "unknown"), "without access to the CA's CRLs every card is refused; leave unknown out"
+        if not rule.access and rule.crl_urls:
+            yield (*path, "crl_urls"), "without access to the CA's CRLs there is nothing to fetch; leave crl_urls out"
 
 
 def _find_duplicates(path: tuple[str | int, ...], key: str, codes: Sequence[str]) -> Problems:

@@ -157,6 +157,17 @@ async def test_rule_that_a_card_no_longer_meets_counts_for_stored_cards(registry
     assert await read_trust_history(registry) == [("no longer trusted", None, "CERTIFICATE_PATH_INVALID")]
 
 
+@pytest.mark.requirement("CRD-05")
+async def test_card_is_not_trusted_any_more_once_the_access_to_its_cas_lists_is_gone(
+    registry: RunningCertificateRegistry,
+) -> None:
+    visit, _ = await registry.register_new()
+    await registry.restart_worker([card_authority(registry.ca) | {"revocation": {"access": False}}])
+    await registry.judge_cards()
+    assert (await registry.resolve(visit)).verdict == Answer.VERDICT_CERTIFICATE_NOT_TRUSTED
+    assert await read_trust_history(registry) == [("no longer trusted", None, "REVOCATION_ACCESS_MISSING")]
+
+
 async def test_cards_are_not_judged_again_because_their_path_is_new(registry: RunningCertificateRegistry) -> None:
     await registry.register_new()
     await registry.run_task("refresh_trust")

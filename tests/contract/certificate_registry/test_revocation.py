@@ -65,6 +65,22 @@ async def test_unknown_status_is_shown_if_the_ca_accepts_it(open_registry: OpenR
 
 
 @pytest.mark.requirement("CRD-05")
+@pytest.mark.requirement("CRD-08")
+async def test_my_number_card_is_refused_by_reason_without_access_to_the_lists_of_its_ca(
+    open_registry: OpenRegistry,
+) -> None:
+    async with open_registry({"revocation": {"access": False}}) as registry:
+        registry.ca.crl_url = registry.list_url
+        visit = Visit(registry.ca.issue_personal())
+        with pytest.raises(Refusal) as refused:
+            await registry.challenge(visit)
+        assert (refused.value.reason, refused.value.metadata["authority"]) == ("REVOCATION_ACCESS_MISSING", "test-ca")
+        # Nothing is fetched for it either: the CA gives its lists to others only.
+        assert await registry.jobs_waiting() == []
+        assert await registry.rows("SELECT url FROM crl_source") == []
+
+
+@pytest.mark.requirement("CRD-05")
 async def test_too_old_list_is_not_used(registry: RunningCertificateRegistry) -> None:
     visit = Visit(registry.card())
     registry.pass_time(timedelta(hours=49))

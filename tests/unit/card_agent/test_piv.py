@@ -81,7 +81,8 @@ def test_only_necessary_commands_are_sent(card: IssuedCard) -> None:
     piv.verify_pin(PIN)
     piv.sign(certificate, b"data", SignatureAlgorithm.ECDSA_SHA256)
     instructions = [number for number in connection.instructions if number != GET_RESPONSE]
-    assert instructions == [SELECT, GET_DATA, VERIFY, GENERAL_AUTHENTICATE]
+    # The certificate, and whether there are any of issuers.
+    assert instructions == [SELECT, *([GET_DATA] * 2), VERIFY, GENERAL_AUTHENTICATE]
     assert connection.instructions.count(GET_RESPONSE) == len(card.der) // 256
 
 
@@ -216,6 +217,56 @@ def test_card_whose_only_key_is_in_9c_signs_without_a_choice(card: IssuedCard) -
     verifier(card, SignatureAlgorithm.ECDSA_SHA256)(
         piv.sign(certificate, b"data", SignatureAlgorithm.ECDSA_SHA256),
     )
+
+
+def test_key_of_rsa_in_9d_signs_and_an_elliptic_one_does_not(rsa_card: IssuedCard, card: IssuedCard) -> None:
+    piv, _ = open_piv(rsa_card, "9D")
+    piv.verify_pin(PIN)
+    algorithm = SignatureAlgorithm.RSA_PKCS1V15_SHA256
+    verifier(rsa_card, algorithm)(piv.sign(piv.certificates()[0], b"data", algorithm))
+    piv, _ = open_piv(card, "9D")
+    piv.verify_pin(PIN)
+    with pytest.raises(Refusal, match="CARD_KEY_NOT_SUPPORTED"):
+        piv.sign(piv.certificates()[0], b"data", SignatureAlgorithm.ECDSA_SHA256)
+
+
+def test_issuers_on_the_card_come_with_its_certificate_the_nearest_first(authority: CertificateAuthority) -> None:
+    issuing = CertificateAuthority.create("Toroku Test Issuing CA", parent=authority, key=new_ec_key())
+    stranger = CertificateAuthority.create("Another CA", key=new_ec_key())
+    issued = issuing.issue(key=new_ec_key())
+    application = piv_of(issued)
+    retired = [stranger.certificate, authority.certificate, issuing.certificate]
+    application.certificates = {0x9A: issued.certificate} | {0x82 + at: each for at, each in enumerate(retired)}
+    application.compressed = frozenset({0x9A, 0x84})
+    piv = PivCard(CardInMemory(application))
+    piv.select()
+    (certificate,) = piv.certificates()
+    assert (certificate.der, certificate.chain_der) == (issued.der, (issuing.der, authority.der))
+
+
+@dataclass(slots=True)
+class CardWithHistory(CardInMemory):
+    """A card whose object about retired keys is this one."""
+
+    history: bytes = b""
+
+    @override
+    def transmit(self, command: bytes) -> bytes:
+        if command[1] == GET_DATA and command[5:10] == bytes.fromhex("5C035FC10C"):
+            return self.history + b"\x90\x00"
+        return CardInMemory.transmit(self, command)
+
+
+@pytest.mark.parametrize(
+    "history", [b"", b"\x53", tlv(0x53, b""), tlv(0x53, tlv(0xC1, b"\xff")), tlv(0x53, tlv(0xC1, bytes(9)))]
+)
+def test_certificate_is_read_whatever_the_card_says_of_retired_keys(card: IssuedCard, history: bytes) -> None:
+    connection = CardWithHistory(piv_of(card), history=history)
+    piv = PivCard(connection)
+    piv.select()
+    (certificate,) = piv.certificates()
+    assert (certificate.der, certificate.chain_der) == (card.der, ())
+    assert connection.instructions.count(GET_DATA) <= 21
 
 
 @dataclass(slots=True)

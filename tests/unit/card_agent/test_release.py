@@ -23,6 +23,7 @@ from card_agent.release import (
 )
 from card_agent.release_notices import KEYS_FILE, NOTICE_FILE, find_newest, read_keys, say_what_is_newer
 from card_agent.trust import read_trust_file
+from card_agent.trust_offer import add_trusted, read_offer
 from refusals import Refusal
 
 NOW = datetime(2025, 12, 1, tzinfo=UTC)
@@ -136,7 +137,10 @@ def test_newest_notice_of_both_folders_counts(tmp_path: Path) -> None:
 def test_trust_file_names_where_releases_are_announced(tmp_path: Path) -> None:
     file = tmp_path / "trust.yaml"
     file.write_text("saitama: {endpoint: 'toroku.example:443', releases: 'https://toroku.example/agent/release.json'}")
-    assert read_trust_file(file)[0].releases == "https://toroku.example/agent/release.json"
+    (offer,) = read_offer(file)
+    kept = tmp_path / "kept.yaml"
+    add_trusted(kept, [offer])
+    assert read_trust_file(kept)[0].releases == "https://toroku.example/agent/release.json"
     file.write_text("saitama: {endpoint: 'toroku.example:443', releases: 'http://toroku.example/agent/release.json'}")
     with pytest.raises(Refusal) as refused:
         read_trust_file(file)

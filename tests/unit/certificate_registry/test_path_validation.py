@@ -256,6 +256,17 @@ class TestRevocation:
         validated = await _validate(card, ca.trust_store(*lists, revocation=accepting))
         assert validated.revocation.status is RevocationStatus.UNKNOWN
 
+    async def test_ca_whose_lists_are_not_accessible_has_no_valid_card(self, ca: CaHierarchy, since: datetime) -> None:
+        trust_store = ca.trust_store(*ca.lists(), revocation=RevocationRule(access=False))
+        good = ca.issuing.issue(key=new_ec_key(), not_before=since)
+        refusal = await _refusal(good, trust_store)
+        assert (refusal.reason, refusal.metadata) == ("REVOCATION_ACCESS_MISSING", {"authority": "test-ca"})
+        expired = ca.issuing.issue(key=new_ec_key(), not_before=since, not_after=NOW - timedelta(days=1))
+        assert (await _refusal(expired, trust_store)).reason == "CERTIFICATE_EXPIRED"
+        ca.issuing.revoke(good, NOW - timedelta(hours=2))
+        revoking = ca.trust_store(*ca.lists(), revocation=RevocationRule(access=False))
+        assert (await _refusal(good, revoking)).reason == "CERTIFICATE_REVOKED"
+
     async def test_invalid_path_is_reported_before_unknown_status(self, ca: CaHierarchy, since: datetime) -> None:
         card = ca.issuing.issue(key=new_ec_key(), not_before=since, policies=["2.999.7"])
         trust_store = ca.trust_store(required_policies=frozenset({CARD_POLICY}))

@@ -125,6 +125,14 @@ def test_check_finds_what_the_start_would_refuse(kind: str) -> None:
         TrustStoreCache(read_card_authorities(_unchecked(_entry(BROKEN[kind][0]))))
 
 
+@pytest.mark.parametrize("rest", [{"unknown": "accept"}, {"crl_urls": ["http://crl.ca.example/list.crl"]}])
+def test_ca_without_access_to_its_lists_has_no_other_rule_for_them(rest: dict[str, Any], tmp_path: Path) -> None:
+    entry = _entry(lambda entry: entry.update(revocation={"access": False} | rest))
+    (key,) = rest
+    with pytest.raises(ProfileError, match=rf"card_authorities\[0\]\.revocation\.{key}: without access"):
+        load_profile(SAITAMA, write_overlay(tmp_path / "overlay.yaml", [entry]))
+
+
 def test_pin_belongs_to_one_entry(tmp_path: Path) -> None:
     second = _entry(lambda entry: entry.update(id="second"))
     overlay = write_overlay(tmp_path / "overlay.yaml", [_entry(GOOD["unchanged"]), second])

@@ -58,6 +58,15 @@ FAULTS = (
         test="tests/contract/certificate_registry/test_registration.py::test_bidder_can_have_several_cards",
     ),
     Fault(
+        row="CRD-08",
+        breaks="One module that crashes hides the cards of all others.",
+        file="card-agent/card_agent/media/pkcs11.py",
+        old="            return (FoundMedium(str(self.path), TokenInModule(self), refusal=refusal),)\n",
+        new="            raise refusal\n",
+        test="tests/integration/test_pkcs11_modules.py"
+        "::test_modules_of_several_vendors_are_listed_together_whatever_one_of_them_does",
+    ),
+    Fault(
         row="CRD-09",
         breaks="A card that was pulled out is reported as a card that can't be read.",
         file="card-agent/card_agent/media/pcsc.py",

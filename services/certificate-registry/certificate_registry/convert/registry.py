@@ -135,6 +135,7 @@ def read_card_authorities(profile: Profile) -> Sequence[CardAuthority]:
                 grace=timedelta(hours=authority.revocation.grace_hours),
                 refresh=timedelta(minutes=authority.revocation.refresh_minutes),
                 crl_urls=authority.revocation.crl_urls,
+                access=authority.revocation.access,
             ),
             required_policies=frozenset(authority.required_policies),
             accepted_extended_key_usages=frozenset(authority.accepted_extended_key_usages),

@@ -23,7 +23,8 @@ class RevocationRule:
 
     A CRL is used until its nextUpdate. With a `most_age` it is not used either once it is older than that, counted from
     its thisUpdate. A stored card whose CRL ended stays trusted at log-ins to e-bidding for `grace`, and nowhere else.
-    `crl_urls` are fetched in addition to those in the CA's certificates.
+    `crl_urls` are fetched in addition to those in the CA's certificates. Without `access` to the CA's CRLs none of its
+    cards is accepted.
     """
 
     unknown: UnknownStatus = UnknownStatus.REFUSE
@@ -31,6 +32,7 @@ class RevocationRule:
     grace: timedelta = timedelta(hours=72)
     refresh: timedelta = timedelta(hours=1)
     crl_urls: tuple[str, ...] = ()
+    access: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ def hash_rules(authorities: Sequence[CardAuthority]) -> bytes:
             "unknown": authority.revocation.unknown.value,
             "most_age": authority.revocation.most_age and authority.revocation.most_age.total_seconds(),
             "grace": authority.revocation.grace.total_seconds(),
+            # Absent where it is as it always was, so that nothing is judged anew for the new key.
+            **({} if authority.revocation.access else {"access": False}),
             "required_policies": sorted(authority.required_policies),
             "accepted_extended_key_usages": sorted(authority.accepted_extended_key_usages),
         }

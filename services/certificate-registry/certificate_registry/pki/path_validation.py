@@ -77,7 +77,7 @@ _SIGNING = frozenset({"digital_signature", "non_repudiation"})
 # If all paths to a card fail, the person sees the most specific reason.
 _REASON_PRIORITY = (
     *("CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED", "CERTIFICATE_NOT_YET_VALID", "CERTIFICATE_KEY_WEAK"),
-    *("REVOCATION_STATUS_UNKNOWN", "CERTIFICATE_PATH_INVALID"),
+    *("REVOCATION_ACCESS_MISSING", "REVOCATION_STATUS_UNKNOWN", "CERTIFICATE_PATH_INVALID"),
 )
 
 
@@ -150,8 +150,9 @@ async def validate_certificate(
     chained to a pinned key, regardless of names; CERTIFICATE_REVOKED, even if only a stale CRL lists it;
     CERTIFICATE_EXPIRED and CERTIFICATE_NOT_YET_VALID with `at` and `date` (a day in Japan); CERTIFICATE_PATH_INVALID
     for any other error of the path; REVOCATION_STATUS_UNKNOWN with `cause` (none, stale, too old, unusable), only if
-    everything else is valid and the CA's rule refuses it; CERTIFICATE_NOT_FOR_SIGNING; CERTIFICATE_MALFORMED for values
-    that can't be displayed. Never suspends: nothing in it waits.
+    everything else is valid and the CA's rule refuses it; REVOCATION_ACCESS_MISSING instead, where the CA's rule says
+    that the instance has no access to its CRLs; CERTIFICATE_NOT_FOR_SIGNING; CERTIFICATE_MALFORMED for values that
+    can't be displayed. Never suspends: nothing in it waits.
     """
     if len(others) > MOST_OTHER_CERTIFICATES:
         raise Refusal("TOO_MANY_CERTIFICATES", Code.INVALID_ARGUMENT, {"most": str(MOST_OTHER_CERTIFICATES)})
@@ -254,6 +255,11 @@ async def _validate(
         initial_policy_mapping_inhibit=rules.inhibit_policy_mapping,
         initial_any_policy_inhibit=rules.inhibit_any_policy,
     )
+    if not authority.revocation.access:
+        # Another reason tells more: it would stand with access, too.
+        await _run(_context(known, trust_store, now, None), path, parameters)
+        _refuse_revoked(certificates, lists, known)
+        raise Refusal("REVOCATION_ACCESS_MISSING", Code.FAILED_PRECONDITION, {"authority": authority.id})
     context = _context(known, trust_store, now, [(one, narrow_list(one, checked)) for one in fresh])
     for revocation_list in fresh:
         # The library finds no path for a CRL of the pinned CA itself unless that CA is self-signed.
