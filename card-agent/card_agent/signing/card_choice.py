@@ -24,7 +24,7 @@ from refusals import Code, Refusal
 from toroku.frontdoor.v1 import front_door_pb2
 
 # Of these there is nothing to be said while there is something else.
-_NOTHING_THERE = {"CARD_NOT_INSERTED", "CARD_READER_NOT_FOUND"}
+_NOTHING_THERE = {"CARD_NOT_INSERTED", "CARD_READER_NOT_FOUND", "CARD_USED_BY_MODULE"}
 
 
 @dataclass(frozen=True, slots=True)
