@@ -151,9 +151,10 @@ def collect_notices() -> str:
         if "==" in line
     }
     parts = ["The card agent's packages hold Python, OpenSSL and these libraries, each under its own licence.\n"]
-    python = Path(sysconfig.get_path("stdlib"), "LICENSE.txt")
-    if python.is_file():
-        parts.append(f"Python {sys.version.split()[0]}\n\n{python.read_text('utf-8')}")
+    # On Windows it lies beside the program.
+    for python in (Path(sysconfig.get_path("stdlib"), "LICENSE.txt"), Path(sys.base_prefix, "LICENSE.txt")):
+        if python.is_file():
+            parts.append(f"Python {sys.version.split()[0]}\n\n{python.read_text('utf-8')}")
     for distribution in sorted(distributions(), key=lambda one: one.metadata["Name"].lower()):
         if distribution.metadata["Name"].lower().replace("_", "-").replace(".", "-") in pinned:
             title = f"{distribution.metadata['Name']} {distribution.version}"

@@ -175,7 +175,10 @@ def test_installed_command_reads_a_file_with_kanji_in_its_path(machine: Machine,
 
 @pytest.mark.requirement("CRD-08")
 def test_installed_command_serves_a_module_in_a_process_of_its_own(machine: Machine, soft_token: SoftToken) -> None:
-    shown = machine.run("show", "--pkcs11", str(soft_token.module), variables=soft_token.environment)
+    module = machine.home / "認証局 ソフト" / "module.so"
+    module.parent.mkdir()
+    module.symlink_to(soft_token.module)
+    shown = machine.run("show", "--pkcs11", str(module), variables=soft_token.environment)
     assert shown.returncode == 0, shown.stderr
     assert str(soft_token.card.certificate.serial_number) in shown.stdout
 
@@ -306,7 +309,7 @@ def test_agent_says_that_it_is_old_once_a_signed_release_says_so(
     sign(["--key", str(key), "--version", "99.0", "--released-on", "2026-01-05", "--out", str(notice), str(package)])
     told = machine.run("--version", variables={"LANG": "ja_JP.UTF-8"})
     assert told.stdout == f"card-agent {read_version()}\n"
-    assert "新しい版（99.0、2026年1月5日公開）があります" in told.stderr
+    assert "新しいバージョン（99.0、2026年1月5日公開）があります" in told.stderr
     assert "99.0" in session.read_page()
     assert f"{package.name} is of version 99.0" in machine.run("check-update", str(package)).stdout
     assert "[PACKAGE_NOT_OF_RELEASE]" in machine.run("check-update", str(key)).stderr

@@ -1,5 +1,6 @@
 """`card-agent serve`: the pages by which a web portal has a card read and a purpose signed."""
 
+import contextlib
 import os
 import threading
 import webbrowser
@@ -42,6 +43,7 @@ from card_agent.operation.calls import call
 from card_agent.release import read_version
 from card_agent.release_notices import locate_program, say_what_is_newer
 from card_agent.trust import FILE_NAME, Target, TrustedInstance, read_trust_file
+from refusals import Refusal
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
 
 _SCHEME = "toroku:"
@@ -105,8 +107,10 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
     look_for_releases(folder, agent.trusted)
 
     def start() -> None:
-        for trusted in agent.list_portals():
-            agent.instances.ask(trusted)
+        # A trust file that can't be read is explained by the first page.
+        with contextlib.suppress(Refusal):
+            for trusted in agent.list_portals():
+                agent.instances.ask(trusted)
         person.show_message(Words(f"{agent.origin}/", f"{agent.origin}/"))
         if browser:
             _open_browser(begin(agent, instance))
