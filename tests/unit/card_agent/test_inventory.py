@@ -14,9 +14,10 @@ from card_agent.media.inventory import Issuer, MediaSources, find_media, judge_c
 from card_agent.media.one_certificate import OneCertificate
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenCertificate
-from card_agent.signing.card_choice import list_candidates
+from card_agent.signing.card_choice import Candidate, choose_candidate, list_candidates
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
+from tests.support.scripted_person import ScriptedPerson
 
 NOW = datetime.now(UTC)
 
@@ -153,3 +154,17 @@ def test_nothing_to_choose_from_is_refused_with_the_reason_that_helps_most(reaso
     assert refused.value.reason == raised
     if raised == "CARD_NOT_INSERTED":
         assert refused.value.metadata["reader"] == "reader 0 / reader 1"
+
+
+def test_cards_with_the_same_serial_number_are_told_apart_by_their_places(
+    authority: CertificateAuthority, stranger: CertificateAuthority, tmp_path: Path
+) -> None:
+    cards = [ca.issue(key=new_ec_key(), serial=4711) for ca in (authority, stranger)]
+    other = authority.issue(key=new_ec_key(), serial=4712)
+    candidates = [
+        Candidate(f"reader {number}", Pkcs12File(tmp_path / str(number)), certificate_of(card))
+        for number, card in enumerate([*cards, other])
+    ]
+    person = ScriptedPerson({"certificate": "reader 1"})
+    assert choose_candidate(candidates, person) == Pkcs12File(tmp_path / "1")
+    assert person.chosen_from["certificate"] == ["reader 0", "reader 1", "4712"]
