@@ -22,7 +22,7 @@ from card_agent.media.found import FoundCertificate, FoundMedium
 from card_agent.media.jpki import JpkiCard
 from card_agent.media.pcsc import PATIENCE, CardApplication, CardInReader, Reader, list_readers
 from card_agent.media.piv import SLOTS
-from card_agent.media.pkcs11 import Pkcs11Module
+from card_agent.media.pkcs11 import Pkcs11Module, TokenInModule
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.pkcs12_structure import read_structure
 from card_agent.media.token import TokenCertificate, choose_algorithm, public_key, refuse_key
@@ -67,7 +67,7 @@ def find_media(sources: MediaSources, issuers: Sequence[Issuer], now: datetime) 
     # After the readers, because a module may hold a card for as long as it looks at it.
     found += _look_into_all([Pkcs11Module(path).list_media for path in sources.modules])
     found += _look_into_all([partial(_look_into_file, path) for path in sources.files])
-    return tuple(_judge_medium(medium, issuers, now) for medium in found)
+    return tuple(_judge_medium(_find_in_module(medium, found), issuers, now) for medium in found)
 
 
 def list_usable(found: Sequence[FoundMedium]) -> tuple[tuple[FoundMedium, FoundCertificate], ...]:
@@ -189,6 +189,21 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise Refusal("CARD_FILE_UNREADABLE", Code.INVALID_ARGUMENT, {"file": str(path)}) from error
+
+
+def _find_in_module(medium: FoundMedium, found: Sequence[FoundMedium]) -> FoundMedium:
+    """Returns a reader whose card only a module knows, with that as its reason: CARD_USED_BY_MODULE.
+
+    Most CAs' cards are none that the agent could read by itself. A module names a reader as PC/SC does, or shorter.
+    """
+    if medium.refusal is None or medium.refusal.reason != "CARD_NOT_SUPPORTED":
+        return medium
+    for each in found:
+        if each.refusal is None and isinstance(each.medium, TokenInModule) and each.medium.token is not None:
+            reader = each.medium.token.reader
+            if reader and medium.place.startswith(reader):
+                return replace(medium, refusal=Refusal("CARD_USED_BY_MODULE", metadata={"token": each.place}))
+    return medium
 
 
 def _judge_medium(medium: FoundMedium, issuers: Sequence[Issuer], now: datetime) -> FoundMedium:
