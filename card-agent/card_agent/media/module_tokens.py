@@ -1,7 +1,7 @@
 """What a PKCS#11 module lists: its slots and tokens, and what a token shows of its certificates and keys."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Any
 
@@ -38,7 +38,8 @@ class ModuleToken:
     label: str
     serial: str
     model: str
-    flags: int
+    # They change with each PIN, while the token stays the same.
+    flags: int = field(compare=False)
 
     @property
     def place(self) -> str:

@@ -90,7 +90,7 @@ class TokenInModule:
     name: str | None = None
     token: ModuleToken | None = None
     # None: not known before the module has been asked.
-    pin_first: bool | None = None
+    pin_first: bool | None = field(default=None, compare=False)
 
     @property
     def pin_before_reading(self) -> bool:

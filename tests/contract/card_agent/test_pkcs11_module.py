@@ -1,5 +1,6 @@
-"""登録 with a token of a PKCS#11 module, SoftHSM's, against the front door in this process."""
+"""Tokens of a PKCS#11 module, a stub of SoftHSM's: a registration at the terminal, and the agent's pages."""
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from card_agent.media.pkcs11 import Pkcs11Module, TokenInModule
 from refusals import Refusal
 from tests.support.office import Office
+from tests.support.page_agent import running_page_agent
 from tests.support.pkcs11_modules import PIN, build_stub, list_logins, make_soft_token
+from tests.support.purposes import make_act, make_log_in, write_request
 
 WRONG = "987654"
 pytestmark = pytest.mark.requirement("CRD-08")
@@ -81,3 +84,33 @@ async def test_crash_during_a_signature_is_mended_by_the_next_try(
     assert office.registrations() == 1
     # The PIN is asked for again: nobody knows what became of it.
     assert (office.person.pins_asked, len(logins())) == (2, 3)
+
+
+@pytest.mark.parametrize("habits", ["", "hidden"], ids=["readable", "behind the PIN"])
+def test_pages_ask_the_pin_of_a_token_once(
+    habits: str,
+    office: Office,
+    logins: Callable[[], list[str]],
+    stub: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STUB_HABITS", habits)
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    with running_page_agent(folder) as pages:
+        pages.found += Pkcs11Module(stub).list_media()
+        handoff = pages.open_portal()
+        reply = pages.choose_card(handoff)
+        if habits:
+            reply = pages.post("/card", {"token": reply.token, "certificate": "1", "pin": WRONG})
+            assert "PINが違います" in reply.text
+            reply = pages.post("/card", {"token": reply.token, "certificate": "1", "pin": PIN})
+        assert base64.b64decode(reply.answer["certificate"]) == office.card.der
+        signed = pages.sign(handoff, make_log_in(office.card), "" if habits else PIN)
+        assert "signature" in signed.answer
+        request = write_request()
+        page = pages.get(pages.sign_link(handoff, make_act(office.card, request=request), request))
+        assert 'name="pin"' not in page.body
+        assert "signature" in pages.post("/sign", {"token": page.token, "answer": "ok"}).answer
+    assert len(logins()) == (4 if habits else 2)
