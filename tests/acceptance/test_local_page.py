@@ -178,6 +178,7 @@ async def test_first_start_asks_for_a_phrase_and_a_certificate_file_is_registere
 ) -> None:
     contractor = new_contractor(instance)
     portal.operations = {"登録": type_form(contractor).begin}
+    # The smart card service, which runs, knows no reader by such a name, and takes none that is not ASCII.
     home = tmp_path / "山田 太郎"
     home.mkdir()
     file = home / "電子証明書.p12"
