@@ -115,8 +115,8 @@ def say_newer(release: Release | None, current: str) -> Words | None:
         return None
     day = release.released_on
     return Words(
-        f"カードエージェントの新しい版（{release.version}、{day.year}年{day.month}月{day.day}日公開）があります。"
-        f"お使いの版は{current}です。配布元の案内に従って更新してください。",
+        f"カードエージェントの新しいバージョン（{release.version}、{day.year}年{day.month}月{day.day}日公開）があります。"
+        f"お使いのバージョンは{current}です。配布元の案内に従って更新してください。",
         f"A newer version of the card agent ({release.version}, released on {day.isoformat()}) is available. "
         f"You are using {current}. Update it as described where you got it.",
     )

@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,7 @@ from playwright.async_api import Browser
 from simulators.certificate_authorities import IssuedCard
 from simulators.portal import Portal
 from simulators.portal_journeys import Changing, Renewing
+from tests.support.browser import person_at
 from tests.support.card_reader import CardReader
 from tests.support.contractor import Contractor
 from tests.support.person_at_portal import PIN as PIN_FIELD
@@ -22,7 +24,7 @@ from tests.support.person_at_portal import (
     person_with_tab,
     type_form,
 )
-from tests.support.running_agent import PHRASE, RunningAgent
+from tests.support.running_agent import PHRASE, RunningAgent, agent_of_a_person, trust
 from tests.support.running_instance import ONE_PIN_CATEGORY, RunningInstance
 from toroku.certificate.v1.user_lookup_pb2 import ResolveUserResponse
 
@@ -168,6 +170,49 @@ async def test_equal_pin_that_the_new_card_refuses_costs_one_try_and_is_asked_fo
 
     assert await person.page.locator("#done").count() == 1, await person.read()
     assert (await instance.resolve(contractor, card=successor)).verdict == GOOD
+
+
+@pytest.mark.requirement("CRD-08")
+async def test_first_start_asks_for_a_phrase_and_a_certificate_file_is_registered_like_a_card(
+    instance: RunningInstance, portal: Portal, browser: Browser, reader: CardReader, tmp_path: Path
+) -> None:
+    contractor = new_contractor(instance)
+    portal.operations = {"登録": type_form(contractor).begin}
+    # The smart card service, which runs, knows no reader by such a name, and takes none that is not ASCII.
+    home = tmp_path / "山田 太郎"
+    home.mkdir()
+    file = home / "電子証明書.p12"
+    file.write_bytes(contractor.card.pkcs12(PIN.encode()))
+    launched = instance.launched
+    trusted = trust(portal.place, launched.front_door, launched.certificates.public.authority)
+    environment = reader.service.environment | {"LANG": "C"}
+    with agent_of_a_person(home, {instance.profile.id: trusted}, environment) as agent:
+        agent.choose_files([file])
+        opened = agent.start()
+        async with person_at(browser) as context:
+            person = PersonAtPortal(await context.new_page(), portal, agent)
+            await person.page.goto(opened)
+            await person.examine("phrase")
+            await person.page.fill("input[name=phrase]", PHRASE)
+            await person.page.click("button[type=submit]")
+            await person.page.wait_for_selector("button[name=instance]")
+            await person.examine("start")
+            assert PHRASE in await person.read_all()
+            await person.page.click("button[name=instance]")
+            await person.page.wait_for_url(f"{portal.place.origin}/")
+
+            await person.begin("登録")
+            # A file tells its certificates after its password only, which serves both signatures then.
+            await person.press()
+            await person.page.wait_for_selector(PIN_FIELD)
+            await person.examine("password-of-a-file")
+            assert "パスワード" in await person.read()
+            await person.type_pin(PIN)
+            await person.come_back()
+            await person.sign()
+            await person.sign()
+            assert await person.page.locator("#done").count() == 1, await person.read()
+    assert (await instance.resolve(contractor)).verdict == GOOD
 
 
 @pytest.mark.requirement("CRD-02")

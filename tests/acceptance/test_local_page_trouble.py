@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route
+from playwright.async_api import Error as BrowserError
 
 from simulators.portal import Portal
 from tests.support.browser import person_at
@@ -114,6 +115,35 @@ async def test_card_that_is_missing_at_any_step_is_asked_for_and_the_next_try_wo
 
 
 @pytest.mark.requirement("CRD-09")
+async def test_another_card_between_the_two_signatures_gets_no_pin_and_the_right_one_goes_on(
+    person: PersonAtPortal, portal: Portal, desk: Desk, instance: RunningInstance
+) -> None:
+    own = new_contractor(instance)
+    portal.operations = {"登録": type_form(own).begin}
+    desk.insert(own.card, PIN)
+    await reach_pin(person)
+    await person.type_pin(PIN)
+    await person.come_back()
+
+    other = desk.insert(new_contractor(instance).card, PIN)
+    await person.go_to_agent()
+    await person.press()
+    await person.read_problem()
+    await person.try_again()
+    await person.type_pin(PIN)
+    await person.read_problem()
+    assert count_signatures(other) == 0
+    assert other.piv.tries_left == other.piv.tries
+
+    card = desk.insert(own.card, PIN)
+    await person.try_again()
+    await person.type_pin(PIN)
+    await person.come_back()
+    assert await person.page.locator("#done").count() == 1, await person.read()
+    assert count_signatures(card) == 1
+
+
+@pytest.mark.requirement("CRD-09")
 async def test_service_that_stops_and_starts_needs_no_new_start_of_the_agent(
     person: PersonAtPortal, desk: Desk, contractor: Contractor
 ) -> None:
@@ -181,14 +211,16 @@ async def test_portal_says_how_to_start_the_agent_before_any_link_to_it(
     desk.insert(contractor.card, PIN)
     await person.begin("登録")
     await person.page.go_back()
+    operation = person.page.url
     agent.stop()
     try:
         words = await person.read()
         assert words.index("カードエージェントが起動していません") < words.index("カードエージェントへ進む")
+        with pytest.raises(BrowserError, match="ERR_CONNECTION_REFUSED"):
+            await person.page.goto(str(await person.page.get_attribute("#agent", "href")))
     finally:
         opened = agent.start()
     # The agent was started anew, and opens the portal: the operation goes on where it was.
-    operation = person.page.url
     await person.page.goto(opened)
     await person.page.wait_for_url(f"{portal.place.origin}/")
     await person.page.goto(operation)

@@ -309,7 +309,7 @@ def test_agent_says_that_it_is_old_once_a_signed_release_says_so(
     sign(["--key", str(key), "--version", "99.0", "--released-on", "2026-01-05", "--out", str(notice), str(package)])
     told = machine.run("--version", variables={"LANG": "ja_JP.UTF-8"})
     assert told.stdout == f"card-agent {read_version()}\n"
-    assert "新しい版（99.0、2026年1月5日公開）があります" in told.stderr
+    assert "新しいバージョン（99.0、2026年1月5日公開）があります" in told.stderr
     assert "99.0" in session.read_page()
     assert f"{package.name} is of version 99.0" in machine.run("check-update", str(package)).stdout
     assert "[PACKAGE_NOT_OF_RELEASE]" in machine.run("check-update", str(key)).stderr

@@ -1,5 +1,6 @@
 """The agent's pages with a real reader: what happens to it between two signatures has its message (CRD-01, CRD-09)."""
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from card_agent.media.insertions import InsertionCounter
 from card_agent.media.inventory import MediaSources, find_media
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from tests.support.card_reader import CardReader
+from tests.support.my_number_card import SIGNATURE_PASSWORD, my_number_card
 from tests.support.page_agent import PageAgent, running_page_agent
 from tests.support.purposes import make_act, make_log_in
 
@@ -69,3 +71,21 @@ def test_service_stopped_and_reader_unplugged_have_their_message_and_the_next_tr
     assert "ICカードが挿入されていません" in missing.text
     reader.insert(issued)
     assert pages.sign(handoff, make_log_in(issued), PIN).answer["signature"]
+
+
+@pytest.mark.requirement("CRD-08")
+def test_my_number_card_is_read_after_its_pin_which_then_serves_both_signatures(
+    reader: CardReader, card_authority: CertificateAuthority, pages: PageAgent
+) -> None:
+    issued = card_authority.issue_personal()
+    reader.insert_application(my_number_card(issued))
+    handoff = pages.open_portal()
+    page = pages.choose_card(handoff)
+    assert 'name="pin"' in page.body
+    assert "ほかの利用（電子申請など）と共通" in page.text
+    wrong = pages.post("/card", {"token": page.token, "certificate": "1", "pin": "WRONG1"})
+    assert "残り4回です" in wrong.text
+    chosen = pages.post("/card", {"token": wrong.token, "certificate": "1", "pin": SIGNATURE_PASSWORD})
+    assert base64.b64decode(chosen.answer["certificate"]) == issued.der
+    assert pages.sign(handoff, make_log_in(issued)).answer["signature"]
+    assert pages.sign(handoff, make_act(issued)).answer["signature"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import TimeoutError as BrowserTimeout
 
 from instance_profile.name_pieces import spell_out
 from simulators.certificate_authorities import IssuedCard, new_ec_key
@@ -74,7 +75,11 @@ class PersonAtPortal:
 
     async def come_back(self) -> None:
         """Waits until the portal shows the operation again."""
-        await self.page.wait_for_url(re.compile(re.escape(f"{self.portal.place.origin}/operations/")))
+        address = re.compile(re.escape(f"{self.portal.place.origin}/operations/"))
+        try:
+            await self.page.wait_for_url(address)
+        except BrowserTimeout:
+            raise AssertionError(f"the agent shows {self.page.url}:\n{await self.read()}") from None
 
     async def log_in_and_sign(self, pin: str) -> None:
         """From the portal's link: the log-in with the PIN, then the act without it."""

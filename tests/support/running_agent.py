@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
@@ -53,6 +54,11 @@ class RunningAgent:
     def choose_phrase(self, phrase: str) -> None:
         """Chooses the phrase of all pages, as at the first start."""
         (self.home / ".config" / "toroku-card-agent" / "phrase").write_text(phrase, "utf-8")
+
+    def choose_files(self, files: Sequence[Path]) -> None:
+        """Names certificate files in the settings."""
+        settings = yaml.safe_dump({"files": [str(file) for file in files]}, allow_unicode=True)
+        (self.home / ".config" / "toroku-card-agent" / "settings.yaml").write_text(settings, "utf-8")
 
     def start(self) -> str:
         """Starts `card-agent serve`, and returns the address that it opens; a second start is one of its icon again."""
@@ -106,9 +112,8 @@ def agent_of_a_person(
     browser.write_text(_BROWSER.format(file=home / "opened"))
     browser.chmod(0o755)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "LC_"))}
-    agent = RunningAgent(
-        home, own | {"HOME": str(home), "BROWSER": f"{browser} %s", "LANG": "ja_JP.UTF-8"} | dict(environment)
-    )
+    own |= {"HOME": str(home), "BROWSER": f"{quote(str(browser))} %s", "LANG": "ja_JP.UTF-8"}
+    agent = RunningAgent(home, own | dict(environment))
     try:
         yield agent
     finally:

@@ -74,7 +74,7 @@ DetailsOption = Annotated[
     typer.Option("--details", help="署名する内容をすべて表示する / Show all values of what the card signs."),
 ]
 VersionOption = Annotated[
-    bool, typer.Option("--version", help="このカードエージェントの版 / The version of this card agent.")
+    bool, typer.Option("--version", help="このカードエージェントのバージョン / The version of this card agent.")
 ]
 StateDirectoryOption = Annotated[
     Path | None,

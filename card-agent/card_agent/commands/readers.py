@@ -21,10 +21,12 @@ from card_agent.commands.surroundings import (
 )
 from card_agent.console import media_words, words
 from card_agent.console.person import Person
-from card_agent.console.words import Words, to_words
+from card_agent.console.words import to_words
 from card_agent.known_instances import FOLDER, read_known_instances
 from card_agent.media.found import FoundMedium
 from card_agent.media.inventory import MediaSources, find_media
+from card_agent.media.pkcs11 import TokenInModule
+from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenMedium
 from card_agent.signing.card_choice import AnyCard, list_candidates, list_issuers
 from card_agent.signing.card_use import (
@@ -37,24 +39,23 @@ from card_agent.signing.card_use import (
 from card_agent.signing.found_rows import list_found_rows, list_medium_rows, list_notes
 from signed_acts.purpose import Role
 
+# An empty reader, and one whose card is shown by its module.
+_NOT_TOLD = {"CARD_NOT_INSERTED", "CARD_USED_BY_MODULE"}
+
 
 def show_readers(language: LanguageOption = None) -> None:
     """カードリーダー、ICカード、電子証明書 / Lists readers, cards and certificates, and why one can't be used."""
     with person_at_terminal(language) as person:
-        sources = find_sources()
-        parts: list[tuple[Words, MediaSources]] = [(words.READERS, MediaSources())]
-        if sources.modules:
-            parts.append((media_words.MODULES, MediaSources(sources.modules, readers=False)))
-        if sources.files:
-            parts.append((media_words.FILES, MediaSources(files=sources.files, readers=False)))
-        found: list[FoundMedium] = []
-        for title, part in parts:
-            there = _look(person, part)
-            _refuse_without_readers(there, is_all=len(parts) == 1)
-            rows = dict.fromkeys(row for medium in there for row in list_medium_rows(medium))
-            notes = dict.fromkeys(note for medium in there for note in list_notes(medium))
-            person.show(title, list(rows), list(notes))
-            found += there
+        found = _look(person, find_sources())
+        modules = [medium for medium in found if isinstance(medium.medium, TokenInModule)]
+        files = [medium for medium in found if isinstance(medium.medium, Pkcs12File)]
+        readers = [medium for medium in found if medium not in modules and medium not in files]
+        _refuse_without_readers(readers, is_all=not modules and not files)
+        for title, media in ((words.READERS, readers), (media_words.MODULES, modules), (media_words.FILES, files)):
+            rows = dict.fromkeys(row for medium in media for row in list_medium_rows(medium))
+            notes = dict.fromkeys(note for medium in media for note in list_notes(medium))
+            if rows:
+                person.show(title, list(rows), list(notes))
         _show_certificates(person, found)
 
 
@@ -107,7 +108,7 @@ def _show_certificates(person: Person, found: Sequence[FoundMedium]) -> None:
 
 def _show_unusable(person: Person, found: Sequence[FoundMedium]) -> None:
     for medium in found:
-        if medium.place and medium.refusal is not None and medium.refusal.reason != "CARD_NOT_INSERTED":
+        if medium.place and medium.refusal is not None and medium.refusal.reason not in _NOT_TOLD:
             person.show(media_words.UNUSABLE, list_medium_rows(medium), list_notes(medium))
 
 

@@ -27,7 +27,7 @@ def check_update(
     file: Annotated[Path, typer.Argument(help="ダウンロードしたファイル / The package that was downloaded.")],
     language: LanguageOption = None,
 ) -> None:
-    """ダウンロードした新しい版の署名を確認する / Says whether a package is the one that the publisher has signed."""
+    """ダウンロードした新しいバージョンの署名を確認する / Says whether the publisher has signed this package."""
     with person_at_terminal(language) as person:
         configuration = find_configuration()
         release = find_newest(locate_program(), configuration)
@@ -44,7 +44,7 @@ def check_update(
             raise Refusal("PACKAGE_NOT_OF_RELEASE", Code.INVALID_ARGUMENT, metadata)
         person.show_message(
             Words(
-                f"ファイル「{file.name}」は、署名された版{release.version}の配布物です。",
+                f"ファイル「{file.name}」は、署名されたバージョン{release.version}の配布物です。",
                 f"{file.name} is of version {release.version}, which the publisher has signed.",
             )
         )

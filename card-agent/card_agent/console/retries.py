@@ -36,6 +36,7 @@ RETRIES: Mapping[str, Retry] = {
     "CARD_NOT_INSERTED": Retry.CARD,
     "CARDS_SEVERAL": Retry.CARD,
     "CARD_IN_USE": Retry.CARD,
+    "CARD_USED_BY_ANOTHER_PAGE": Retry.CARD,
     "CARD_REMOVED": Retry.CARD,
     "CARD_UNREADABLE": Retry.CARD,
     "CARD_FAILED": Retry.CARD,

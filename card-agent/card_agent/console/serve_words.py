@@ -15,7 +15,7 @@ ENDPOINT = Words("接続先", "Server")
 PORTAL = Words("画面のアドレス", "Its pages")
 RETURN_ADDRESS = Words("ICカードの処理の後に戻るアドレス", "Where the browser goes back to")
 RELEASES = Words(
-    "カードエージェントの新しい版を確認するアドレス", "Where newer versions of the card agent are announced"
+    "カードエージェントの新しいバージョンを確認するアドレス", "Where newer versions of the card agent are announced"
 )
 SERVER_KEY = Words("サーバーの鍵のSHA-256", "SHA-256 of the server's key")
 AUTHORITY_CERTIFICATE = Words("CA証明書のSHA-256", "SHA-256 of the CA's certificate")

@@ -36,6 +36,8 @@ def _look_at(medium: FoundMedium) -> Finding:
     if medium.refusal is not None:
         if medium.refusal.reason == "CARD_NOT_INSERTED":
             return Finding(label, words.WITHOUT_CARD)
+        if medium.refusal.reason == "CARD_USED_BY_MODULE":
+            return Finding(label, say_what(medium.refusal))
         return find_refused(label, medium.refusal)
     if isinstance(medium.medium, Pkcs12File):
         return Finding(label, media_words.READ_AFTER_PASSWORD)

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -77,7 +78,7 @@ def _look_at(trusted: TrustedInstance, describe: DescribeInstance) -> LookedAt:
             findings.append(Finding(title, other, is_problem=True, advice=words.INSTANCE_OTHER_ADVICE))
             instance = None
     host, _, port = trusted.endpoint.rpartition(":")
-    findings.append(_look_at_certificate(words.SERVER_CERTIFICATE, host, int(port), _read_roots(trusted)))
+    findings.append(_look_at_certificate(words.SERVER_CERTIFICATE, host.strip("[]"), int(port), _read_roots(trusted)))
     if trusted.portal:
         address = urlsplit(trusted.portal)
         portal = _look_at_certificate(
@@ -113,9 +114,10 @@ def _look_at_certificate(label: Words, host: str, port: int, roots: str | None) 
         )
     except (OSError, ValueError) as error:
         detail = getattr(error, "strerror", None) or type(error).__name__
-        return Finding(
-            label, words.fill(words.UNREACHABLE, detail=str(detail)), is_problem=True, advice=words.UNREACHABLE_ADVICE
-        )
+        value = words.fill(words.UNREACHABLE, detail=str(detail))
+        # This look goes to the server itself, and so fails where a proxy is the only way out.
+        is_problem = not urllib.request.getproxies()
+        return Finding(label, value, is_problem, words.UNREACHABLE_ADVICE if is_problem else None)
     return Finding(label, words.fill(words.VERIFIED_UNTIL, date=format_japanese_date(ends)))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -26,6 +27,8 @@ from card_agent.local_page.views import Frame, View
 from refusals import Code, Refusal
 from refusals.language import Language
 
+# Seconds in which further starts open nothing more.
+PAUSE_SECONDS = 2.0
 _LOGGER = logging.getLogger(__name__)
 _STATUSES = {
     Code.INVALID_ARGUMENT: 400,
@@ -80,6 +83,8 @@ class _Pages:
         self._agent = agent
         # A task that nothing refers to may vanish before its end.
         self._tasks: set[asyncio.Task[None]] = set()
+        # When the person started the agent for the last time, by the clock that only goes forward.
+        self._started_at = time.monotonic() - PAUSE_SECONDS
 
     async def show_start(self, request: Request) -> Response:
         """GET /"""
@@ -104,7 +109,11 @@ class _Pages:
         """POST /again: the same person has started the agent a second time."""
         start_page.check_secret(self._agent, request.headers.get("authorization", ""))
         instance = (await _read_body(request)).decode("ascii", "replace") or None
-        self._agent.open_browser(start_page.begin(self._agent, instance))
+        started_at = time.monotonic()
+        # A page that follows `toroku:` links by itself would fill the screen with tabs.
+        if started_at - self._started_at >= PAUSE_SECONDS:
+            self._started_at = started_at
+            self._agent.open_browser(start_page.begin(self._agent, instance))
         return Response(headers=HEADERS)
 
     async def show_card(self, request: Request) -> Response:

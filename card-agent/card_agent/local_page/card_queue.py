@@ -13,6 +13,8 @@ _Result = TypeVar("_Result")
 
 # Seconds to wait for another tab's use of a card, which usually takes less than one.
 PATIENCE = 5.0
+# Seconds after which nobody waits for a use of a card any more, so that the next one is possible.
+MOST_SECONDS = 180.0
 
 
 @dataclass(slots=True)
@@ -20,16 +22,22 @@ class CardQueue:
     """One use of a card at a time."""
 
     patience: float = PATIENCE
+    most_seconds: float = MOST_SECONDS
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def work(self, use: Callable[[], _Result]) -> _Result:
-        """Returns what `use` returns. Raises CARD_USED_BY_ANOTHER_PAGE where another one takes too long."""
+        """Returns what `use` returns.
+
+        Raises CARD_USED_BY_ANOTHER_PAGE where another one takes too long, CARD_FAILED where this one does not end.
+        """
         try:
             await asyncio.wait_for(self._lock.acquire(), self.patience)
         except TimeoutError as error:
             raise Refusal("CARD_USED_BY_ANOTHER_PAGE", Code.UNAVAILABLE) from error
         try:
-            return await run_in_thread(use)
+            return await asyncio.wait_for(run_in_thread(use), self.most_seconds)
+        except TimeoutError as error:
+            raise Refusal("CARD_FAILED", Code.INTERNAL, {"code": "TIME-OUT"}) from error
         finally:
             self._lock.release()
 

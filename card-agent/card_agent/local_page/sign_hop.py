@@ -13,7 +13,7 @@ from card_agent.local_page.links import SignLink
 from card_agent.local_page.pin_question import AskedCard, ask_pin
 from card_agent.local_page.pins import KeptPin, keep_pin
 from card_agent.local_page.request_rows import list_request_rows
-from card_agent.local_page.sign_request import SignRequest, read_sign_request, require_renewal
+from card_agent.local_page.sign_request import SignRequest, read_sign_request
 from card_agent.local_page.views import PinQuestion, SignPage, View
 from card_agent.media.token import Pin
 from card_agent.signing.act_lines import pair_lines
@@ -73,7 +73,7 @@ def post_sign(hop: Hop, content: SignForm, fields: Fields) -> View | Work:
         metadata = {"most": str(_MOST_PERSON_CHARACTERS)}
         return _make_page(hop, request, language, Refusal("PERSON_IN_CHARGE_FORM", Code.INVALID_ARGUMENT, metadata))
     typed = fields.get("pin", "")
-    if not typed and _find_pin(hop, request) is None:
+    if not typed and _find_pin(request) is None:
         return _make_page(hop, request, language, Refusal("PIN_NOT_TYPED", Code.INVALID_ARGUMENT))
     pin = Pin(typed) if typed else None
     return lambda: _sign(hop, request, language, pin, person_in_charge)
@@ -83,7 +83,7 @@ async def _sign(hop: Hop, request: SignRequest, language: Language, typed: Pin |
     card = request.card
     # Forgotten before it is sent: a card that is pulled in the middle may have counted a try.
     is_trial = typed is None and card.pin is None
-    kept = _take_pin(hop, request)
+    kept = _take_pin(request)
 
     def sign() -> tuple[KeptPin, SignedPurpose]:
         insertions = hop.agent.count_insertions(card.place)
@@ -113,31 +113,29 @@ def _answer(hop: Hop, request: SignRequest, signed: SignedPurpose, pin: KeptPin,
     if content.act is None:
         card.pin = pin
         return hop.finish(link, hop_words.SIGNED, answer_signature(signed, person_in_charge=person_in_charge))
-    successor_signature = None
-    if request.role is not Role.SOLE:
-        renewal = require_renewal(hop.hand_off)
-        if request.role is Role.OLD:
-            renewal.request_id = content.act.request_id
-            renewal.trial_pin = pin if renewal.pins_are_equal else None
-        else:
-            successor_signature = renewal.successor.vouch_for(card.certificate.sha256, content.act.request_id)
+    successor_signature, renewal = None, request.renewal
+    if renewal is not None and request.role is Role.OLD:
+        renewal.request_id = content.act.request_id
+        renewal.trial_pin = pin if renewal.pins_are_equal else None
+    elif renewal is not None and request.role is Role.NEW:
+        successor_signature = renewal.successor.vouch_for(card.certificate.sha256, content.act.request_id)
     return hop.finish(link, hop_words.SIGNED, answer_signature(signed, successor_signature))
 
 
-def _find_pin(hop: Hop, request: SignRequest) -> KeptPin | None:
+def _find_pin(request: SignRequest) -> KeptPin | None:
     """Returns the PIN that is known for the card, or tried once with it; None where it has to be typed."""
-    pin, renewal = request.card.pin, hop.hand_off.renewal
+    pin, renewal = request.card.pin, request.renewal
     if pin is None and renewal is not None and request.role is Role.NEW:
         pin = renewal.trial_pin
     return pin if pin is not None and pin.is_in_time else None
 
 
-def _take_pin(hop: Hop, request: SignRequest) -> KeptPin | None:
+def _take_pin(request: SignRequest) -> KeptPin | None:
     """Returns the PIN as `_find_pin`, and forgets it."""
-    pin = _find_pin(hop, request)
+    pin = _find_pin(request)
     request.card.pin = None
-    if hop.hand_off.renewal is not None and request.role is Role.NEW:
-        hop.hand_off.renewal.trial_pin = None
+    if request.renewal is not None and request.role is Role.NEW:
+        request.renewal.trial_pin = None
     return pin
 
 
@@ -157,12 +155,12 @@ def _make_page(hop: Hop, request: SignRequest, language: Language, refusal: Refu
         request_rows=list_request_rows(request.values, place) if request.values is not None else (),
         purpose_rows=tuple(list_purpose_values(request.purpose, place)),
         card_rows=tuple(list_certificate_rows(certificate, display)),
-        pin=_ask_pin(hop, request, place, refusal),
+        pin=_ask_pin(request, place, refusal),
     )
 
 
-def _ask_pin(hop: Hop, request: SignRequest, place: Place, refusal: Refusal | None) -> PinQuestion | None:
-    if refusal is None and _find_pin(hop, request) is not None:
+def _ask_pin(request: SignRequest, place: Place, refusal: Refusal | None) -> PinQuestion | None:
+    if refusal is None and _find_pin(request) is not None:
         return None
     card = request.card
     asked = AskedCard(card.medium, request.role, card.tries_left, card.tries_are_shared)

@@ -17,12 +17,16 @@ _INVISIBLE = frozenset({"Cf", "Co", "Cn"})
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
-    """A purpose, the card that it is for, and the values of its request; None where the link has none."""
+    """A purpose, the card that it is for, and the values of its request; None where the link has none.
+
+    `renewal` is that of the hand-off, which may begin another one while the card is at work.
+    """
 
     link: SignLink
     purpose: ShownPurpose
     card: ChosenCard
     values: Mapping[str, object] | None
+    renewal: RenewalState | None
 
     @property
     def role(self) -> Role:
@@ -59,19 +63,14 @@ def read_sign_request(link: SignLink, hand_off: HandOff) -> SignRequest:
     if content.operation == Operation.RENEWAL and content.act is not None:
         _check_renewal(content, hand_off)
     values = read_request(link.request, content) if link.request is not None else None
-    return SignRequest(link, purpose, card, values)
-
-
-def require_renewal(hand_off: HandOff) -> RenewalState:
-    """Returns the state of the hand-off's renewal. Raises CARD_NOT_CHOSEN."""
-    if hand_off.renewal is None:
-        raise Refusal("CARD_NOT_CHOSEN", Code.FAILED_PRECONDITION)
-    return hand_off.renewal
+    return SignRequest(link, purpose, card, values, hand_off.renewal)
 
 
 def _check_renewal(content: Purpose, hand_off: HandOff) -> None:
     """Checks that an act of a renewal names this hand-off's successor key, and the new card's the old card too."""
-    renewal = require_renewal(hand_off)
+    renewal = hand_off.renewal
+    if renewal is None:
+        raise Refusal("CARD_NOT_CHOSEN", Code.FAILED_PRECONDITION)
     if content.successor_key_sha256 != renewal.successor.public_sha256:
         found = (content.successor_key_sha256 or b"").hex()
         raise _refuse_other("REQUEST", found, renewal.successor.public_sha256.hex())

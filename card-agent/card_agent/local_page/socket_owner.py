@@ -17,11 +17,6 @@ _TABLES = ((Path("/proc/net/tcp"), ""), (Path("/proc/net/tcp6"), "00000000000000
 _USER_COLUMN = 4
 
 
-def is_checkable() -> bool:
-    """Returns whether this system tells whose socket one is."""
-    return sys.platform in ("linux", "win32")
-
-
 def is_own_socket(socket_end: End, other_end: End) -> bool:
     """Returns whether the IPv4 socket at `socket_end`, connected to `other_end`, is this user's.
 

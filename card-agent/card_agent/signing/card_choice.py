@@ -24,7 +24,7 @@ from refusals import Code, Refusal
 from toroku.frontdoor.v1 import front_door_pb2
 
 # Of these there is nothing to be said while there is something else.
-_NOTHING_THERE = {"CARD_NOT_INSERTED", "CARD_READER_NOT_FOUND"}
+_NOTHING_THERE = {"CARD_NOT_INSERTED", "CARD_READER_NOT_FOUND", "CARD_USED_BY_MODULE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def choose_medium(medium: TokenMedium, person: Person, instance: front_door_pb2.
     look = partial(find_media, medium.sources, list_issuers([instance] if instance is not None else []), now)
     while True:
         try:
-            return _choose(list_candidates(do_busily(person, look)), person)
+            return choose_candidate(list_candidates(do_busily(person, look)), person)
         except Refusal as refusal:
             if not wants_retry(person, refusal, Retry.CARD):
                 raise
@@ -92,10 +92,26 @@ def list_candidates(found: Sequence[FoundMedium]) -> tuple[Candidate, ...]:
         if medium.medium is not None and needs_pin_first(medium)
     ]
     candidates = candidates or [
-        _candidate(medium, each.certificate) for medium in found if medium.medium for each in medium.certificates
+        _candidate(medium, each.certificate)
+        for medium in found
+        if medium.medium is not None
+        for each in medium.certificates
+        if each.refusal is None or each.refusal.reason != "CARD_KEY_NOT_FOR_SIGNATURES"
     ]
     # One that another program uses is waited for at its next use.
     return tuple(candidates or [_wait_for_only(found)])
+
+
+def choose_candidate(candidates: Sequence[Candidate], person: Person) -> TokenMedium:
+    """Returns the medium of the only candidate, or of the one that the person chooses."""
+    if len(candidates) == 1:
+        return candidates[0].medium
+    codes = [_find_code(candidate, candidates) for candidate in candidates]
+    options = [
+        Option(code, _name(candidate), candidate.place) for code, candidate in zip(codes, candidates, strict=True)
+    ]
+    code = person.choose("certificate", words.CHOOSE_CERTIFICATE, options)
+    return candidates[codes.index(code)].medium
 
 
 def list_issuers(instances: Sequence[front_door_pb2.Instance]) -> tuple[Issuer, ...]:
@@ -135,18 +151,15 @@ def _candidate(medium: FoundMedium, certificate: TokenCertificate) -> Candidate:
     )
 
 
-def _choose(candidates: Sequence[Candidate], person: Person) -> TokenMedium:
-    if len(candidates) == 1:
-        return candidates[0].medium
-    options = [Option(_code(candidate), _name(candidate), candidate.place) for candidate in candidates]
-    code = person.choose("certificate", words.CHOOSE_CERTIFICATE, options)
-    return next(candidate.medium for candidate in candidates if _code(candidate) == code)
+def _find_code(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
+    """Returns what a form file calls a candidate: its serial number, or its place where it has none of its own."""
+    serial = _read_serial(candidate)
+    is_own = [_read_serial(each) for each in candidates].count(serial) == 1
+    return str(serial) if serial is not None and is_own else candidate.place
 
 
-def _code(candidate: Candidate) -> str:
-    # A form file names a certificate by its serial number.
-    certificate = candidate.certificate
-    return candidate.place if certificate is None else str(certificate.certificate.serial_number)
+def _read_serial(candidate: Candidate) -> int | None:
+    return None if candidate.certificate is None else candidate.certificate.certificate.serial_number
 
 
 def _name(candidate: Candidate) -> Words:

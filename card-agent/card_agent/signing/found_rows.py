@@ -13,6 +13,8 @@ from card_agent.signing.certificate import describe_certificate
 from refusals import Refusal
 from refusals.catalogue import NEUTRAL_NAMES, explain_refusal
 
+_NEEDS_NO_ADVICE = {"CARD_NOT_INSERTED", "CARD_USED_BY_MODULE"}
+
 
 def list_medium_rows(medium: FoundMedium) -> list[Row]:
     """Returns the row that says what is in a place: a card, what is wrong with it, or when it can be read."""
@@ -46,8 +48,7 @@ def list_found_rows(medium: FoundMedium, certificate: FoundCertificate, authorit
 def list_notes(medium: FoundMedium, certificate: FoundCertificate | None = None) -> Sequence[Words]:
     """Returns the sentences below a certificate, or below a medium without any: what to do where it can't be used."""
     refusal = certificate.refusal if certificate is not None else medium.refusal
-    # That a reader is empty needs no advice.
-    notes = [] if refusal is None or refusal.reason == "CARD_NOT_INSERTED" else [_say_next(refusal)]
+    notes = [] if refusal is None or refusal.reason in _NEEDS_NO_ADVICE else [_say_next(refusal)]
     return [*notes, media_words.TRIES_SHARED] if medium.tries_are_shared else notes
 
 

@@ -281,9 +281,24 @@ def test_second_tab_that_waits_too_long_is_told_why(pages: PageAgent, cards: lis
         assert slow.was_reached.wait(10)
         told = pages.sign(second, make_log_in(cards[0]), PIN)
         assert "別のタブの画面がICカードを使用中" in told.text
+        assert "もう一度試す" in told.text
         slow.is_held.set()
         assert working.result().answer
     assert pages.sign(second, make_log_in(cards[0]), PIN).answer
+
+
+def test_card_that_does_not_end_its_work_holds_up_nobody(pages: PageAgent, cards: list[IssuedCard]) -> None:
+    slow = SlowCard(piv_of(cards[0]))
+    pages.insert(PivInMemory(slow))
+    handoff = pages.open_portal()
+    pages.choose_card(handoff)
+    slow.is_held.clear()
+    pages.agent.cards.most_seconds = 0.05
+    reply = pages.sign(handoff, make_log_in(cards[0]), PIN)
+    assert "ICカードで処理できませんでした" in reply.text
+    slow.is_held.set()
+    pages.agent.cards.most_seconds = 60.0
+    assert pages.sign(handoff, make_log_in(cards[0]), PIN).answer["signature"]
 
 
 def test_file_asks_its_password_before_its_certificate_is_known(

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from card_agent.local_page import application
 from card_agent.local_page.phrase import read_phrase
 from card_agent.local_page.running import (
     PORTS,
@@ -56,13 +57,19 @@ def test_portal_is_opened_at_its_trusted_address_with_port_and_hand_off(tmp_path
         assert "信頼するシステムの一覧にありません" in unknown.text
 
 
-def test_second_start_has_the_first_one_open_the_portal(tmp_path: Path) -> None:
+def test_second_start_has_the_first_one_open_the_portal_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_page_agent(tmp_path) as pages:
         save_running(tmp_path, RunningAgent(pages.agent.port, 1, pages.agent.secret))
         tell_running(tmp_path, None)
         assert pages.opened[0].startswith(f"{START}#port={pages.agent.port}&handoff=")
         handoff = dict(parse_qsl(pages.opened[0].partition("#")[2]))["handoff"]
         assert pages.get(pages.card_link(handoff)).status == 200
+        # As a page does that follows the link by itself.
+        monkeypatch.setattr(application, "PAUSE_SECONDS", 3600.0)
+        for _ in range(5):
+            tell_running(tmp_path, None)
+        assert len(pages.opened) == 1
+        monkeypatch.setattr(application, "PAUSE_SECONDS", 0.0)
         tell_running(tmp_path, "chiba")
         assert pages.opened[1] == f"{pages.agent.origin}/"
 

@@ -1,5 +1,7 @@
 """What the agent's pages refuse before they look further: strangers' sockets, names, forms and addresses (CRD-01)."""
 
+import contextlib
+import http.client
 import os
 import subprocess
 from collections.abc import Iterator
@@ -121,8 +123,10 @@ def test_link_without_a_living_hand_off_leads_to_how_to_begin_and_to_nothing_els
 
 def test_hostile_page_that_opens_the_agent_a_hundred_times_makes_no_hand_off(pages: PageAgent) -> None:
     handoff = pages.open_portal()
-    for _ in range(100):
-        pages.get("/card?handoff=" + "B" * 43)
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", pages.agent.port)) as connection:
+        for _ in range(100):
+            connection.request("GET", "/card?handoff=" + "B" * 43)
+            assert b"http" not in connection.getresponse().read().partition(b"<main>")[2]
     assert pages.get(pages.card_link(handoff)).status == 200
 
 

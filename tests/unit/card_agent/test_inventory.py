@@ -9,14 +9,20 @@ from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it h
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from card_agent.diagnosis.cards import look_at_media
+from card_agent.diagnosis.findings import count_problems
+from card_agent.media import inventory
 from card_agent.media.found import FoundCertificate, FoundMedium
 from card_agent.media.inventory import Issuer, MediaSources, find_media, judge_certificate, list_usable
+from card_agent.media.module_tokens import ModuleToken
 from card_agent.media.one_certificate import OneCertificate
+from card_agent.media.pkcs11 import Pkcs11Module, TokenInModule
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenCertificate
-from card_agent.signing.card_choice import list_candidates
+from card_agent.signing.card_choice import Candidate, choose_candidate, list_candidates
 from refusals import Refusal
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key, new_rsa_key
+from tests.support.scripted_person import ScriptedPerson
 
 NOW = datetime.now(UTC)
 
@@ -153,3 +159,34 @@ def test_nothing_to_choose_from_is_refused_with_the_reason_that_helps_most(reaso
     assert refused.value.reason == raised
     if raised == "CARD_NOT_INSERTED":
         assert refused.value.metadata["reader"] == "reader 0 / reader 1"
+
+
+def test_cards_with_the_same_serial_number_are_told_apart_by_their_places(
+    authority: CertificateAuthority, stranger: CertificateAuthority, tmp_path: Path
+) -> None:
+    cards = [ca.issue(key=new_ec_key(), serial=4711) for ca in (authority, stranger)]
+    other = authority.issue(key=new_ec_key(), serial=4712)
+    candidates = [
+        Candidate(f"reader {number}", Pkcs12File(tmp_path / str(number)), certificate_of(card))
+        for number, card in enumerate([*cards, other])
+    ]
+    person = ScriptedPerson({"certificate": "reader 1"})
+    assert choose_candidate(candidates, person) == Pkcs12File(tmp_path / "1")
+    assert person.chosen_from["certificate"] == ["reader 0", "reader 1", "4712"]
+
+
+def test_card_that_only_a_module_knows_is_found_there(
+    authority: CertificateAuthority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = FoundCertificate(certificate_of(authority.issue(key=new_ec_key())))
+    module = Pkcs11Module(tmp_path / "module.so")
+    token = TokenInModule(module, token=ModuleToken(0, "Reader 00", "Card", "1", "Model", 0), pin_first=False)
+    refused = Refusal("CARD_NOT_SUPPORTED", metadata={"status": "6A82"})
+    readers = [FoundMedium("Reader 00 00", None, refusal=refused), FoundMedium("Other 01", None, refusal=refused)]
+    monkeypatch.setattr(inventory, "_look_into_readers", lambda: readers)
+    monkeypatch.setattr(Pkcs11Module, "list_media", lambda _: (FoundMedium("Card (Reader 00)", token, (card,)),))
+    found = find_media(MediaSources(modules=(module.path,)), [], NOW)
+    reasons = [each.refusal.reason if each.refusal else "" for each in found]
+    assert reasons == ["CARD_USED_BY_MODULE", "CARD_NOT_SUPPORTED", ""]
+    assert [candidate.medium for candidate in list_candidates(found)] == [token]
+    assert count_problems([look_at_media(found)]) == 1

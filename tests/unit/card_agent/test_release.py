@@ -111,8 +111,8 @@ def test_versions_are_compared_by_their_numbers() -> None:
 def test_newer_version_is_told_with_its_day() -> None:
     newer = say_newer(RELEASE, "0.1.0")
     assert newer is not None
-    assert "新しい版（99.1.0、2025年12月1日公開）" in newer.ja
-    assert "お使いの版は0.1.0です" in newer.ja
+    assert "新しいバージョン（99.1.0、2025年12月1日公開）" in newer.ja
+    assert "お使いのバージョンは0.1.0です" in newer.ja
     assert "99.1.0, released on 2025-12-01" in newer.en
     assert say_newer(RELEASE, "99.1.0") is None
     assert say_newer(None, "0.1.0") is None
