@@ -3,22 +3,33 @@
 With the real pcscd, its driver for virtual readers, and a virtual card.
 """
 
+import base64
 import os
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from card_agent.console import words
+from card_agent.console.place import Place
+from card_agent.local_page import hop_words
+from card_agent.local_page.pin_question import AskedCard, ask_pin
+from card_agent.media.insertions import InsertionCounter
+from card_agent.media.inventory import Issuer, MediaSources, find_media, needs_pin_first
 from card_agent.media.pcsc import CardInReader
 from card_agent.media.token import Pin
+from card_agent.signing.card_choice import list_candidates
 from card_agent.signing.card_use import read_card
 from refusals import Refusal
-from signed_acts.signature import SignatureAlgorithm
+from signed_acts.purpose import Role
+from signed_acts.signature import SignatureAlgorithm, prefix_purpose
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
+from simulators.smart_card_service import READER
 from tests.support.card_reader import CardReader
 from tests.support.example_profile import example_profile
 from tests.support.my_number_card import (
@@ -28,8 +39,11 @@ from tests.support.my_number_card import (
     my_number_card,
 )
 from tests.support.office import Office
+from tests.support.page_agent import running_page_agent
+from tests.support.purposes import make_act, make_log_in
 from tests.support.scripted_person import ScriptedPerson
 from tests.support.services.front_door import running_front_door
+from toroku.frontdoor.v1 import front_door_pb2
 
 PASSWORD = Pin(SIGNATURE_PASSWORD)
 # Positions of commands in a use: PIV is looked for, then JPKI is selected, the password's file, VERIFY.
@@ -115,6 +129,72 @@ def test_card_is_found_by_its_application_and_signs_repeatedly(reader: CardReade
     reader.pull(card)
     reader.insert(issued)
     assert not CardInReader().pin_before_reading
+
+
+@pytest.mark.requirement("CRD-08")
+def test_password_is_asked_only_where_the_ca_may_be_the_right_one(reader: CardReader, issued: IssuedCard) -> None:
+    card = reader.insert_application(my_number_card(issued))
+    accepted, other = (issuer_of(each) for each in (issued.chain[0], authentication_card().chain[0]))
+    sources = MediaSources()
+    for issuers in ((), (accepted,), (other, accepted)):
+        found = find_media(sources, issuers, datetime.now(UTC))
+        assert [medium.place for medium in found if needs_pin_first(medium)] == [READER]
+        (candidate,) = list_candidates(found)
+        assert candidate.medium.pin_before_reading
+    found = find_media(sources, (other,), datetime.now(UTC))
+    assert not any(needs_pin_first(medium) for medium in found)
+    with pytest.raises(Refusal) as refused:
+        list_candidates(found)
+    assert refused.value.reason == "CERTIFICATE_AUTHORITY_UNKNOWN"
+    assert refused.value.metadata["issuer_name"] == "Toroku Test JPKI for digital signature"
+    assert card.pins == 0
+
+
+def issuer_of(certificate: x509.Certificate) -> Issuer:
+    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    return Issuer("jpki", certificate.subject.public_bytes(), identifier)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_page_asks_for_the_password_for_signatures(reader: CardReader, issued: IssuedCard, role: Role) -> None:
+    reader.insert_application(my_number_card(issued))
+    text = front_door_pb2.Text(ja="PIN番号入力ダイアログ", en="PIN")
+    instance = front_door_pb2.Instance(pin_page=front_door_pb2.PinPage(title=text, help_title=text, help=text))
+    question = ask_pin(AskedCard(CardInReader().identify(), role, 4, tries_are_shared=True), Place(instance))
+    assert (question.title, question.help) == (hop_words.MY_NUMBER_TITLE, None)
+    assert "署名用パスワード" in question.label.ja
+    assert (question.tries_left, question.authority_notes) == (4, (hop_words.TRIES_ARE_SHARED,))
+    assert not question.is_file
+
+
+@pytest.mark.requirement("CRD-08")
+@pytest.mark.requirement("CRD-03")
+def test_pages_ask_for_the_password_once_and_tell_its_tries(
+    reader: CardReader, issued: IssuedCard, tmp_path: Path
+) -> None:
+    application = my_number_card(issued)
+    card = reader.insert_application(application)
+    with running_page_agent(tmp_path) as pages:
+        pages.agent.find_media = lambda issuers: find_media(MediaSources(), issuers, datetime.now(UTC))
+        pages.agent.count_insertions = InsertionCounter().count
+        handoff = pages.open_portal()
+        asked = pages.choose_card(handoff)
+        assert "署名用パスワード" in asked.text
+        chosen = {"certificate": "1", "answer": "ok"}
+        wrong = pages.post("/card", {"token": asked.token, "pin": "WRONG1", **chosen})
+        assert "あと4回間違えると" in wrong.text
+        read = pages.post("/card", {"token": wrong.token, "pin": SIGNATURE_PASSWORD, **chosen})
+        assert base64.b64decode(read.answer["certificate"]) == issued.der
+        # It was typed for reading, and serves both signatures of the card that stayed in.
+        for purpose in (make_log_in(issued), make_act(issued)):
+            signed = pages.sign(handoff, purpose).answer
+            assert signed["algorithm"] == "RSA_PKCS1V15_SHA256"
+            key = issued.key.public_key()
+            assert isinstance(key, rsa.RSAPublicKey)
+            signature = base64.b64decode(signed["signature"])
+            key.verify(signature, prefix_purpose(purpose), padding.PKCS1v15(), hashes.SHA256())
+    assert application.signature_pin.tries_left == 5
+    assert card.pins == 4
 
 
 def test_card_of_another_kind_neither_gets_the_password_nor_signs(reader: CardReader, issued: IssuedCard) -> None:

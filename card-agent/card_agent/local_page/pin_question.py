@@ -10,6 +10,7 @@ from card_agent.local_page.explained import explain_in_words
 from card_agent.local_page.views import PinQuestion
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenMedium
+from card_agent.signing.card_use import is_my_number_card
 from refusals import Refusal
 from signed_acts.purpose import Role
 from toroku.frontdoor.v1 import front_door_pb2
@@ -18,6 +19,11 @@ _PASSWORD_LABELS = {
     Role.SOLE: words.ASK_FILE_PASSWORD,
     Role.OLD: words.ASK_OLD_FILE_PASSWORD,
     Role.NEW: words.ASK_NEW_FILE_PASSWORD,
+}
+_MY_NUMBER_LABELS = {
+    Role.SOLE: words.ASK_MY_NUMBER_PIN,
+    Role.OLD: words.ASK_OLD_MY_NUMBER_PIN,
+    Role.NEW: words.ASK_NEW_MY_NUMBER_PIN,
 }
 
 
@@ -37,21 +43,24 @@ def ask_pin(
     """Returns the question; `refusal` is that of what was typed just now."""
     is_file = isinstance(asked.medium, Pkcs12File)
     page = (place.instance or front_door_pb2.Instance()).pin_page
-    title, message = (
-        (hop_words.PASSWORD_TITLE, hop_words.PASSWORD_MESSAGE)
-        if is_file
-        else (_choose(page.title, hop_words.PIN_TITLE), _choose(page.message, hop_words.PIN_MESSAGE))
-    )
+    title, message = _choose(page.title, hop_words.PIN_TITLE), _choose(page.message, hop_words.PIN_MESSAGE)
+    labels = page_words.PIN_LABELS
+    # An instance speaks of the PIN that a card's CA gave out; a person has a password of its own making.
+    has_password = is_file or is_my_number_card(asked.medium)
+    if is_file:
+        title, message, labels = hop_words.PASSWORD_TITLE, hop_words.PASSWORD_MESSAGE, _PASSWORD_LABELS
+    elif has_password:
+        title, message, labels = hop_words.MY_NUMBER_TITLE, hop_words.MY_NUMBER_MESSAGE, _MY_NUMBER_LABELS
     problem, next_step = explain_in_words(refusal, place) if refusal is not None else (None, None)
     return PinQuestion(
         title=title,
         message=message,
-        label=(_PASSWORD_LABELS if is_file else page_words.PIN_LABELS)[asked.role],
+        label=labels[asked.role],
         is_file=is_file,
         asks_person_in_charge=asks_person_in_charge and page.asks_person_in_charge,
         person_in_charge_note=_find(page.person_in_charge_note),
-        help_title=None if is_file else _find(page.help_title),
-        help=None if is_file else _find(page.help),
+        help_title=None if has_password else _find(page.help_title),
+        help=None if has_password else _find(page.help),
         tries_left=asked.tries_left,
         authority_notes=() if is_file else _list_notes(asked, place),
         problem=problem,

@@ -1,6 +1,6 @@
 """What was found on this PC: every medium with its certificates, also those that can't be used, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from card_agent.media.token import TokenCertificate, TokenMedium
 from refusals import Refusal
@@ -35,4 +35,6 @@ class FoundMedium:
     tries_left: int | None = None
     # Whether the tries are counted with other uses of the card, as those of a My Number card.
     tries_are_shared: bool = False
+    # Of certificates that can be read after the PIN only: their CA's certificate in DER, where that can be read before.
+    issuer: bytes = field(default=b"", repr=False)
     refusal: Refusal | None = None

@@ -17,7 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from card_agent.media.certificate_der import load_certificate
 from card_agent.media.found import FoundCertificate, FoundMedium
+from card_agent.media.jpki import JpkiCard
 from card_agent.media.pcsc import PATIENCE, CardApplication, CardInReader, Reader, list_readers
 from card_agent.media.piv import SLOTS
 from card_agent.media.pkcs11 import Pkcs11Module, TokenInModule
@@ -153,8 +155,8 @@ def _look_into_card(medium: CardInReader) -> Sequence[FoundMedium]:
         )
         # Those are no reason not to ask for the PIN of the others, and so found apart.
         others = [FoundMedium(place, found, unusable)] if unusable else []
-        if medium.pin_before_reading:
-            return [FoundMedium(place, found, (), *tries), *others]
+        if isinstance(token, JpkiCard):
+            return [FoundMedium(place, found, (), *tries, issuer=token.read_issuer()), *others]
         try:
             certificates = tuple(FoundCertificate(certificate) for certificate in token.certificates())
         except Refusal as refusal:
@@ -205,6 +207,9 @@ def _find_in_module(medium: FoundMedium, found: Sequence[FoundMedium]) -> FoundM
 
 
 def _judge_medium(medium: FoundMedium, issuers: Sequence[Issuer], now: datetime) -> FoundMedium:
+    if medium.issuer and issuers and not any(_is_certificate_of(medium.issuer, issuer) for issuer in issuers):
+        # Nobody has to type a PIN for it.
+        return replace(medium, refusal=_refuse_issuer(load_certificate(medium.issuer).subject))
     judged = [
         each if each.refusal is not None else judge_certificate(each.certificate, issuers, now)
         for each in medium.certificates
@@ -233,6 +238,18 @@ def _find_authority(certificate: TokenCertificate, issuers: Sequence[Issuer]) ->
     return ""
 
 
+def _is_certificate_of(der: bytes, issuer: Issuer) -> bool:
+    """Returns whether a CA's certificate is that of a key of the instance."""
+    try:
+        parsed = asn1_x509.Certificate.load(der)
+        if parsed.key_identifier and issuer.key_identifier:
+            return bool(parsed.key_identifier == issuer.key_identifier)
+        return bool(parsed.subject == asn1_x509.Name.load(issuer.name))
+    except (ValueError, TypeError, KeyError):
+        # The server judges it.
+        return True
+
+
 def _find_refusal(
     certificate: x509.Certificate, authority: str, issuers: Sequence[Issuer], now: datetime
 ) -> Refusal | None:
@@ -248,8 +265,7 @@ def _find_refusal(
     if not _may_sign(certificate):
         return Refusal("CERTIFICATE_NOT_FOR_SIGNING", Code.FAILED_PRECONDITION, {"cause": "key_usage"})
     if issuers and not authority:
-        metadata = {"issuer": certificate.issuer.rfc4514_string(), "issuer_name": _name_issuer(certificate)}
-        return Refusal("CERTIFICATE_AUTHORITY_UNKNOWN", Code.FAILED_PRECONDITION, metadata)
+        return _refuse_issuer(certificate.issuer)
     if certificate.not_valid_after_utc < now:
         return _outside_validity("CERTIFICATE_EXPIRED", certificate.not_valid_after_utc)
     if certificate.not_valid_before_utc > now:
@@ -265,10 +281,15 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     return usage.digital_signature or usage.content_commitment
 
 
-def _name_issuer(certificate: x509.Certificate) -> str:
+def _refuse_issuer(issuer: x509.Name) -> Refusal:
+    metadata = {"issuer": issuer.rfc4514_string(), "issuer_name": _name_issuer(issuer)}
+    return Refusal("CERTIFICATE_AUTHORITY_UNKNOWN", Code.FAILED_PRECONDITION, metadata)
+
+
+def _name_issuer(issuer: x509.Name) -> str:
     names = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME)
-    values = (str(each.value) for name in names for each in certificate.issuer.get_attributes_for_oid(name))
-    return next(values, certificate.issuer.rfc4514_string())
+    values = (str(each.value) for name in names for each in issuer.get_attributes_for_oid(name))
+    return next(values, issuer.rfc4514_string())
 
 
 def _outside_validity(reason: str, at: datetime) -> Refusal:

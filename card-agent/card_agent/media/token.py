@@ -69,7 +69,8 @@ class Token(Protocol):
     def verify_pin(self, pin: Pin) -> None:
         """Verifies the PIN, once. To be called immediately before each `sign`, because some keys require that.
 
-        Raises CARD_PIN_WRONG with `tries_left` or CARD_PIN_WRONG_UNCOUNTED, CARD_PIN_BLOCKED, and CARD_PIN_FORM
+        Raises CARD_PIN_WRONG with `tries_left` or CARD_PIN_WRONG_UNCOUNTED, CARD_PIN_BLOCKED, and CARD_PIN_FORM with
+        the `least` and `most` characters
         without using a try.
         """
 

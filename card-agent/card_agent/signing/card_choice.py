@@ -92,7 +92,11 @@ def list_candidates(found: Sequence[FoundMedium]) -> tuple[Candidate, ...]:
         if medium.medium is not None and needs_pin_first(medium)
     ]
     candidates = candidates or [
-        _candidate(medium, each.certificate) for medium in found if medium.medium for each in medium.certificates
+        _candidate(medium, each.certificate)
+        for medium in found
+        if medium.medium is not None
+        for each in medium.certificates
+        if each.refusal is None or each.refusal.reason != "CARD_KEY_NOT_FOR_SIGNATURES"
     ]
     # One that another program uses is waited for at its next use.
     return tuple(candidates or [_wait_for_only(found)])
