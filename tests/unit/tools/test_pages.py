@@ -17,7 +17,7 @@ PAGES = [
 FILE = re.compile(r"`([\w][\w./-]*\.(?:py|proto|yaml|toml|md|html|csv))`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 # Files of a reader's own deployment, and names that stand for any file.
-ELSEWHERE = {"callers.yaml", "overlay.yaml", "values.yaml", "saitama-values.yaml"}
+ELSEWHERE = {"callers.yaml", "overlay.yaml", "values.yaml", "saitama-values.yaml", "settings.yaml", "trust.yaml"}
 
 
 @cache
