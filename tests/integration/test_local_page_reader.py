@@ -1,6 +1,7 @@
 """The agent's pages with a real reader: what happens to it between two signatures has its message (CRD-01, CRD-09)."""
 
 import base64
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +72,21 @@ def test_service_stopped_and_reader_unplugged_have_their_message_and_the_next_tr
     assert "ICカードが挿入されていません" in missing.text
     reader.insert(issued)
     assert pages.sign(handoff, make_log_in(issued), PIN).answer["signature"]
+
+
+@pytest.mark.usefixtures("reader")
+def test_file_with_a_name_in_kanji_serves_beside_the_readers(
+    issued: IssuedCard, pages: PageAgent, tmp_path: Path
+) -> None:
+    file = tmp_path / "山田 太郎.p12"
+    file.write_bytes(issued.pkcs12(PIN.encode()))
+    pages.agent.find_media = lambda issuers: find_media(MediaSources(files=(file,)), issuers, datetime.now(UTC))
+    handoff = pages.open_portal()
+    page = pages.choose_card(handoff)
+    assert "山田太郎.p12" in page.text
+    key = re.findall(r'name="certificate"[^>]*value="([^"]+)"', page.body)[-1]
+    assert pages.post("/card", {"token": page.token, "certificate": key, "pin": PIN}).answer["certificate"]
+    assert pages.sign(handoff, make_log_in(issued)).answer["signature"]
 
 
 @pytest.mark.requirement("CRD-08")

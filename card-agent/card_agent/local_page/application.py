@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -234,8 +235,9 @@ async def _make_answer(
         view = await decided()
         answer.complete((render_end if has_started else render)(view, language))
     except Exception as error:
-        # Of what failed unexpectedly only the kind: its text may have anything.
-        _LOGGER.error("a page failed: %s", type(error).__name__)
+        # Of what failed unexpectedly the kind and the place: its text may have anything.
+        place = "".join(traceback.format_tb(error.__traceback__))
+        _LOGGER.error("a page failed: %s\n%s", type(error).__name__, place)
         view = refuse_page(error if isinstance(error, Refusal) else Refusal("AGENT_FAILED", Code.INTERNAL))
         answer.complete((render_end if has_started else render)(view, language))
 

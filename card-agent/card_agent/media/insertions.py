@@ -26,7 +26,11 @@ class InsertionCounter:
                 self._context = open_context() if self._context is None else self._context
             except Refusal:
                 return None
-            result, states = scard.SCardGetStatusChange(self._context, 0, known)
+            try:
+                result, states = scard.SCardGetStatusChange(self._context, 0, known)
+            except UnicodeEncodeError:
+                # No reader's name, as that of a file may be.
+                return None
             if result == scard.SCARD_S_SUCCESS:
                 return int(states[0][1]) >> COUNTER_SHIFT
             scard.SCardReleaseContext(self._context)
