@@ -58,6 +58,31 @@ def read_trust_file(file: Path) -> tuple[TrustedInstance, ...]:
     return instances
 
 
+@dataclass(slots=True)
+class WatchedTrustFile:
+    """A trust file that is read anew when it was changed, for whoever asks often."""
+
+    file: Path
+    _seen: tuple[int, int, int] | None = None
+    _instances: tuple[TrustedInstance, ...] = ()
+
+    def read(self) -> tuple[TrustedInstance, ...]:
+        """Returns the trusted instances as they are now; raises as `read_trust_file`."""
+        seen = _look_at(self.file)
+        if seen is None or seen != self._seen:
+            self._instances, self._seen = read_trust_file(self.file), seen
+        return self._instances
+
+
+def _look_at(file: Path) -> tuple[int, int, int] | None:
+    """Returns what is another one after each change; None where there is no file to look at."""
+    try:
+        state = file.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
 def load_entries(file: Path) -> Mapping[object, object]:
     """Returns what stands in a trust file, unchecked. Raises FILE_UNREADABLE, and TRUST_FILE_INVALID with `part`."""
     try:

@@ -42,7 +42,7 @@ from card_agent.media.inventory import Issuer, find_media
 from card_agent.operation.calls import call
 from card_agent.release import read_version
 from card_agent.release_notices import locate_program, say_what_is_newer
-from card_agent.trust import FILE_NAME, Target, TrustedInstance, read_trust_file
+from card_agent.trust import FILE_NAME, Target, TrustedInstance, WatchedTrustFile, read_trust_file
 from refusals import Refusal
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2
 
@@ -95,7 +95,7 @@ def _serve(person: Person, folder: Path, trust_file: Path, instance: str | None,
         folder=folder,
         version=read_version(),
         port=port,
-        trusted=partial(read_trust_file, trust_file),
+        trusted=WatchedTrustFile(trust_file).read,
         find_media=_find_media,
         count_insertions=InsertionCounter().count,
         instances=KnownInstances(_describe, folder / FOLDER),

@@ -38,9 +38,14 @@ class AskedCard:
 
 
 def ask_pin(
-    asked: AskedCard, place: Place, *, asks_person_in_charge: bool = False, refusal: Refusal | None = None
+    asked: AskedCard,
+    place: Place,
+    *,
+    asks_person_in_charge: bool = False,
+    person_in_charge: str = "",
+    refusal: Refusal | None = None,
 ) -> PinQuestion:
-    """Returns the question; `refusal` is that of what was typed just now."""
+    """Returns the question; `refusal` is that of what was typed just now, `person_in_charge` stays in its field."""
     is_file = isinstance(asked.medium, Pkcs12File)
     page = (place.instance or front_door_pb2.Instance()).pin_page
     title, message = _choose(page.title, hop_words.PIN_TITLE), _choose(page.message, hop_words.PIN_MESSAGE)
@@ -59,6 +64,7 @@ def ask_pin(
         is_file=is_file,
         asks_person_in_charge=asks_person_in_charge and page.asks_person_in_charge,
         person_in_charge_note=_find(page.person_in_charge_note),
+        person_in_charge=person_in_charge,
         help_title=None if has_password else _find(page.help_title),
         help=None if has_password else _find(page.help),
         tries_left=asked.tries_left,

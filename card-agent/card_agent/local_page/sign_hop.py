@@ -71,10 +71,12 @@ def post_sign(hop: Hop, content: SignForm, fields: Fields) -> View | Work:
     person_in_charge = fields.get("person_in_charge", "").strip()
     if len(person_in_charge) > _MOST_PERSON_CHARACTERS or _has_unshowable(person_in_charge):
         metadata = {"most": str(_MOST_PERSON_CHARACTERS)}
-        return _make_page(hop, request, language, Refusal("PERSON_IN_CHARGE_FORM", Code.INVALID_ARGUMENT, metadata))
+        wrong = Refusal("PERSON_IN_CHARGE_FORM", Code.INVALID_ARGUMENT, metadata)
+        return _make_page(hop, request, language, wrong, person_in_charge)
     typed = fields.get("pin", "")
     if not typed and _find_pin(request) is None:
-        return _make_page(hop, request, language, Refusal("PIN_NOT_TYPED", Code.INVALID_ARGUMENT))
+        missing = Refusal("PIN_NOT_TYPED", Code.INVALID_ARGUMENT)
+        return _make_page(hop, request, language, missing, person_in_charge)
     pin = Pin(typed) if typed else None
     return lambda: _sign(hop, request, language, pin, person_in_charge)
 
@@ -102,7 +104,7 @@ async def _sign(hop: Hop, request: SignRequest, language: Language, typed: Pin |
         left = refusal.metadata.get("tries_left", "")
         card.tries_left = int(left) if left.isdecimal() else card.tries_left
         if refusal.reason in PIN_WRONG | {"PIN_FORGOTTEN"}:
-            return _make_page(hop, request, language, refusal)
+            return _make_page(hop, request, language, refusal, person_in_charge)
         return hop.refuse(request.link, refusal, card.authority)
     return _answer(hop, request, signed, used, person_in_charge)
 
@@ -139,7 +141,9 @@ def _take_pin(request: SignRequest) -> KeptPin | None:
     return pin
 
 
-def _make_page(hop: Hop, request: SignRequest, language: Language, refusal: Refusal | None = None) -> SignPage:
+def _make_page(
+    hop: Hop, request: SignRequest, language: Language, refusal: Refusal | None = None, person_in_charge: str = ""
+) -> SignPage:
     link, content, card = request.link, request.purpose.content, request.card
     instance = hop.place.instance or front_door_pb2.Instance()
     place = find_place(instance, content.agency, content.category, card.authority)
@@ -155,16 +159,22 @@ def _make_page(hop: Hop, request: SignRequest, language: Language, refusal: Refu
         request_rows=list_request_rows(request.values, place) if request.values is not None else (),
         purpose_rows=tuple(list_purpose_values(request.purpose, place)),
         card_rows=tuple(list_certificate_rows(certificate, display)),
-        pin=_ask_pin(request, place, refusal),
+        pin=_ask_pin(request, place, refusal, person_in_charge),
     )
 
 
-def _ask_pin(request: SignRequest, place: Place, refusal: Refusal | None) -> PinQuestion | None:
+def _ask_pin(request: SignRequest, place: Place, refusal: Refusal | None, person_in_charge: str) -> PinQuestion | None:
     if refusal is None and _find_pin(request) is not None:
         return None
     card = request.card
     asked = AskedCard(card.medium, request.role, card.tries_left, card.tries_are_shared)
-    return ask_pin(asked, place, asks_person_in_charge=not request.is_act, refusal=refusal)
+    return ask_pin(
+        asked,
+        place,
+        asks_person_in_charge=not request.is_act,
+        person_in_charge=person_in_charge,
+        refusal=refusal,
+    )
 
 
 def _has_unshowable(text: str) -> bool:

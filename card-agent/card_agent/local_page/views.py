@@ -77,6 +77,8 @@ class PinQuestion:
     is_file: bool
     asks_person_in_charge: bool = False
     person_in_charge_note: Words | None = None
+    # What was typed in that field before.
+    person_in_charge: str = ""
     help_title: Words | None = None
     help: Words | None = None
     tries_left: int | None = None

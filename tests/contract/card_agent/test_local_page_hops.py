@@ -331,6 +331,10 @@ def test_person_in_charge_comes_with_the_answer_to_the_log_in(tmp_path: Path, ca
         pages.choose_card(handoff)
         wrong = pages.sign(handoff, make_log_in(cards[0]), PIN, person_in_charge="山" * 21)
         assert "担当者は20文字以内" in wrong.text
+        assert f'value="{"山" * 21}"' in wrong.body
+        # It stays where the PIN was the wrong one.
+        wrong = pages.post("/sign", {"token": wrong.token, "pin": "999999", "person_in_charge": '山田 "'})
+        assert 'value="山田 &#34;"' in wrong.body
         reply = pages.post("/sign", {"token": wrong.token, "pin": PIN, "person_in_charge": " 山田 "})
         assert reply.answer["person_in_charge"] == "山田"
         assert 'name="person_in_charge"' not in pages.get(pages.sign_link(handoff, make_act(cards[0]))).body

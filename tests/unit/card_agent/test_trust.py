@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from card_agent.trust import Target, TrustedInstance, choose_target, read_trust_file
+from card_agent.trust import Target, TrustedInstance, WatchedTrustFile, choose_target, read_trust_file
 from refusals import Refusal
 
 SAITAMA = TrustedInstance("saitama", "toroku.example:443", Path("/etc/ca.pem"))
@@ -30,6 +30,23 @@ def test_file_is_read_and_a_relative_authority_lies_beside_it(tmp_path: Path) ->
 
 def test_no_file_trusts_no_instance(tmp_path: Path) -> None:
     assert read_trust_file(tmp_path / "trust.yaml") == ()
+
+
+def test_watched_file_is_read_anew_when_it_changed_came_or_went(tmp_path: Path) -> None:
+    file = tmp_path / "trust.yaml"
+    watched = WatchedTrustFile(file)
+    assert watched.read() == ()
+    file.write_text("chiba: {endpoint: 'chiba.example:443'}\n")
+    assert watched.read() == (CHIBA,)
+    assert watched.read() is watched.read()
+    file.write_text("chiba: {endpoint: 'chiba.example:444'}\n")
+    assert [each.endpoint for each in watched.read()] == ["chiba.example:444"]
+    file.write_text("[")
+    for _ in range(2):
+        with pytest.raises(Refusal, match="TRUST_FILE_INVALID"):
+            watched.read()
+    file.unlink()
+    assert watched.read() == ()
 
 
 @pytest.mark.parametrize(
