@@ -70,7 +70,7 @@ async def test_both_pins_are_asked_for_each_by_its_card(office: RenewalOffice) -
     assert not office.new_piv.connection.piv.verified
 
 
-@pytest.mark.requirement("REN-01")
+@pytest.mark.requirement("REN-01", "met")
 async def test_both_cards_are_shown_side_by_side_before_the_new_one_signs(office: RenewalOffice) -> None:
     person, signatures, shown = office.person, list[int](), dict[str, list[tuple[str, str]]]()
 

@@ -4,6 +4,14 @@ from tools.row_faults.fault import Fault
 
 FAULTS = (
     Fault(
+        row="REN-01",
+        breaks="Nobody is asked to check the company of the new card.",
+        file="card-agent/card_agent/renewal/comparison.py",
+        old="        renewal_words.CHECK_COMPANIES,\n",
+        new="",
+        test="tests/contract/card_agent/test_renewal.py::test_both_cards_are_shown_side_by_side_before_the_new_one_signs",
+    ),
+    Fault(
         row="REN-02",
         breaks="A card of the company's old address is renewed by one of its new address.",
         file="services/certificate-registry/certificate_registry/domain/renewal.py",
