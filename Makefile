@@ -47,7 +47,7 @@ demo:
 test:
 	$(PYTHON) tools/set_up.py test
 	rm -rf build/coverage && mkdir -p build/coverage
-	$(RUN) pytest -n logical --maxprocesses 4 --cov --cov-report=json:build/coverage/report.json \
+	$(RUN) pytest -n logical --cov --cov-report=json:build/coverage/report.json \
 		-p tests.support.coverage_summary $(TESTS)
 
 up:

@@ -1,6 +1,7 @@
 """Fixtures for all tests: a real PostgreSQL with fresh databases; and the distribution of tests over workers."""
 
 import itertools
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,19 +22,32 @@ NEWEST, OLDEST = "newest_postgresql", "oldest_postgresql"
 _numbers = itertools.count(1)
 
 
-# The longest tests, which need the whole machine: they start first, and one after the other.
+# The longest tests: they start first. Those of containers share an engine and its images, and with the acceptance tests
+# a worker; those of crashes have an instance of their own, in another one.
 LONG = ("tests/deployment/containers/", "tests/acceptance/")
+CRASHES = "tests/acceptance/test_crashes"
+# Workers that several instances leave room for in memory.
+MOST_WORKERS = 5
 
 
 class ByInstance(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist leaves its scheduler untyped
     """Assigns whole files to workers, so that module fixtures are set up once.
 
-    One worker gets all tests of containers, which share an engine and its images, and then all acceptance tests, which
-    share a running instance. (`--dist loadgroup` could express that with marks, but pytest 9.2 ignores its groups.)
+    One worker gets all tests of containers, which share an engine and its images, and then all acceptance tests but
+    those of crashes, which share a running instance. (`--dist loadgroup` could express that with marks, but pytest 9.2
+    ignores its groups.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(CRASHES):
+            return "crashes"
         return "long" if nodeid.startswith(LONG) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Returns one worker more than processors: tests wait for a quarter of their time."""
+    return min(len(os.sched_getaffinity(0)) + 1, MOST_WORKERS)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -45,8 +59,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByInstance:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Moves the longest tests to the front; the others keep their order."""
-    ranks = {folder: rank for rank, folder in enumerate(LONG)}
-    items.sort(key=lambda item: next((ranks[folder] for folder in LONG if item.nodeid.startswith(folder)), len(LONG)))
+    ranks = {begin: rank for rank, begin in enumerate((CRASHES, *LONG))}
+    items.sort(
+        key=lambda item: min((rank for begin, rank in ranks.items() if item.nodeid.startswith(begin)), default=9)
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
