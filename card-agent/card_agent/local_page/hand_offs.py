@@ -1,9 +1,9 @@
 """The hand-offs: what this process knows of each way from a portal and back (docs/hand-off.md)."""
 
 import secrets
-import time
 from dataclasses import dataclass, field
 
+from card_agent.local_page.clock import read_clock
 from card_agent.local_page.form_tokens import Forms, IssuedForm
 from card_agent.local_page.pins import KeptPin
 from card_agent.media.token import TokenCertificate, TokenMedium
@@ -101,7 +101,7 @@ class HandOffs:
         if len(self._living) >= MOST_HAND_OFFS:
             oldest = min(self._living.values(), key=lambda each: (each.was_used, each.used_at))
             del self._living[oldest.id]
-        hand_off = HandOff(secrets.token_urlsafe(_ID_BYTES), instance, time.monotonic())
+        hand_off = HandOff(secrets.token_urlsafe(_ID_BYTES), instance, read_clock())
         self._living[hand_off.id] = hand_off
         return hand_off
 
@@ -110,7 +110,7 @@ class HandOffs:
         self.forget_old()
         hand_off = self._living.get(id)
         if hand_off is not None:
-            hand_off.used_at, hand_off.was_used = time.monotonic(), True
+            hand_off.used_at, hand_off.was_used = read_clock(), True
         return hand_off
 
     def find_form(self, action: str, token: str) -> tuple[HandOff, IssuedForm] | None:
@@ -123,7 +123,7 @@ class HandOffs:
 
     def forget_old(self) -> None:
         """Forgets hand-offs that were not used for twelve hours, and PINs whose time is over."""
-        now = time.monotonic()
+        now = read_clock()
         self._living = {id: each for id, each in self._living.items() if now - each.used_at < IDLE_SECONDS}
         for hand_off in self._living.values():
             hand_off.forget_old_pins()

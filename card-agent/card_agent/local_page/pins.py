@@ -1,8 +1,8 @@
 """PINs in the agent's memory: which card they are for, and how long (docs/hand-off.md)."""
 
-import time
 from dataclasses import dataclass, field
 
+from card_agent.local_page.clock import read_clock
 from card_agent.media.token import Pin
 
 PIN_SECONDS = 600.0
@@ -10,7 +10,7 @@ PIN_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class KeptPin:
-    """A PIN or password that a person typed. `ends_at` is by the clock of this PC that only goes forward.
+    """A PIN or password that a person typed. `ends_at` is by `read_clock`.
 
     `insertions` counts what happened in the card's reader until the PIN was typed; None where nothing counts it.
     """
@@ -27,9 +27,9 @@ class KeptPin:
     @property
     def seconds_left(self) -> float:
         """The seconds until the PIN is forgotten."""
-        return self.ends_at - time.monotonic()
+        return self.ends_at - read_clock()
 
 
 def keep_pin(pin: Pin, insertions: int | None, seconds: float = PIN_SECONDS) -> KeptPin:
     """Returns a PIN that was typed now."""
-    return KeptPin(pin, time.monotonic() + seconds, insertions)
+    return KeptPin(pin, read_clock() + seconds, insertions)

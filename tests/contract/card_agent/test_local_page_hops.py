@@ -2,7 +2,6 @@
 
 import base64
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 
+from card_agent.local_page.clock import read_clock
 from card_agent.media.found import FoundCertificate, FoundMedium
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenCertificate
@@ -250,7 +250,7 @@ def test_pin_is_forgotten_after_ten_minutes_and_with_the_next_card(pages: PageAg
     chosen = found.cards[Role.SOLE]
     assert chosen.pin is not None
     assert 590 < chosen.pin.seconds_left <= 600
-    chosen.pin = replace(chosen.pin, ends_at=time.monotonic())
+    chosen.pin = replace(chosen.pin, ends_at=read_clock())
     page = pages.get(pages.sign_link(handoff, act))
     assert 'name="pin"' in page.body
     assert pages.post("/sign", {"token": page.token, "pin": PIN}).answer

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from card_agent.local_page import hand_offs
+from card_agent.local_page.clock import read_clock
 from card_agent.local_page.hand_offs import ChosenCard, HandOff, HandOffs, ReadMedium, RenewalState
-from card_agent.local_page.pins import KeptPin
+from card_agent.local_page.pins import KeptPin, keep_pin
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import Pin, TokenCertificate
 from card_agent.trust import TrustedInstance
@@ -18,11 +19,11 @@ FILE = Pkcs12File(Path("card.p12"))
 
 
 def kept(seconds: float) -> KeptPin:
-    return KeptPin(Pin("123456"), time.monotonic() + seconds)
+    return KeptPin(Pin("123456"), read_clock() + seconds)
 
 
 def hand_off_with(pin: KeptPin) -> HandOff:
-    hand_off = HandOff("id", TRUSTED, time.monotonic())
+    hand_off = HandOff("id", TRUSTED, read_clock())
     renewal = RenewalState.begin(pins_are_equal=True)
     renewal.trial_pin = pin
     hand_off.begin(Operation.RENEWAL, ChosenCard(FILE, TokenCertificate(b"", "1"), "", pin=pin), Role.OLD, renewal)
@@ -37,6 +38,15 @@ def test_each_pin_whose_time_is_over_is_forgotten(seconds: float, is_kept: bool)
     assert hand_off.renewal is not None
     pins = (hand_off.cards[Role.OLD].pin, hand_off.renewal.trial_pin, hand_off.reading)
     assert [pin is not None for pin in pins] == [is_kept] * 3
+
+
+def test_time_in_which_the_pc_slept_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    pin = keep_pin(Pin("123456"), None)
+    woken_at = time.clock_gettime(time.CLOCK_BOOTTIME) + 601
+    assert pin.is_in_time
+    # Python's own clock stood still meanwhile.
+    monkeypatch.setattr(time, "clock_gettime", lambda _: woken_at)
+    assert not pin.is_in_time
 
 
 def test_no_repr_has_a_pin_or_what_opens_a_hand_off() -> None:
