@@ -14,6 +14,7 @@ from simulators.portal import Portal, running_portal
 from simulators.portal_place import PortalPlace, make_portal_place
 from tests.support.browser import running_browser
 from tests.support.card_reader import CardReader, card_reader
+from tests.support.person_at_portal import Desk, PersonAtPortal, person_with_tab
 from tests.support.running_agent import PHRASE, RunningAgent, agent_of_a_person, trust
 from tests.support.running_instance import RunningInstance, instance_with_rosters
 
@@ -95,3 +96,19 @@ def agent(
         agent.choose_phrase(PHRASE)
         agent.start()
         yield agent
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def person(browser: Browser, portal: Portal, agent: RunningAgent) -> AsyncIterator[PersonAtPortal]:
+    """A person with a new tab at the portal, whose agent it knows."""
+    portal.returned.clear()
+    async with person_with_tab(browser, portal, agent) as (person, _):
+        yield person
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(reader: CardReader) -> AsyncIterator[Desk]:
+    """The desk with the reader, empty again at the end."""
+    desk = Desk(reader)
+    yield desk
+    desk.pull()

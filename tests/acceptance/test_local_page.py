@@ -1,11 +1,9 @@
 """登録, 変更 and 更新 in a browser: portal, the agent's pages, card in the reader, all with real parts."""
 
 import http.client
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser
 
 from simulators.certificate_authorities import IssuedCard
@@ -21,10 +19,9 @@ from tests.support.person_at_portal import (
     PersonAtPortal,
     count_signatures,
     new_contractor,
-    person_with_tab,
     type_form,
 )
-from tests.support.running_agent import PHRASE, RunningAgent, agent_of_a_person, trust
+from tests.support.running_agent import PHRASE, agent_of_a_person, trust
 from tests.support.running_instance import ONE_PIN_CATEGORY, RunningInstance
 from toroku.certificate.v1.user_lookup_pb2 import ResolveUserResponse
 
@@ -32,20 +29,6 @@ GOOD = ResolveUserResponse.VERDICT_GOOD
 CARD_REPLACED = ResolveUserResponse.VERDICT_CARD_REPLACED
 PIN, OTHER_PIN, WRONG_PIN = "246810", "135792", "999999"
 BUSY = "ただいま ICカードにアクセス中です"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def person(browser: Browser, portal: Portal, agent: RunningAgent) -> AsyncIterator[PersonAtPortal]:
-    portal.returned.clear()
-    async with person_with_tab(browser, portal, agent) as (person, _):
-        yield person
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(reader: CardReader) -> AsyncIterator[Desk]:
-    desk = Desk(reader)
-    yield desk
-    desk.pull()
 
 
 @pytest.mark.requirement("CRD-01")

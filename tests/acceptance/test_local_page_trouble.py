@@ -2,17 +2,14 @@
 
 import asyncio
 import http.client
-from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Route
 from playwright.async_api import Error as BrowserError
 
 from simulators.portal import Portal
 from tests.support.browser import person_at
-from tests.support.card_reader import CardReader
 from tests.support.contractor import Contractor
 from tests.support.person_at_portal import PIN as PIN_FIELD
 from tests.support.person_at_portal import (
@@ -31,20 +28,6 @@ PIN = "246810"
 HAND_OFF = "A" * 43
 HOSTILE = "https://hostile.example/"
 FORBIDDEN = 403
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def person(browser: Browser, portal: Portal, agent: RunningAgent) -> AsyncIterator[PersonAtPortal]:
-    portal.returned.clear()
-    async with person_with_tab(browser, portal, agent) as (person, _):
-        yield person
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(reader: CardReader) -> AsyncIterator[Desk]:
-    desk = Desk(reader)
-    yield desk
-    desk.pull()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """An agency-sync that serves the feed as a test says: it may be away, wrong, cut its streams, or be slow."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -130,9 +129,3 @@ async def serving_feed(service: FeedService, port: int = 0) -> AsyncIterator[int
         yield port
     finally:
         await server.stop(None)
-
-
-def read_manifest(signed: feed_pb2.SignedManifest) -> dict[str, Any]:
-    """The fields of a manifest."""
-    fields: dict[str, Any] = json.loads(signed.manifest)
-    return fields

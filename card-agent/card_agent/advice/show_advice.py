@@ -1,10 +1,11 @@
 """An advice, as it is shown: what stands of the card, what is right, why, by when, and what becomes of tenders."""
 
+from card_agent.clock import JAPAN
 from card_agent.console import advice_words
 from card_agent.console.person import Person, Row
 from card_agent.console.words import Words, to_words
 from card_agent.operation.numbers import NUMBERS
-from card_agent.signing.certificate import JAPAN, format_japanese_time
+from card_agent.signing.certificate import format_japanese_time
 from toroku.frontdoor.v1 import advice_pb2, front_door_pb2
 
 

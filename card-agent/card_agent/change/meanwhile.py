@@ -3,11 +3,12 @@
 from card_agent.change.form import fill_values
 from card_agent.change.in_progress import Change, find_version
 from card_agent.change.registered import get_registered
+from card_agent.clock import JAPAN
 from card_agent.console import change_words
 from card_agent.console.field_names import name_field, name_section
 from card_agent.console.person import Answer, Row
 from card_agent.operation.contacts import order_sections
-from card_agent.signing.certificate import JAPAN, format_japanese_time
+from card_agent.signing.certificate import format_japanese_time
 from refusals import Code, Refusal
 from toroku.frontdoor.v1 import change_pb2
 

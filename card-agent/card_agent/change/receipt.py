@@ -1,6 +1,7 @@
 """The receipt of a change (利用者変更の控え), for the screen, the printer and a file (CHG-01)."""
 
 from card_agent.change.in_progress import ChangeResult
+from card_agent.clock import JAPAN
 from card_agent.console import change_words, words
 from card_agent.console.field_names import CARD_CONTACT, REPRESENTATIVE_CONTACT, name_field, name_section
 from card_agent.console.person import Person, Row
@@ -11,7 +12,7 @@ from card_agent.operation.contacts import list_contact_rows
 from card_agent.operation.propagations import name_choice, show_planned
 from card_agent.operation.receipt_text import Section, compose_text, find_place, must_print, name_receipt
 from card_agent.signing.card_use import choose_display, list_holder_rows
-from card_agent.signing.certificate import JAPAN, describe_card, format_japanese_time
+from card_agent.signing.certificate import describe_card, format_japanese_time
 from refusals.language import Language
 from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import change_pb2, front_door_pb2

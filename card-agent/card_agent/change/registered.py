@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from card_agent.change.in_progress import Change, find_version
+from card_agent.clock import JAPAN
 from card_agent.console import change_words, words
 from card_agent.console.field_names import CARD_CONTACT, name_section
 from card_agent.console.person import Row
@@ -12,7 +13,7 @@ from card_agent.operation.calls import call_for
 from card_agent.operation.company import list_company_rows
 from card_agent.operation.contacts import list_contact_rows, order_sections
 from card_agent.signing.card_use import choose_display, list_holder_rows
-from card_agent.signing.certificate import JAPAN, describe_card, format_japanese_time
+from card_agent.signing.certificate import describe_card, format_japanese_time
 from toroku.contact.v1 import contact_pb2
 from toroku.frontdoor.v1 import change_pb2
 from toroku.qualification.v1 import bidder_pb2

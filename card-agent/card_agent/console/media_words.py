@@ -24,7 +24,6 @@ ADDED = Words("使用するものに加えました。", "It was added to what i
 REMOVED = Words(
     "使用するものから外しました。ファイルは削除していません。", "It is not used any more. The file was not deleted."
 )
-CHOOSE_CARD = Words("使用する電子証明書（番号）", "Certificate to use (number)")
 
 
 def find_place(place: str) -> Words:

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +21,7 @@ from card_agent.local_page.agent import Agent
 from card_agent.local_page.explained import refuse_page
 from card_agent.local_page.form_tokens import IssuedForm
 from card_agent.local_page.gate import HEADERS, MOST_FORM_BYTES, check_host, check_origin, read_fields
+from card_agent.local_page.hand_offs import HandOff
 from card_agent.local_page.hop import Fields, Work
 from card_agent.local_page.links import MOST_ADDRESS_BYTES, read_card_link, read_hand_off, read_sign_link
 from card_agent.local_page.render import render, render_end, render_start, style_sheet
@@ -30,6 +32,9 @@ from refusals.language import Language
 
 # Seconds in which further starts open nothing more.
 PAUSE_SECONDS = 2.0
+# What a form of a hop is about.
+_Content = TypeVar("_Content")
+
 _LOGGER = logging.getLogger(__name__)
 _STATUSES = {
     Code.INVALID_ARGUMENT: 400,
@@ -119,11 +124,8 @@ class _Pages:
 
     async def show_card(self, request: Request) -> Response:
         """GET /card: a card is to be chosen."""
-        query = request.scope["query_string"]
-        hand_off = self._agent.find_hand_off(read_hand_off(query))
-        if hand_off is None:
-            raise Refusal("HAND_OFF_UNKNOWN", Code.NOT_FOUND)
-        link = read_card_link(query)
+        hand_off = self._find_hand_off(request)
+        link = read_card_link(request.scope["query_string"])
         language = _find_language(request, link.language)
         hop = await card_hop.open_card_hop(self._agent, hand_off, link)
         return _show(card_hop.show_card(hop, link, language), language)
@@ -131,11 +133,7 @@ class _Pages:
     async def post_card(self, request: Request) -> Response:
         """POST /card"""
         fields = read_fields(await _read_body(request))
-        found = self._agent.find_form(card_hop.ACTION, fields.get("token", ""))
-        if found is None or not isinstance(found[1].content, card_hop.CardForm):
-            raise Refusal("FORM_UNKNOWN", Code.PERMISSION_DENIED)
-        hand_off, issued = found
-        content = found[1].content
+        hand_off, issued, content = self._find_form(card_hop.ACTION, fields, card_hop.CardForm)
 
         async def decide() -> tuple[Frame, View | Work]:
             hop = await card_hop.open_card_hop(self._agent, hand_off, content.link)
@@ -145,11 +143,8 @@ class _Pages:
 
     async def show_sign(self, request: Request) -> Response:
         """GET /sign: a purpose is to be signed."""
-        query = request.scope["query_string"]
-        hand_off = self._agent.find_hand_off(read_hand_off(query))
-        if hand_off is None:
-            raise Refusal("HAND_OFF_UNKNOWN", Code.NOT_FOUND)
-        link = read_sign_link(query)
+        hand_off = self._find_hand_off(request)
+        link = read_sign_link(request.scope["query_string"])
         language = _find_language(request, link.language)
         hop = await sign_hop.open_sign_hop(self._agent, hand_off, link)
         return _show(sign_hop.show_purpose(hop, link, language), language)
@@ -157,17 +152,28 @@ class _Pages:
     async def post_sign(self, request: Request) -> Response:
         """POST /sign"""
         fields = read_fields(await _read_body(request))
-        found = self._agent.find_form(sign_hop.ACTION, fields.get("token", ""))
-        if found is None or not isinstance(found[1].content, sign_hop.SignForm):
-            raise Refusal("FORM_UNKNOWN", Code.PERMISSION_DENIED)
-        hand_off, issued = found
-        content = found[1].content
+        hand_off, issued, content = self._find_form(sign_hop.ACTION, fields, sign_hop.SignForm)
 
         async def decide() -> tuple[Frame, View | Work]:
             hop = await sign_hop.open_sign_hop(self._agent, hand_off, content.link)
             return hop.frame, sign_hop.post_sign(hop, content, fields)
 
         return self._answer_in_parts(issued, decide, content.language)
+
+    def _find_hand_off(self, request: Request) -> HandOff:
+        """Returns the living hand-off of a link. Raises HAND_OFF_UNKNOWN."""
+        hand_off = self._agent.find_hand_off(read_hand_off(request.scope["query_string"]))
+        if hand_off is None:
+            raise Refusal("HAND_OFF_UNKNOWN", Code.NOT_FOUND)
+        return hand_off
+
+    def _find_form(self, action: str, fields: Fields, kind: type[_Content]) -> tuple[HandOff, IssuedForm, _Content]:
+        """Returns a form that was issued in a living hand-off, and what it is about. Raises FORM_UNKNOWN."""
+        found = self._agent.find_form(action, fields.get("token", ""))
+        if found is None or not isinstance(found[1].content, kind):
+            raise Refusal("FORM_UNKNOWN", Code.PERMISSION_DENIED)
+        hand_off, issued = found
+        return hand_off, issued, found[1].content
 
     async def _read_start_form(self, request: Request, action: str) -> tuple[Fields, IssuedForm, Language]:
         fields = read_fields(await _read_body(request))

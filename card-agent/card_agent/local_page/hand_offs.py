@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 
-from card_agent.local_page.clock import read_clock
+from card_agent.clock import read_clock
 from card_agent.local_page.form_tokens import Forms, IssuedForm
 from card_agent.local_page.pins import KeptPin
 from card_agent.media.token import TokenCertificate, TokenMedium

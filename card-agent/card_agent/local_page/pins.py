@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from card_agent.local_page.clock import read_clock
+from card_agent.clock import read_clock
 from card_agent.media.token import Pin
 
 PIN_SECONDS = 600.0

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it has no type hints
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from card_agent.clock import JAPAN
 from card_agent.media.certificate_der import load_certificate
 from card_agent.media.found import FoundCertificate, FoundMedium
 from card_agent.media.jpki import JpkiCard
@@ -31,7 +31,6 @@ from refusals import Code, Refusal
 # Seconds to wait for a card that another program uses: the list of what is there should not wait for it.
 _PATIENCE = 2.0
 _LEAST_RSA_BITS = 2048
-_JAPAN = ZoneInfo("Asia/Tokyo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,5 +292,5 @@ def _name_issuer(issuer: x509.Name) -> str:
 
 
 def _outside_validity(reason: str, at: datetime) -> Refusal:
-    metadata = {"at": at.astimezone(UTC).isoformat(), "date": f"{at.astimezone(_JAPAN):%Y/%m/%d}"}
+    metadata = {"at": at.astimezone(UTC).isoformat(), "date": f"{at.astimezone(JAPAN):%Y/%m/%d}"}
     return Refusal(reason, Code.FAILED_PRECONDITION, metadata)

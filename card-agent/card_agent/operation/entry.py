@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from card_agent.clock import JAPAN
 from card_agent.console import words
 from card_agent.console.person import Option, Person
 from card_agent.console.place import Place
@@ -9,7 +10,6 @@ from card_agent.console.words import to_words
 from card_agent.operation.calls import FrontDoor, call_for
 from card_agent.operation.greeting import greet
 from card_agent.operation.numbers import NUMBERS
-from card_agent.signing.certificate import JAPAN
 from refusals import Code, Refusal
 from signed_acts.purpose import Operation
 from toroku.frontdoor.v1 import entry_pb2, front_door_pb2

@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from card_agent.clock import JAPAN
 from card_agent.console import propagation_words
 from card_agent.console.person import Person, Row
 from card_agent.console.words import Words, to_words
 from card_agent.operation.at_agency import AtAgency
 from card_agent.operation.calls import call, call_for
 from card_agent.operation.sessions import CardSession
-from card_agent.signing.certificate import JAPAN, format_japanese_time
+from card_agent.signing.certificate import format_japanese_time
 from refusals import Refusal
 from refusals.catalogue import explain
 from toroku.agencysync.v1 import propagation_pb2

@@ -1,5 +1,6 @@
 """The receipt of a registration (利用者登録の控え), for the screen, the printer and a file (REG-06)."""
 
+from card_agent.clock import JAPAN
 from card_agent.console import words
 from card_agent.console.field_names import CARD_CONTACT, REPRESENTATIVE_CONTACT, name_section
 from card_agent.console.person import Row
@@ -9,7 +10,7 @@ from card_agent.operation.company import list_company_rows
 from card_agent.operation.contacts import list_contact_rows
 from card_agent.operation.receipt_text import Section, compose_text, find_place, name_receipt
 from card_agent.signing.card_use import choose_display, list_holder_rows
-from card_agent.signing.certificate import JAPAN, describe_card, format_japanese_time
+from card_agent.signing.certificate import describe_card, format_japanese_time
 from refusals.language import Language
 from toroku.certificate.v1 import card_pb2
 from toroku.frontdoor.v1 import front_door_pb2

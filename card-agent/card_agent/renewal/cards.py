@@ -1,10 +1,10 @@
 """Which card is where: the old one first, then the new one in its place or beside it (REN-01)."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from card_agent.clock import read_clock
 from card_agent.console import renewal_words
 from card_agent.console.person import Option, Person, Row
 from card_agent.console.retries import RETRIES, Retry, wants_retry
@@ -90,7 +90,7 @@ class CardDesk:
             new.try_pin(pin)
 
     def _await(self, awaited: "_Awaited", announce: Callable[[], None]) -> SigningCard:
-        ends_at = time.monotonic() + self.most_seconds
+        ends_at = read_clock() + self.most_seconds
         # Where the unwanted card has to go first, it is not read again before anything happens.
         may_be_there = not awaited.is_swapped
         while True:
@@ -132,7 +132,7 @@ class CardDesk:
     def _wait(self, watch: Watch, ends_at: float) -> None:
         with self.person.show_busy(renewal_words.WAITING_FOR_CARD):
             while not watch.wait(_WAIT_SECONDS):
-                if time.monotonic() > ends_at:
+                if read_clock() > ends_at:
                     raise Refusal("CHALLENGE_EXPIRED")
 
 

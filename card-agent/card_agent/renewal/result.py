@@ -1,5 +1,6 @@
 """The result of a renewal, for the screen and a file. The manuals print none (S-REN-08)."""
 
+from card_agent.clock import JAPAN
 from card_agent.console import renewal_words, words
 from card_agent.console.field_names import CARD_CONTACT, name_section
 from card_agent.console.person import Person, Row
@@ -8,7 +9,7 @@ from card_agent.operation.propagations import name_choice, show_planned
 from card_agent.operation.receipt_text import Section, compose_text, find_place
 from card_agent.renewal.in_progress import RenewalDone
 from card_agent.signing.card_use import choose_display, list_certificate_rows
-from card_agent.signing.certificate import JAPAN, describe_card, format_japanese_time
+from card_agent.signing.certificate import describe_card, format_japanese_time
 from refusals.language import Language
 from toroku.frontdoor.v1 import front_door_pb2
 

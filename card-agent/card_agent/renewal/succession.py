@@ -1,9 +1,9 @@
 """The old card's act, which agrees to the card that the successor key vouches for."""
 
-import time
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from card_agent.clock import read_clock
 from card_agent.operation.at_agency import AtAgency
 from card_agent.operation.calls import call_for
 from card_agent.operation.sessions import CardSession
@@ -28,13 +28,13 @@ class SignedSuccession:
     bidder_id: str
     act: signed_purpose_pb2.SignedPurpose = field(repr=False)
     key: SuccessorKey
-    # By the clock of this PC that only goes forward.
+    # By `read_clock`.
     ends_at: float
 
     @property
     def is_good(self) -> bool:
         """Whether the act may still be accepted: a renewal with another one needs the old card again."""
-        return time.monotonic() < self.ends_at
+        return read_clock() < self.ends_at
 
     @property
     def public_key(self) -> bytes:
@@ -51,7 +51,7 @@ def sign_succession(at_agency: AtAgency, session: CardSession) -> SignedSuccessi
 
     Raises the refusals of card and server, and those of a purpose for something else.
     """
-    key, request_id, ends_at = SuccessorKey(), str(uuid4()), time.monotonic() + GOOD_SECONDS
+    key, request_id, ends_at = SuccessorKey(), str(uuid4()), read_clock() + GOOD_SECONDS
     request = renewal_pb2.PrepareSuccessionRequest(
         old_session_token=session.token,
         agency=at_agency.agency.code,

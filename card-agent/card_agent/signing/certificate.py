@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from card_agent.clock import JAPAN
 from card_agent.console.words import Words
 from toroku.certificate.v1 import card_pb2
-
-JAPAN = ZoneInfo("Asia/Tokyo")
 
 # 公的個人認証サービス プロファイル仕様書: the holder's 氏名 and 住所, as otherNames with a UTF8String.
 _JPKI_NAME, _JPKI_ADDRESS = "1.2.392.200149.8.5.5.1", "1.2.392.200149.8.5.5.5"

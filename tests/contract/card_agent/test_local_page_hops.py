@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 
-from card_agent.local_page.clock import read_clock
+from card_agent.clock import read_clock
 from card_agent.media.found import FoundCertificate, FoundMedium
 from card_agent.media.pkcs12 import Pkcs12File
 from card_agent.media.token import TokenCertificate

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from card_agent.clock import read_clock
 from card_agent.local_page import hand_offs
-from card_agent.local_page.clock import read_clock
 from card_agent.local_page.hand_offs import ChosenCard, HandOff, HandOffs, ReadMedium, RenewalState
 from card_agent.local_page.pins import KeptPin, keep_pin
 from card_agent.media.pkcs12 import Pkcs12File
