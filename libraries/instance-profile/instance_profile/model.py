@@ -29,6 +29,7 @@ from instance_profile.consistency import require_consistency
 from instance_profile.display import CompanyId, PinPage
 from instance_profile.operation import Operation
 from instance_profile.roster_mapping import Encoding, RosterGrades, RosterMapping
+from instance_profile.screens import Screens
 
 __all__ = [
     "Agency",
@@ -155,6 +156,10 @@ class NeighbouringSystem(Part):
     """The name of the system."""
     hours: Text
     """Its opening hours, in words."""
+    purposes: tuple[Text, ...] = ()
+    """What it is for, one line each."""
+    url: str | None = None
+    """The address of its page."""
 
 
 class Propagation(StrEnum):
@@ -241,6 +246,8 @@ class OperationGuide(Part):
     """When a contractor uses it."""
     not_for: Text | None = None
     """When not to use it, and what to use then."""
+    menu: tuple[Text, ...] = ()
+    """What the portal's menu prints below its button, one line each; without it what_for and not_for."""
 
 
 class RenewalDifference(Part):
@@ -290,6 +297,10 @@ class Profile(Part):
     """What the operations are for, as the menu explains them."""
     renewal_differences: tuple[RenewalDifference, ...] = ()
     """How 登録 and ICカード更新 differ, in the order of the table, as help for choosing one of them."""
+    screens: Screens = Screens()
+    """The words of the portal's screens that are this prefecture's own."""
+    bidding_url: str | None = None
+    """The address of the e-bidding system, to which the portal leads for 電子入札 (ENT-10)."""
     pin_page: PinPage = PinPage()
     """The words of the page on which the card agent asks for a PIN."""
 

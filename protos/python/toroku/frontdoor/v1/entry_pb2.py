@@ -28,7 +28,7 @@ from toroku.certificate.v1 import card_pb2 as toroku_dot_certificate_dot_v1_dot_
 from toroku.frontdoor.v1 import front_door_pb2 as toroku_dot_frontdoor_dot_v1_dot_front__door__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/frontdoor/v1/entry.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a toroku/certificate/v1/card.proto\x1a$toroku/frontdoor/v1/front_door.proto\"\x19\n\x17\x44\x65scribeInstanceRequest\"K\n\x18\x44\x65scribeInstanceResponse\x12/\n\x08instance\x18\x01 \x01(\x0b\x32\x1d.toroku.frontdoor.v1.Instance\"\x83\x01\n\x13\x43heckSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x33\n\toperation\x18\x02 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\"F\n\x14\x43heckSessionResponse\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x11\x45ndSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x14\n\x12\x45ndSessionResponse2\xd4\x02\n\x05\x45ntry\x12w\n\x10\x44\x65scribeInstance\x12,.toroku.frontdoor.v1.DescribeInstanceRequest\x1a-.toroku.frontdoor.v1.DescribeInstanceResponse\"\x06\xaa\xed\x18\x02(\x01\x12k\n\x0c\x43heckSession\x12(.toroku.frontdoor.v1.CheckSessionRequest\x1a).toroku.frontdoor.v1.CheckSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x12\x65\n\nEndSession\x12&.toroku.frontdoor.v1.EndSessionRequest\x1a\'.toroku.frontdoor.v1.EndSessionResponse\"\x06\xaa\xed\x18\x02(\x01\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoroku/frontdoor/v1/entry.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a toroku/certificate/v1/card.proto\x1a$toroku/frontdoor/v1/front_door.proto\"\x19\n\x17\x44\x65scribeInstanceRequest\"K\n\x18\x44\x65scribeInstanceResponse\x12/\n\x08instance\x18\x01 \x01(\x0b\x32\x1d.toroku.frontdoor.v1.Instance\"\x83\x01\n\x13\x43heckSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x33\n\toperation\x18\x02 \x01(\x0e\x32 .toroku.certificate.v1.Operation\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\"F\n\x14\x43heckSessionResponse\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"*\n\x11\x45ndSessionRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\"\x14\n\x12\x45ndSessionResponse2\xec\x02\n\x05\x45ntry\x12\x7f\n\x10\x44\x65scribeInstance\x12,.toroku.frontdoor.v1.DescribeInstanceRequest\x1a-.toroku.frontdoor.v1.DescribeInstanceResponse\"\x0e\xaa\xed\x18\n\n\x06portal(\x01\x12s\n\x0c\x43heckSession\x12(.toroku.frontdoor.v1.CheckSessionRequest\x1a).toroku.frontdoor.v1.CheckSessionResponse\"\x0e\xaa\xed\x18\n\n\x06portal(\x01\x12m\n\nEndSession\x12&.toroku.frontdoor.v1.EndSessionRequest\x1a\'.toroku.frontdoor.v1.EndSessionResponse\"\x0e\xaa\xed\x18\n\n\x06portal(\x01\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,11 +37,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\023toroku.frontdoor.v1P\001Z\037toroku/frontdoor/v1;frontdoorv1\252\002\023Toroku.Frontdoor.V1'
   _globals['_ENTRY'].methods_by_name['DescribeInstance']._loaded_options = None
-  _globals['_ENTRY'].methods_by_name['DescribeInstance']._serialized_options = b'\252\355\030\002(\001'
+  _globals['_ENTRY'].methods_by_name['DescribeInstance']._serialized_options = b'\252\355\030\n\n\006portal(\001'
   _globals['_ENTRY'].methods_by_name['CheckSession']._loaded_options = None
-  _globals['_ENTRY'].methods_by_name['CheckSession']._serialized_options = b'\252\355\030\002(\001'
+  _globals['_ENTRY'].methods_by_name['CheckSession']._serialized_options = b'\252\355\030\n\n\006portal(\001'
   _globals['_ENTRY'].methods_by_name['EndSession']._loaded_options = None
-  _globals['_ENTRY'].methods_by_name['EndSession']._serialized_options = b'\252\355\030\002(\001'
+  _globals['_ENTRY'].methods_by_name['EndSession']._serialized_options = b'\252\355\030\n\n\006portal(\001'
   _globals['_DESCRIBEINSTANCEREQUEST']._serialized_start=192
   _globals['_DESCRIBEINSTANCEREQUEST']._serialized_end=217
   _globals['_DESCRIBEINSTANCERESPONSE']._serialized_start=219
@@ -55,5 +55,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDSESSIONRESPONSE']._serialized_start=546
   _globals['_ENDSESSIONRESPONSE']._serialized_end=566
   _globals['_ENTRY']._serialized_start=569
-  _globals['_ENTRY']._serialized_end=909
+  _globals['_ENTRY']._serialized_end=933
 # @@protoc_insertion_point(module_scope)

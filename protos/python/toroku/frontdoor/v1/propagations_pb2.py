@@ -27,7 +27,7 @@ from toroku.access.v1 import access_pb2 as toroku_dot_access_dot_v1_dot_access__
 from toroku.agencysync.v1 import propagation_pb2 as toroku_dot_agencysync_dot_v1_dot_propagation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/frontdoor/v1/propagations.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\"U\n\x1aListOwnPropagationsRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\"\x81\x01\n\x1bListOwnPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x91\x01\n\x0cPropagations\x12\x80\x01\n\x13ListOwnPropagations\x12/.toroku.frontdoor.v1.ListOwnPropagationsRequest\x1a\x30.toroku.frontdoor.v1.ListOwnPropagationsResponse\"\x06\xaa\xed\x18\x02(\x01\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&toroku/frontdoor/v1/propagations.proto\x12\x13toroku.frontdoor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtoroku/access/v1/access.proto\x1a&toroku/agencysync/v1/propagation.proto\"U\n\x1aListOwnPropagationsRequest\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\"\x81\x01\n\x1bListOwnPropagationsResponse\x12\x37\n\x0cpropagations\x18\x01 \x03(\x0b\x32!.toroku.agencysync.v1.Propagation\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x99\x01\n\x0cPropagations\x12\x88\x01\n\x13ListOwnPropagations\x12/.toroku.frontdoor.v1.ListOwnPropagationsRequest\x1a\x30.toroku.frontdoor.v1.ListOwnPropagationsResponse\"\x0e\xaa\xed\x18\n\n\x06portal(\x01\x42N\n\x13toroku.frontdoor.v1P\x01Z\x1ftoroku/frontdoor/v1;frontdoorv1\xaa\x02\x13Toroku.Frontdoor.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\023toroku.frontdoor.v1P\001Z\037toroku/frontdoor/v1;frontdoorv1\252\002\023Toroku.Frontdoor.V1'
   _globals['_PROPAGATIONS'].methods_by_name['ListOwnPropagations']._loaded_options = None
-  _globals['_PROPAGATIONS'].methods_by_name['ListOwnPropagations']._serialized_options = b'\252\355\030\002(\001'
+  _globals['_PROPAGATIONS'].methods_by_name['ListOwnPropagations']._serialized_options = b'\252\355\030\n\n\006portal(\001'
   _globals['_LISTOWNPROPAGATIONSREQUEST']._serialized_start=167
   _globals['_LISTOWNPROPAGATIONSREQUEST']._serialized_end=252
   _globals['_LISTOWNPROPAGATIONSRESPONSE']._serialized_start=255
   _globals['_LISTOWNPROPAGATIONSRESPONSE']._serialized_end=384
   _globals['_PROPAGATIONS']._serialized_start=387
-  _globals['_PROPAGATIONS']._serialized_end=532
+  _globals['_PROPAGATIONS']._serialized_end=540
 # @@protoc_insertion_point(module_scope)

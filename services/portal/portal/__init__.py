@@ -1,0 +1,1 @@
+"""The web screens of 利用者登録."""

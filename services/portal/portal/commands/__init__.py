@@ -1,0 +1,1 @@
+"""What the process is told to do: one module per command."""

@@ -1,0 +1,1 @@
+"""One revision per file, each marked pre or post deployment."""

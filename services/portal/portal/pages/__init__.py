@@ -1,0 +1,1 @@
+"""The pages: which address shows what, and which form does what."""

@@ -1,0 +1,1 @@
+"""SQL: browser sessions and drafts."""
