@@ -20,6 +20,7 @@ from certificate_registry.domain import registration as of_registration
 from certificate_registry.domain.card import Card
 from certificate_registry.domain.card_session import CardSession, SessionScope
 from certificate_registry.domain.challenge import Challenge
+from certificate_registry.domain.incident import Incident
 from certificate_registry.domain.invitation import TRIES_FOR_PERSON_COUNT_FOR, Invitation
 from certificate_registry.domain.officer_session import OfficerSession
 from certificate_registry.domain.trust import StoredPath, TrustLimits, TrustPath
@@ -30,6 +31,7 @@ from certificate_registry.pki.path_validation import RevocationStatus
 from certificate_registry.pki.standing import Standing
 from certificate_registry.store import (
     cards,
+    incidents,
     invitations,
     log_in,
     officer_notices,
@@ -126,6 +128,26 @@ async def use_certificate_registry(database: Database) -> None:
                 uuid4(), "city", "works", token_bytes(32), "1000000001", now, of_registration.Origin.CONTRACTOR
             ),
             token_bytes(32),
+        )
+        await incidents.add_incidents(
+            connection,
+            [
+                Incident(
+                    incident_id=uuid4(),
+                    inquiry_number="a" * 32,
+                    happened_at=now,
+                    reported_by="front-door",
+                    operation="Registration",
+                    step="FindBidder",
+                    agency="city",
+                    category="works",
+                    certificate_sha256=certificate,
+                    bidder_id=None,
+                    reason="BIDDER_NOT_FOUND",
+                    metadata={},
+                    fields={},
+                )
+            ],
         )
         await use_officers(connection, now)
     caller = Caller(Kind.SERVICE, "contact-notification")
@@ -333,6 +355,7 @@ YEARS = (
             "card": of_cards.SESSIONS_KEPT,
             "trust_path": of_cards.SESSIONS_KEPT,
             "named_predecessor": of_cards.NAMED_PREDECESSORS_KEPT,
+            "incident": of_cards.INCIDENTS_KEPT,
             "notice": of_cards.SESSIONS_KEPT,
             # A registration's is kept for good.
             "request_outcome": of_cards.TOMBSTONES_KEPT,

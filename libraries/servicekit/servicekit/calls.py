@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 # Quoted, because the class is generic in the type stubs only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+# Gets a method's path, its request, and how it was refused.
+NoteRefusal: TypeAlias = Callable[[str, Message, Refusal], None]
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -50,7 +52,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
     `request_sizes` has the largest request of each method (`request_sizes.build_size_table`); `strangers` admits calls
     at a public listener. `officers` says who is an officer, beside the file of callers; `proof_keys` verify the proofs
-    that the portal shows.
+    that the portal shows. `note_refusal` is called with each method, request and refusal of single messages.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         officers: OfficerDirectory | None = None,
         proof_keys: VerifyingKeys | None = None,
         broken_glass: BrokenGlass | None = None,
+        note_refusal: NoteRefusal | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._instance = instance
@@ -90,6 +93,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
             clock=clock,
         )
         self._broken_glass = broken_glass if broken_glass is not None else BrokenGlass()
+        self._note_refusal = note_refusal
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
 
@@ -173,7 +177,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
                         check_act(caller, request, method)
                 response: Message = await behaviour(request, context)
             except BaseException as error:
-                await call.fail(error)
+                await call.fail(error, request)
                 raise
             call.end(OK)
             return response
@@ -241,7 +245,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     def _begin(self, method: str, context: Context) -> "_Call":
         # A stranger's header must not decide whether a call is sampled.
         trusts_header = self._listener is not ListenerKind.PUBLIC
-        return _Call(method, context, self._telemetry, self._counts, self._running, trusts_header=trusts_header)
+        return _Call(
+            method,
+            context,
+            self._telemetry,
+            self._counts,
+            self._running,
+            trusts_header=trusts_header,
+            note_refusal=self._note_refusal,
+        )
 
     def _find_system(self, context: Context) -> Caller | None:
         """Returns the service or the agency that calls, or anyone; None for a caller that is neither."""
@@ -290,7 +302,7 @@ class _RunningCalls:
 class _Call:
     """One running call: its span, its count, and the conversion of an exception into a status."""
 
-    __slots__ = ("_context", "_counts", "_method", "_running", "_span", "_started", "proof")
+    __slots__ = ("_context", "_counts", "_method", "_note_refusal", "_running", "_span", "_started", "proof")
 
     def __init__(
         self,
@@ -301,9 +313,11 @@ class _Call:
         running: _RunningCalls,
         *,
         trusts_header: bool,
+        note_refusal: NoteRefusal | None,
     ) -> None:
         self._method = method
         self._context = context
+        self._note_refusal = note_refusal
         self._counts = counts
         self._running = running
         self._started = time.perf_counter()
@@ -328,7 +342,7 @@ class _Call:
             self._span.__exit__(type(error), error, error.__traceback__)
         self._counts.add(self._method, outcome, time.perf_counter() - self._started)
 
-    async def fail(self, error: BaseException) -> None:
+    async def fail(self, error: BaseException, request: Message | None = None) -> None:
         """Ends the call by an exception: tells the caller what it means; returns where nobody is there to be told."""
         refusal: Refusal | None = None
         outcome = CANCELLED
@@ -346,6 +360,8 @@ class _Call:
             outcome = INTERNAL_FAILURE
         self.end(outcome, error)
         if refusal is not None:
+            if request is not None and self._note_refusal is not None:
+                self._note_refusal(self._method, request, refusal)
             await _abort(self._context, refusal)
 
 

@@ -18,7 +18,7 @@ from servicekit.authorities import AuthorityBundle, CallerAuthorities
 from servicekit.awaited_requests import AwaitedRequests
 from servicekit.broken_glass import BrokenGlass
 from servicekit.call_counts import Counts
-from servicekit.calls import CallInterceptor
+from servicekit.calls import CallInterceptor, NoteRefusal
 from servicekit.connections import ConnectionWatch, raise_file_limit
 from servicekit.credentials import CertificateFiles, server_credentials
 from servicekit.identity import RegisteredCallers
@@ -110,12 +110,13 @@ async def serve(
     ready: Ready,
     request_sizes: Mapping[str, int] = MappingProxyType({}),
     officers: OfficerDirectory | None = None,
+    note_refusal: NoteRefusal | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then lets running calls finish for `settings.stop_grace` seconds.
 
     `services` maps each gRPC service to the function that adds its servicer to a server; `request_sizes` has the
     largest request in bytes, by path, of methods whose size is computed; others have it in their proto file. `officers`
-    says who is an officer, beside the file of callers. Raises
+    says who is an officer, beside the file of callers; `note_refusal`, as for `CallInterceptor`. Raises
     LookupError, before anything listens, where a method has no valid access option, or a size has no method.
     """
     access = build_access_table(services)
@@ -144,6 +145,7 @@ async def serve(
             officers=officers,
             proof_keys=proof_keys,
             broken_glass=broken_glass,
+            note_refusal=note_refusal,
         )
         admitted = (sizes[method] for method, option in access.items() if admits(listener.kind, option))
         largest = max(admitted, default=MOST_BYTES)

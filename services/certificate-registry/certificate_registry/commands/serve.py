@@ -18,6 +18,7 @@ from certificate_registry.operations.bidder_states import BidderStateRecord
 from certificate_registry.operations.card_session import CardSessions
 from certificate_registry.operations.card_validation import CardValidation
 from certificate_registry.operations.deliveries import AGENCY_SYNC, CONTACT_NOTIFICATION, Deliveries
+from certificate_registry.operations.incidents import IncidentRecord
 from certificate_registry.operations.officer_deliveries import CONSUMERS
 from certificate_registry.operations.outcomes import RequestOutcomes
 from certificate_registry.operations.propagation import RegistrationPropagation
@@ -25,6 +26,7 @@ from certificate_registry.operations.registration import CardRegistration
 from certificate_registry.operations.renewal import CardRenewal
 from certificate_registry.operations.suspension import CardSuspensions
 from certificate_registry.servicer.certificate_registry import CertificateRegistry
+from certificate_registry.servicer.incidents import Incidents
 from certificate_registry.settings import PACKAGE, SERVICE, ServerSettings, Settings
 from history.entries import Chain
 from history.servicer import offer_history
@@ -42,7 +44,12 @@ from servicekit.metrics import Metrics
 from servicekit.signed_statement import load_verifying_keys
 from servicekit.telemetry import Telemetry
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
-from toroku.certificate.v1 import certificate_registry_pb2, certificate_registry_pb2_grpc
+from toroku.certificate.v1 import (
+    certificate_registry_pb2,
+    certificate_registry_pb2_grpc,
+    incidents_pb2,
+    incidents_pb2_grpc,
+)
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 from toroku.officer.v1.officer_directory_pb2_grpc import OfficerDirectoryStub
 
@@ -131,6 +138,10 @@ async def run() -> None:
             services={
                 certificate_registry_pb2.DESCRIPTOR.services_by_name["CertificateRegistry"]: partial(
                     certificate_registry_pb2_grpc.add_CertificateRegistryServicer_to_server, servicer
+                ),
+                incidents_pb2.DESCRIPTOR.services_by_name["Incidents"]: partial(
+                    incidents_pb2_grpc.add_IncidentsServicer_to_server,
+                    Incidents(IncidentRecord(database=database)),
                 ),
                 **offer_history(database),
                 **of_service.offer(),

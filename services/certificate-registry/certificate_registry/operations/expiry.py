@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from certificate_registry.domain.challenge import LONGEST_LIFETIME
 from certificate_registry.domain.invitation import TRIES_FOR_PERSON_COUNT_FOR
 from certificate_registry.store import (
+    incidents,
     invitations,
     log_in,
     notices,
@@ -44,6 +45,8 @@ OFFICER_NAMES_KEPT = timedelta(days=365)
 NAMED_PREDECESSORS_KEPT = timedelta(days=365)
 # Of CRLs and addresses that nothing names any more. A CA that is away for weeks is found again as it was.
 LISTS_KEPT = timedelta(days=90)
+# Longer than a contractor waits before it calls the help desk.
+INCIDENTS_KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,8 @@ class ExpiredRecords:
     async def delete_left_behind(self) -> None:
         """Deletes tombstones after two months; what CAs and cards left behind and nothing names, after three.
 
-        Cards that contractors named as those before theirs, after a year.
+        Cards that contractors named as those before theirs, after a year; what went wrong for contractors, after three
+        months.
 
         A path goes as soon as no card rests on it: a card brings it along again.
         """
@@ -78,6 +82,8 @@ class ExpiredRecords:
         await delete_in_portions(self.database.transaction, trust.delete_unused_paths)
         before = await self._compute_limit(NAMED_PREDECESSORS_KEPT)
         await delete_in_portions(single_change, predecessors.delete_named, before=before)
+        before = await self._compute_limit(INCIDENTS_KEPT)
+        await delete_in_portions(single_change, incidents.delete_incidents, before=before)
         before = await self._compute_limit(LISTS_KEPT)
         await delete_in_portions(single_change, revocation_lists.delete_sources, before=before)
         await delete_in_portions(single_change, revocation_lists.delete_lists, before=before)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -143,6 +144,25 @@ named_predecessor = Table(
     Column("bidder_id", Text),
     Column("predecessor", LargeBinary),
     Column("named_at", _INSTANT),
+)
+
+# What the help desk finds by the number on a contractor's screen; nothing that a person typed.
+incident = Table(
+    "incident",
+    metadata,
+    Column("incident_id", Uuid, primary_key=True),
+    Column("inquiry_number", Text),
+    Column("happened_at", _INSTANT),
+    Column("reported_by", Text),
+    Column("operation", Text),
+    Column("step", Text),
+    Column("agency", Text),
+    Column("category", Text),
+    Column("certificate_sha256", LargeBinary),
+    Column("bidder_id", Text),
+    Column("reason", Text),
+    Column("metadata", JSONB),
+    Column("fields", JSONB),
 )
 
 card_state = Table(

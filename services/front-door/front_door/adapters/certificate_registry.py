@@ -22,6 +22,7 @@ from front_door.domain.card_session import (
 )
 from front_door.domain.change import ActProof, ChangeForm
 from front_door.domain.registration import CommittedRegistration, RegistrationForm
+from servicekit.incidents import note_subject
 from toroku.certificate.v1 import certificate_registry_pb2
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ class CertificateRegistry:
             agency=reference.agency,
             category=reference.category,
         )
-        return convert_session.read_card_session(await self.stub.CheckCardSession(request, timeout=seconds_left()))
+        session = convert_session.read_card_session(await self.stub.CheckCardSession(request, timeout=seconds_left()))
+        bidder_id = session.state.bidder_id if session.state is not None else ""
+        note_subject(session.card.certificate_sha256, bidder_id)
+        return session
 
     async def end_session(self, token: str, seconds_left: SecondsLeft) -> None:
         """Ends a session; an unknown token is no error."""

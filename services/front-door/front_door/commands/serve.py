@@ -6,6 +6,7 @@ from front_door.adapters.agency_sync import AgencySync
 from front_door.adapters.card_renewals import CardRenewals
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
+from front_door.adapters.incidents import IncidentRecord
 from front_door.adapters.qualification_registry import QualificationRegistry
 from front_door.convert.instance import InstanceDescription
 from front_door.operations.advice import AdviceOperation
@@ -18,6 +19,7 @@ from front_door.operations.renewal import RenewalOperation
 from front_door.servicer.advice import AdviceServicer
 from front_door.servicer.change import ChangeServicer
 from front_door.servicer.entry import EntryServicer
+from front_door.servicer.incidents import RefusedCalls
 from front_door.servicer.input_limits import compute_sizes
 from front_door.servicer.propagations import PropagationsServicer
 from front_door.servicer.registration import RegistrationServicer
@@ -29,10 +31,12 @@ from servicekit.access import ListenerKind
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.incidents import IncidentLog
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry
 from toroku.agencysync.v1.agency_sync_pb2_grpc import AgencySyncStub
 from toroku.certificate.v1.certificate_registry_pb2_grpc import CertificateRegistryStub
+from toroku.certificate.v1.incidents_pb2_grpc import IncidentsStub
 from toroku.contact.v1.contact_notification_pb2_grpc import ContactNotificationStub
 from toroku.frontdoor.v1 import (
     advice_pb2,
@@ -120,6 +124,7 @@ async def run() -> None:
         AdviceOperation(profile=profile, clock=now, sessions=sessions, qualification_registry=qualification_registry)
     )
 
+    incidents = IncidentLog(IncidentRecord(peers.stub("certificate-registry", IncidentsStub)).send)
     public = server.Listener(
         ListenerKind.PUBLIC,
         settings.public_listen,
@@ -127,7 +132,7 @@ async def run() -> None:
         settings.public_bounds(),
         settings.strangers_bounds(),
     )
-    async with Metrics.open(SERVICE, settings) as metrics:
+    async with Metrics.open(SERVICE, settings) as metrics, incidents.running():
         metrics.watch_certificate("public", settings.public_files().certificate)
         await server.serve(
             [public, *server.build_private_listeners(settings)],
@@ -145,6 +150,7 @@ async def run() -> None:
             telemetry=telemetry,
             metrics=metrics,
             ready=_ready,
+            note_refusal=RefusedCalls(profile, incidents, now).note,
         )
     await peers.close()
     telemetry.stop()

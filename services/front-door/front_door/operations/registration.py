@@ -31,6 +31,7 @@ from instance_profile.model import Profile
 from instance_profile.offers import Offer
 from refusals import Code, Refusal
 from servicekit.concurrency import gather_in_order
+from servicekit.incidents import note_subject
 from servicekit.messages import check_request_id
 
 
@@ -64,6 +65,7 @@ class RegistrationOperation:
         bidder = await self.qualification_registry.find_bidder(
             reference.agency, reference.category, session.card, search, seconds_left
         )
+        note_subject(session.card.certificate_sha256, bidder.company.bidder_id)
         # A card that is bound to another bidder is refused now, not after a long form was filled in (CRD-06).
         _, representative_contact = await gather_in_order(
             self.certificate_registry.check_registrable(reference, bidder.proof, None, seconds_left),

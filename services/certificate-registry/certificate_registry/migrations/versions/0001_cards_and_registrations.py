@@ -196,6 +196,26 @@ STATEMENTS = (
     """,
     "CREATE INDEX named_predecessor_by_agency ON named_predecessor (agency, category, named_at, registration_id)",
     "CREATE INDEX named_predecessor_named ON named_predecessor (named_at)",
+    # What went wrong for contractors, for a help desk to find by the number on the screen.
+    """
+    CREATE TABLE incident (
+        incident_id uuid PRIMARY KEY,
+        inquiry_number text NOT NULL,
+        happened_at timestamptz NOT NULL,
+        reported_by text NOT NULL,
+        operation text NOT NULL,
+        step text NOT NULL,
+        agency text NOT NULL,
+        category text NOT NULL,
+        certificate_sha256 bytea,
+        bidder_id text,
+        reason text NOT NULL,
+        metadata jsonb NOT NULL,
+        fields jsonb NOT NULL
+    )
+    """,
+    "CREATE INDEX incident_by_inquiry_number ON incident (inquiry_number)",
+    "CREATE INDEX incident_happened ON incident (happened_at)",
     # The lookup reads the state of a registration and no binding, so whoever ends a binding can't forget these.
     """
     CREATE FUNCTION binding_ends_its_registrations() RETURNS trigger LANGUAGE plpgsql AS $$
