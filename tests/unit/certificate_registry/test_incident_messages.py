@@ -1,12 +1,14 @@
 """Incidents as a peer tells them: what is kept of them, and what is refused."""
 
+from typing import Any
+
 import pytest
 
 from certificate_registry.convert.incident import MOST_INCIDENTS, read_incidents
 from refusals import Refusal
 from toroku.certificate.v1.incidents_pb2 import Incident, RecordIncidentsRequest
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "incident_id": "0c9f6a9e-6f0e-4c0a-9a55-0c9f6a9e6f0e",
     "inquiry_number": "ab" * 16,
     "reason": "BIDDER_NOT_FOUND",
