@@ -34,7 +34,7 @@ AUTHORITY_DAYS = 3650
 LEAF_DAYS = 90
 # A certificate that expires within this time is reissued at the next start.
 RENEW_DAYS = 30
-FRONT_DOOR = "front-door"
+FRONT_DOOR, PORTAL = "front-door", "portal"
 # Every agency gets a certificate for one officer, and so does the operator.
 OFFICER = "officer"
 # The two officers of the file of callers, for the first day and for emergencies.
@@ -67,6 +67,8 @@ class InstanceCertificates:
     officers: Mapping[str, Identity]
     # Presented by the front door at its public listener.
     public: Identity
+    # Presented by the portal.
+    portal: Identity
     # The CAs that an agency listener trusts: for agencies, and for officers.
     agency_clients_authorities: Path
     officer_clients_authorities: Path
@@ -87,6 +89,8 @@ class InstanceCertificates:
     feed_public: Path
     # Ed25519: the key of the secrets that are mailed is derived from it, by who seals them and by who mails them.
     mailed_secret_key: Path
+    # Ed25519: the key of the portal's drafts is derived from it.
+    draft_key: Path
     # The registered callers: agencies and two administrators, with key fingerprints.
     callers: Path
 
@@ -133,6 +137,8 @@ def issue_instance_certificates(
     feed_private, feed_public = _provide_signing_key(directory, "feed")
     mailed_secret_key = directory / "mailed-secrets.key"
     _provide_ed25519_key(mailed_secret_key)
+    draft_key = directory / "drafts.key"
+    _provide_ed25519_key(draft_key)
     callers = directory / "callers.yaml"
     registrations = {
         "agencies": {code: {"key_sha256": [identity.key_sha256()]} for code, identity in agency_identities.items()},
@@ -147,6 +153,7 @@ def issue_instance_certificates(
         agencies=agency_identities,
         officers=officer_identities,
         public=authorities["public"].issue(FRONT_DOOR, uri=None, server=True),
+        portal=authorities["public"].issue(PORTAL, uri=None, server=True),
         agency_clients_authorities=authorities["agencies"].file,
         officer_clients_authorities=authorities["officers"].file,
         bidder_proof_private=proof_private,
@@ -160,6 +167,7 @@ def issue_instance_certificates(
         feed_private=feed_private,
         feed_public=feed_public,
         mailed_secret_key=mailed_secret_key,
+        draft_key=draft_key,
         callers=callers,
     )
 

@@ -51,8 +51,8 @@ class Service:
 
     @property
     def admits_officers(self) -> bool:
-        """Whether officers call it: who they are stands in its database."""
-        return self.keeps_database
+        """Whether officers call it: who they are stands in its database then."""
+        return self.keeps_database and "agency" in self.listeners
 
 
 SERVICES = (
@@ -97,10 +97,11 @@ SERVICES = (
     Service(
         "front-door",
         "front_door",
-        ("public",),
+        ("internal", "public"),
         ("qualification-registry", "certificate-registry", "contact-notification", "agency-sync"),
         keeps_database=False,
     ),
+    Service("portal", "portal", ("public",), ("front-door",)),
 )
 DATABASE_SERVICES = tuple(service for service in SERVICES if service.keeps_database)
 READING_SERVICES = tuple(service for service in SERVICES if service.reads_database_of)
@@ -246,6 +247,11 @@ def build_settings(
         case "front-door":
             values["PUBLIC_CERTIFICATE"] = str(certificates.public.certificate)
             values["PUBLIC_PRIVATE_KEY"] = str(certificates.public.private_key)
+        case "portal":
+            values["PUBLIC_CERTIFICATE"] = str(certificates.portal.certificate)
+            values["PUBLIC_PRIVATE_KEY"] = str(certificates.portal.private_key)
+            values["DRAFT_KEY"] = str(certificates.draft_key)
+            values["ORIGIN"] = compose_origin(addresses)
     if service.mailed_secrets == "sealed":
         values["MAILED_SECRET_KEY"] = str(certificates.mailed_secret_key)
     return {f"TOROKU_{name}": value for name, value in values.items()} | dict(further)
@@ -262,6 +268,7 @@ def build_worker_settings(
         "_OFFICER_PROOF_PUBLIC_KEYS",
         "_ACT_PROOF_KEY",
         "_ACT_PROOF_PUBLIC_KEYS",
+        "_DRAFT_KEY",
     )
     settings = {name: value for name, value in server_settings.items() if not name.endswith(servers_own)}
     settings["TOROKU_HEALTH_LISTEN"] = addresses.of(service.name, "worker")
@@ -272,6 +279,12 @@ def build_worker_settings(
     if service.mailed_secrets == "opened":
         settings["TOROKU_MAILED_SECRET_KEY"] = str(certificates.mailed_secret_key)
     return settings
+
+
+def compose_origin(addresses: Addresses) -> str:
+    """Returns the origin of the portal's pages on this machine."""
+    _, port = split_address(addresses.of("portal", "public"))
+    return f"https://localhost:{port}"
 
 
 def _is_free(address: str) -> bool:

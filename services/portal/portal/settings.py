@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field
 
 from servicekit.credentials import CertificateFiles
+from servicekit.exceptions import CommandFailed
+from servicekit.sealing import load_root_key
 from servicekit.settings import DatabaseSettings
-from servicekit.sources import SourceAddress
 
 SERVICE = "portal"
 PACKAGE = "portal"
+
+
+class WorkerSettings(DatabaseSettings):
+    """What the worker reads."""
 
 
 class Settings(DatabaseSettings):
@@ -20,23 +26,17 @@ class Settings(DatabaseSettings):
     # The certificate of its pages, if it is not the one for the other services.
     public_certificate: Path | None = None
     public_private_key: Path | None = None
-    # The origin under which browsers know it, as https://touroku.example.jp: every form has to come from there, and no
-    # address is ever made from a request.
+    # The origin under which browsers know it, as https://touroku.example.jp: no address is ever made from a request.
     origin: str = Field(pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
-    # Ed25519 (PEM, PKCS#8) from which the key of the sealed drafts is derived; no database has it.
+    # A file with an Ed25519 key, from which the key of the drafts is derived: PEM, PKCS#8, without a password. No
+    # database has it.
     draft_key: Path
 
     front_door_endpoint: str
 
-    # What it admits in one process.
-    public_connections: int = Field(default=2000, ge=1)
+    # Requests at a time in one process; more are refused.
     public_concurrent_calls: int = Field(default=1000, ge=1)
-    # Whose address it sees, as at the front door: with `direct` each source may send `source_burst` requests at once
-    # and `source_rate` a second.
-    source_address: SourceAddress = SourceAddress.NONE
-    source_burst: int = Field(default=200, ge=1)
-    source_rate: float = Field(default=10, gt=0)
-    # The same for the forms of one browser session.
+    # Forms of one browser session: so many at once, and so many a second.
     session_burst: int = Field(default=60, ge=1)
     session_rate: float = Field(default=2, gt=0)
 
@@ -45,3 +45,10 @@ class Settings(DatabaseSettings):
         return CertificateFiles(
             self.public_certificate or self.certificate, self.public_private_key or self.private_key, trusted=None
         )
+
+    def load_draft_key(self) -> Ed25519PrivateKey:
+        """Returns the key of the drafts; raises CommandFailed where the file has none."""
+        try:
+            return load_root_key(self.draft_key.read_bytes())
+        except (OSError, ValueError) as error:
+            raise CommandFailed(f"TOROKU_DRAFT_KEY: {error}") from error

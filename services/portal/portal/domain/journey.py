@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from portal.domain.parts import AdvicePart, ChangePart, RegistrationPart, RenewalPart
 from toroku.act.v1.signed_purpose_pb2 import SignedPurpose
@@ -123,6 +124,8 @@ class SignatureAnswer:
     person_in_charge: str = ""
 
 
+_Part = TypeVar("_Part", RegistrationPart, ChangePart, RenewalPart, AdvicePart)
+_Value = TypeVar("_Value")
 Part = RegistrationPart | ChangePart | RenewalPart | AdvicePart
 
 
@@ -149,6 +152,19 @@ class Journey:
     # Where the person stood when its session ended: the page after the next log-in.
     after_log_in: Step | None = None
 
+    def find_part(self, kind: type[_Part]) -> _Part:
+        """Returns what only this operation has; raises TypeError for another operation's."""
+        if not isinstance(self.part, kind):
+            raise TypeError(f"a journey of {self.operation} has no {kind.__name__}")
+        return self.part
+
     def find_card(self, role: Role = Role.SOLE) -> HeldCard:
         """Returns the card in a role; raises KeyError before it was chosen."""
         return self.cards[role]
+
+
+def require(value: _Value | None) -> _Value:
+    """Returns what an earlier step of the journey has made; raises LookupError where it has not."""
+    if value is None:
+        raise LookupError("an earlier step of this journey is missing")
+    return value

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from toroku.act.v1.signed_purpose_pb2 import SignedPurpose
-from toroku.certificate.v1.card_pb2 import CardStanding
 from toroku.frontdoor.v1.advice_pb2 import GetAdviceResponse
 from toroku.frontdoor.v1.change_pb2 import ChangeReceipt, GetRegisteredResponse, PrepareChangeResponse
 from toroku.frontdoor.v1.front_door_pb2 import Receipt
@@ -15,7 +14,8 @@ from toroku.frontdoor.v1.renewal_pb2 import PrepareRenewalResponse, PrepareSucce
 class RegistrationPart:
     """What a registration has found, checked and sent."""
 
-    standing: CardStanding | None = None
+    # CardStanding
+    standing: int = 0
     found: FindBidderResponse | None = None
     # The form as it was checked, and the act as it is to be signed.
     checked: PrepareRegistrationResponse | None = None

@@ -23,11 +23,19 @@ class Way(Protocol):
         ...
 
     async def take_signature(self, journey: Journey, answer: SignatureAnswer) -> Journey:
-        """Goes on with the signature of `journey.signing`: of a log-in, or of an act."""
+        """Goes on with the signature of `journey.signing`. That of the last act is only kept: `commit` sends it."""
         ...
 
     async def submit(self, journey: Journey, step: Step, fields: Mapping[str, str]) -> Journey:
         """Goes on with the form of a page; `journey.typed` has the fields already. `fields["answer"]` may be `back`."""
+        ...
+
+    def is_committing(self, journey: Journey) -> bool:
+        """Returns whether a signed act is kept whose outcome is not known."""
+        ...
+
+    async def commit(self, journey: Journey) -> Journey:
+        """Sends the signed act, or sends it again, and returns the journey at its end."""
         ...
 
     def may_show(self, journey: Journey, step: Step) -> bool:

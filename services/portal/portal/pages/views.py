@@ -53,6 +53,8 @@ class Frame:
     ends_at: datetime | None = None
     # Where what is typed is kept while a person types; empty where there is no form of a journey.
     keep_address: str = ""
+    # The version of the journey that the page shows; its forms send it.
+    version: int = 0
     # The steps of the operation and the one that is reached (0 is the first), for the step navigation.
     steps: tuple[Sayable, ...] = ()
     reached: int = 0

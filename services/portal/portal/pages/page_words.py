@@ -1,0 +1,41 @@
+"""The fixed words of the frame of every page."""
+
+from portal.pages.views import Words
+
+SKIP = Words("本文へ移動", "Skip to the content")
+OTHER_LANGUAGE = Words("English", "日本語")
+LOG_OUT = Words("ログアウト", "Log out")
+REQUIRED, OPTIONAL = Words("必須", "required"), Words("任意", "optional")
+ERROR, ERROR_TITLE = Words("エラー：", "Error: "), Words("エラーがあります", "There is a problem")
+NEXT, NUMBER = Words("次に行うこと", "What to do next"), Words("照会番号", "Inquiry number")
+READ_ONLY = Words("編集不可", "can't be edited")
+CORRECT = Words("修正", "Correct")
+HELP_DESK = Words("お問い合わせ", "Help")
+TELEPHONE, CHAT, MAIL = Words("電話", "Telephone"), Words("チャット", "Chat"), Words("メール", "Mail")
+CHOSEN = Words("選択中の調達機関・業務区分", "Chosen agency and category")
+CHOOSE = Words("選択してください", "Choose one")
+GUIDE = Words("どの操作を選ぶか分からない場合", "If you do not know what to choose")
+GUIDE_LINK = Words("利用者登録の案内を見る", "What each operation is for")
+EXPLANATION = Words("詳しい説明", "More about it")
+ASPECT, REGISTRATION, RENEWAL = (
+    Words("項目", "Subject"),
+    Words("登録", "Registration"),
+    Words("ICカード更新", "Card renewal"),
+)
+DIFFERENCES = Words("「利用者登録」と「ICカード更新」の違い", "How registration and card renewal differ")
+BACK, CANCEL, PRINT = Words("戻る", "Back"), Words("キャンセル", "Cancel"), Words("印刷", "Print")
+OK = Words("OK", "OK")
+TO_AGENT = Words("カードエージェントへ進む", "Go to the card agent")
+WHERE_IT_FAILS = Words("カードエージェントの画面が表示されないとき", "If no page of the card agent comes")
+AGENCIES = Words("他の調達機関への反映", "The other agencies")
+AGENCY, STATE = Words("調達機関", "Agency"), Words("状態", "State")
+UNDER_WAY = Words("反映中です。この表は自動的に更新されます。", "Under way. This table is updated by itself.")
+RIGHT_NOW = Words("適した操作", "What is right")
+OPEN_PRINT = Words("印刷用の画面を開く", "Open the page for printing")
+HOW_TO_PRINT = Words("ブラウザの印刷機能で印刷してください。", "Print this page with your browser.")
+ENDS = Words(
+    "操作がないまま10分たつと、自動的にログアウトします。入力した内容は残ります。",
+    "After ten minutes without use you are logged out. What you typed is kept.",
+)
+ENDS_SOON = Words("まもなく自動的にログアウトします。", "You will be logged out soon.")
+GO_ON = Words("操作を続ける", "Stay logged in")
