@@ -21,6 +21,10 @@ from toroku.frontdoor.v1 import front_door_pb2
 FindMedia = Callable[[Sequence[Issuer]], Sequence[FoundMedium]]
 
 
+# The form of the start fragment and of the answers (docs/hand-off.md): a portal refuses an agent with an older one.
+PROTOCOL = 1
+
+
 @dataclass(slots=True)
 class Agent:
     """The agent of one person on this PC. `folder` has the person's files; `trusted` reads the trust file."""
@@ -70,7 +74,7 @@ class Agent:
         """Makes a hand-off, and returns the address at which the instance's portal takes it."""
         self.instances.ask(instance)
         hand_off = self.hand_offs.make(instance)
-        return f"{instance.portal}#port={self.port}&handoff={hand_off.id}"
+        return f"{instance.portal}#port={self.port}&handoff={hand_off.id}&protocol={PROTOCOL}&instance={instance.id}"
 
     def make_frame(self, place: Place, address: str = "", language: str | None = None) -> Frame:
         """Returns the frame of a page of a hand-off; `address` is that of its link."""

@@ -1,0 +1,143 @@
+"""登録, 変更 and ICカード更新 as a person does them in a browser: real portal, agent, reader, card and instance."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from instance_profile.name_pieces import spell_out
+from tests.support.card_reader import CardReader
+from tests.support.person_at_portal import Desk, new_contractor
+from tests.support.person_at_toroku import (
+    PersonAtToroku,
+    find_origin,
+    trust_toroku,
+    write_contact,
+    write_search,
+)
+from tests.support.running_agent import PHRASE, agent_of_a_person
+from tests.support.running_instance import RunningInstance
+from toroku.certificate.v1.user_lookup_pb2 import ResolveUserResponse
+
+GOOD = ResolveUserResponse.VERDICT_GOOD
+CARD_REPLACED = ResolveUserResponse.VERDICT_CARD_REPLACED
+PIN = "246810"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def person(instance: RunningInstance, browser: Browser, reader: CardReader) -> AsyncIterator[PersonAtToroku]:
+    """A person whose agent has opened the portal."""
+    with tempfile.TemporaryDirectory(prefix="toroku-person-") as folder:
+        home = Path(folder) / "home"
+        with agent_of_a_person(home, {instance.profile.id: trust_toroku(instance)}) as agent:
+            agent.choose_phrase(PHRASE)
+            agent.start()
+            context = await browser.new_context(ignore_https_errors=True, locale="ja-JP")
+            try:
+                person = PersonAtToroku(await context.new_page(), find_origin(instance), agent)
+                await person.come()
+                yield person
+            finally:
+                await context.close()
+
+
+async def test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_receipt(
+    instance: RunningInstance, person: PersonAtToroku, desk: Desk
+) -> None:
+    contractor = new_contractor(instance)
+    desk.insert(contractor.card, PIN)
+
+    await person.choose(contractor.agency, contractor.category)
+    await person.examine("menu")
+    await person.begin("registration")
+    await person.examine("hop-card")
+    await person.use_card()
+    await person.log_in(PIN)
+    await person.examine("search")
+    await person.fill_in(write_search(contractor, spell_out(contractor.company_name)))
+    await person.press()
+    await person.examine("form")
+    await person.fill_in(write_contact("representative_contact", contractor.representative_contact))
+    await person.fill_in(write_contact("card_contact", contractor.card_contact))
+    await person.press()
+    await person.examine("check")
+    # A value is corrected and nothing is lost on the way.
+    await person.page.click("a[href$='/form#card_contact.telephone']")
+    await person.fill_in({"card_contact.telephone": "048-765-4321"})
+    await person.press()
+    assert "048-765-4321" in await person.read()
+    assert contractor.card_contact.person_name in await person.read()
+    await person.press()
+    await person.sign()
+    await person.examine("result")
+
+    assert "登録が完了しました。" in await person.read()
+    answer = await instance.resolve(contractor)
+    assert (answer.verdict, answer.bidder_id) == (GOOD, contractor.bidder_id)
+    await person.page.click("text=印刷")
+    await person.examine("print")
+    paper = await person.read()
+    assert contractor.card_contact.mail_address in paper
+    assert "null" not in paper
+
+
+async def test_contact_is_changed(instance: RunningInstance, person: PersonAtToroku, desk: Desk) -> None:
+    contractor = new_contractor(instance)
+    await contractor.whole()
+    desk.insert(contractor.card, PIN)
+
+    await person.choose(contractor.agency, contractor.category)
+    await person.begin("change")
+    await person.use_card()
+    await person.log_in(PIN)
+    await person.examine("change-form")
+    await person.fill_in({"card_contact.telephone": "048-111-2222"})
+    await person.press()
+    await person.examine("change-check")
+    await person.press()
+    await person.sign()
+    await person.examine("change-result")
+
+    contact = await instance.contact(contractor, "card")
+    assert contact is not None
+    assert contact.telephone == "048-111-2222"
+
+
+async def test_card_is_renewed_by_one_swap(instance: RunningInstance, person: PersonAtToroku, desk: Desk) -> None:
+    contractor = new_contractor(instance)
+    await contractor.whole()
+    successor = instance.issue_successor(contractor)
+    desk.insert(contractor.card, PIN)
+
+    await person.choose(contractor.agency, contractor.category)
+    await person.begin("renewal")
+    await person.use_card()
+    await person.log_in(PIN)
+    await person.sign()
+    desk.insert(successor, "135792")
+    await person.use_card()
+    await person.log_in("135792")
+    await person.examine("renewal-check")
+    await person.press()
+    await person.sign()
+    await person.examine("renewal-result")
+
+    assert "ICカードの更新が完了しました。" in await person.read()
+    assert (await instance.resolve(contractor)).verdict == CARD_REPLACED
+
+
+async def test_advice_says_what_is_right_for_the_card(
+    instance: RunningInstance, person: PersonAtToroku, desk: Desk
+) -> None:
+    contractor = new_contractor(instance)
+    desk.insert(contractor.card, PIN)
+
+    await person.choose(contractor.agency, contractor.category)
+    await person.begin("advice")
+    await person.use_card()
+    await person.log_in(PIN)
+    await person.examine("advice")
+
+    assert "適した操作: 登録" in await person.read()
