@@ -28,6 +28,7 @@ SERVICES = (
     "contact-notification",
     "agency-sync",
     "front-door",
+    "portal",
     "operator",
 )
 BILLS = CHECKOUT / "build" / "images"

@@ -240,6 +240,6 @@ def test_pod_values_of_the_platform_team_are_applied() -> None:
             for constraint in own["template"]["spec"]["topologySpreadConstraints"]
         }
         assert spread == {"topology.kubernetes.io/zone": "DoNotSchedule", "kubernetes.io/hostname": "ScheduleAnyway"}
-    (public,) = (service for service in release.of_kind("Service") if service["spec"]["ports"][0]["name"] == "public")
+    public = next(service for service in release.of_kind("Service") if service["spec"]["ports"][0]["name"] == "public")
     assert public["spec"]["loadBalancerSourceRanges"] == ["192.0.2.0/24"]
     assert public["spec"]["externalTrafficPolicy"] == "Local"

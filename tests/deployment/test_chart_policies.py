@@ -35,8 +35,13 @@ PROTOS = {
     "agency-sync": "agencysync",
     "front-door": "frontdoor",
 }
+# Has pages and no interface.
+PAGES = "portal"
 # The interfaces that a service implements, where another one implements the rest of the package.
-INTERFACES = {"certificate-registry": {"CertificateRegistry", "Cards", "Officers"}, "user-lookup": {"UserLookup"}}
+INTERFACES = {
+    "certificate-registry": {"CertificateRegistry", "Cards", "Incidents", "Officers"},
+    "user-lookup": {"UserLookup"},
+}
 # The interfaces that several services implement beside their own, by package, and these services. certificate-registry
 # owns the officers, so nobody tells it of them.
 DECIDING = {"certificate-registry", "qualification-registry"}
@@ -82,17 +87,16 @@ def access_of(service: str) -> list[access_pb2.Access]:
 
 
 def allowed_calls() -> set[tuple[str, str]]:
-    """The pairs (caller, callee) of services in the chart that the access options of all methods allow.
-
-    The portal, which officers' methods name too, is not in the chart.
-    """
+    """The pairs (caller, callee) of services in the chart that the access options of all methods allow."""
     pairs = {(caller, callee) for callee in PROTOS for access in access_of(callee) for caller in access.services}
-    assert {caller for caller, _ in pairs} - PROTOS.keys() == {"portal"}
-    return {(caller, callee) for caller, callee in pairs if caller in PROTOS}
+    assert {caller for caller, _ in pairs} <= {*PROTOS, PAGES}
+    return pairs
 
 
 def listeners(service: str) -> dict[str, bool]:
-    """The listeners of a service with at least one allowed method."""
+    """The listeners of a service with at least one allowed method, or with pages."""
+    if service == PAGES:
+        return {"internal": False, "agency": False, "public": True}
     access = access_of(service)
     return {
         "internal": any(entry.services for entry in access),
@@ -147,7 +151,7 @@ def test_services_of_the_chart_are_those_of_the_proto_files() -> None:
     packages = {
         file.parent.parent.name for file in files if re.search(r"^service ", file.read_text("utf-8"), re.MULTILINE)
     }
-    assert set(services()) == set(PROTOS)
+    assert set(services()) == {*PROTOS, PAGES}
     assert packages == {*PROTOS.values(), *SHARED}
 
 

@@ -84,7 +84,7 @@ def test_three_instances_share_no_objects() -> None:
     own = {prefecture: belongings(prefecture) for prefecture in PREFECTURES}
     for prefecture in PREFECTURES:
         assert own[prefecture]["namespaces"] == {f"toroku-{prefecture}"}
-        assert len(own[prefecture]["SPIFFE ids"]) == 12
+        assert len(own[prefecture]["SPIFFE ids"]) == 14
         assert f"toroku.{prefecture}.example" in own[prefecture]["hosts"]
         for kind, mine in own[prefecture].items():
             assert mine, f"{prefecture}: no {kind} were found, so there is nothing to compare"
@@ -152,9 +152,9 @@ FURTHER_SERVICE = {
             "worker": {"enabled": True, "replicas": 1, "destinations": ["mail"]},
             "environment": {"TOROKU_SUPPORT_QUEUE": "tickets"},
         },
-        "portal": {
+        "notice-board": {
             "listeners": {"public": True},
-            "publicHostname": "portal.saitama.example",
+            "publicHostname": "notices.saitama.example",
             "calls": {"application-desk": {}},
             "server": {"autoscaling": {"enabled": False}, "replicas": 3},
         },
@@ -169,16 +169,16 @@ def test_further_services_are_complete(tmp_path: Path) -> None:
         assert not schema_errors(document, KUBERNETES[-1])
     known = {(document["kind"], document["metadata"]["name"]) for document in before.documents}
     added = {(document["kind"], document["metadata"]["name"]) for document in release.documents} - known
-    desk, portal = "saitama-application-desk", "saitama-portal"
+    desk, board = "saitama-application-desk", "saitama-notice-board"
     assert added == {
-        *(("Deployment", name) for name in (desk, f"{desk}-worker", portal)),
-        *(("PodDisruptionBudget", name) for name in (desk, f"{desk}-worker", portal)),
+        *(("Deployment", name) for name in (desk, f"{desk}-worker", board)),
+        *(("PodDisruptionBudget", name) for name in (desk, f"{desk}-worker", board)),
         ("HorizontalPodAutoscaler", desk),
-        *(("Service", name) for name in (desk, f"{desk}-agency", f"{portal}-public")),
-        *(("ServiceAccount", name) for name in (desk, portal)),
-        *(("Certificate", name) for name in (f"{desk}-tls", f"{portal}-tls", f"{portal}-public-tls")),
+        *(("Service", name) for name in (desk, f"{desk}-agency", f"{board}-public")),
+        *(("ServiceAccount", name) for name in (desk, board)),
+        *(("Certificate", name) for name in (f"{desk}-tls", f"{board}-tls", f"{board}-public-tls")),
         *(("NetworkPolicy", f"{desk}-{part}") for part in ("server", "worker", "migrate", "db")),
-        ("NetworkPolicy", f"{portal}-server"),
+        ("NetworkPolicy", f"{board}-server"),
         ("Cluster", f"{desk}-db"),
         *(("Job", f"{desk}-{command}") for command in ("migrate", "migrate-after")),
     }
@@ -189,25 +189,25 @@ def test_further_services_are_complete(tmp_path: Path) -> None:
     assert variables["TOROKU_SMTP_HOST"] == "mail.saitama.example"
     assert variables["TOROKU_SUPPORT_QUEUE"] == "tickets"
     assert release.named("Certificate", f"{desk}-tls")["spec"]["uris"] == ["spiffe://saitama/service/application-desk"]
-    public = release.named("Certificate", f"{portal}-public-tls")["spec"]
-    assert public["dnsNames"] == ["portal.saitama.example"]
+    public = release.named("Certificate", f"{board}-public-tls")["spec"]
+    assert public["dnsNames"] == ["notices.saitama.example"]
     for caller, callee in (
         ("application-desk", "contact-notification"),
         ("application-desk", "qualification-registry"),
-        ("portal", "application-desk"),
+        ("notice-board", "application-desk"),
     ):
         assert passes(release, labels(caller, "server"), labels(callee, "server"), INTERNAL) == (True, True)
-    assert passes(release, labels("portal", "server"), labels("certificate-registry", "server"), INTERNAL) == (
+    assert passes(release, labels("notice-board", "server"), labels("certificate-registry", "server"), INTERNAL) == (
         False,
         False,
     )
 
 
 def test_disabled_service_has_no_objects(tmp_path: Path) -> None:
-    left_out: dict[str, Any] = {"services": {"front-door": {"enabled": False}}}
+    left_out: dict[str, Any] = {"services": {"portal": {"enabled": False}}}
     release = render([VARIANTS["cert-manager-cloudnative-pg"], left_out], folder=tmp_path)
     assert not [
         document["metadata"]["name"]
         for document in release.documents
-        if document["metadata"]["labels"]["app.kubernetes.io/name"] == "front-door"
+        if document["metadata"]["labels"]["app.kubernetes.io/name"] == "portal"
     ]

@@ -86,6 +86,8 @@ def test_bounds_of_the_listeners_are_the_defaults_of_the_settings() -> None:
     for service, command, container in own_containers(variant("small")):
         told = environment(container)
         bounds = common | public if service == "front-door" else common
+        if service == "portal":
+            bounds = common | {"public_concurrent_calls"}
         found = {name: told.get(f"TOROKU_{name.upper()}") for name in common | public}
         fields = settings_of(service).model_fields
         expected = {name: str(fields[name].default) for name in bounds} if command in SERVERS else {}
@@ -116,6 +118,7 @@ def test_servers_use_the_configured_pooler() -> None:
         "contact-notification": ("true", address.format("contact")),
         "agency-sync": (None, "postgresql://toroku@sync.db.example:5432/toroku"),
         "front-door": (None, None),
+        "portal": (None, "postgresql://toroku@portal.db.example/toroku"),
     }
     made = variant("cloudnative-pg-pooler")
     (server,) = made.named("Deployment", "saitama-agency-sync")["spec"]["template"]["spec"]["containers"]
@@ -150,7 +153,7 @@ def test_addresses_inside_lead_to_ports_of_ready_pods(name: str) -> None:
             assert target["spec"]["publishNotReadyAddresses"] is False
             assert [entry["targetPort"] for entry in target["spec"]["ports"]] == ["internal"]
             found.add(callee)
-    assert found == set(services()) - {"front-door", "user-lookup"}
+    assert found == set(services()) - {"portal", "user-lookup"}
 
 
 def test_lookups_use_image_and_database_of_the_registry_with_a_certificate_of_their_own() -> None:

@@ -82,7 +82,7 @@ BY_CHART = [
     (BASE, "profile", "", "profile is empty: add --set-file profile=profiles/<prefecture>.yaml"),
     (BASE, "overlay", "a: b: c", "overlay is no YAML"),
     (BASE, "services.agency-sync.calls.nobody", {}, "services.agency-sync.calls names nobody, which is no service"),
-    (BASE, "services.agency-sync.calls.front-door", {}, "front-door, which has no internal listener: set services."),
+    (BASE, "services.agency-sync.calls.portal", {}, "portal, which has no internal listener: set services."),
     (BASE, "services.agency-sync.enabled", False, "certificate-registry calls agency-sync, which is not enabled"),
     (BASE, "services.user-lookup.of", "nobody", "services.user-lookup.of names nobody, which is no enabled service"),
     (BASE, "services.user-lookup.of", "front-door", "uses the database of front-door, which has none: set services."),
@@ -96,6 +96,8 @@ BY_CHART = [
     (BASE, "certificates.issuer.name", "", "there is no key for officer proofs: set certificates.officerProof"),
     (BASE, "certificates.issuer.name", "", "there is no key for act proofs: set certificates.actProof"),
     (BASE, "certificates.issuer.name", "", "there is no key of mailed secrets: set certificates.mailedSecrets"),
+    (BASE, "certificates.issuer.name", "", "there is no key of the portal's drafts: set certificates.drafts"),
+    (BASE, "services.portal.publicHostname", "", "services.portal.publicHostname is empty, or that of the front door"),
     (
         BASE,
         "services.front-door.history",

@@ -21,6 +21,7 @@ SPECIFICATION = (
 MAILED_SECRETS, MAILED_SECRET_KEY = "mailed-secrets:/mailed-secrets:ro", "/mailed-secrets/mailed-secrets.key"
 OFFICER_PROOF = "officer-proof-secrets:/officer-proof:ro"
 ACT_PROOF = "act-proof-secrets:/act-proof:ro"
+DRAFTS = "draft-secrets:/drafts:ro"
 LISTENERS = {"TOROKU_INTERNAL_LISTEN", "TOROKU_AGENCY_LISTEN"}
 
 
@@ -88,12 +89,15 @@ def test_service_runs_with_its_command_its_listeners_and_its_own_secrets(compose
     is_signer = service.name == "certificate-registry"
     assert key == ("/officer-proof/officer-proof.key" if is_signer else None, is_signer)
     public = own["environment"].get("TOROKU_OFFICER_PROOF_PUBLIC_KEYS")
-    assert public == ("/secrets/officer-proof.pub" if service.keeps_database else None)
+    assert public == ("/secrets/officer-proof.pub" if service.admits_officers else None)
     # And that of act proofs.
     key = own["environment"].get("TOROKU_ACT_PROOF_KEY"), ACT_PROOF in own["volumes"]
     assert key == ("/act-proof/act-proof.key" if is_signer else None, is_signer)
     public = own["environment"].get("TOROKU_ACT_PROOF_PUBLIC_KEYS")
     assert public == ("/secrets/act-proof.pub" if service.name == "contact-notification" else None)
+    # And that of drafts, for the portal's server.
+    key = own["environment"].get("TOROKU_DRAFT_KEY"), DRAFTS in own["volumes"]
+    assert key == ("/drafts/drafts.key" if service.name == "portal" else None, service.name == "portal")
     # Its own volume, so that a changed password is read without a restart.
     assert own["environment"]["TOROKU_DATABASE_PASSWORD_FILE"] == "/secrets/database.password"
 
@@ -102,9 +106,12 @@ def test_service_runs_with_its_command_its_listeners_and_its_own_secrets(compose
 def test_worker_runs_as_its_server_does_and_seals_the_history(compose: Any, service: Service) -> None:
     server, worker = compose["services"][service.name], compose["services"][f"{service.name}-worker"]
     assert worker["command"] == ["worker"]
-    own = {*LISTENERS, "TOROKU_MAILED_SECRET_KEY", "TOROKU_OFFICER_CLIENTS_CA"}
+    own = {*LISTENERS, "TOROKU_PUBLIC_LISTEN", "TOROKU_MAILED_SECRET_KEY", "TOROKU_OFFICER_CLIENTS_CA"}
     own |= {"TOROKU_OFFICER_PROOF_KEY", "TOROKU_OFFICER_PROOF_PUBLIC_KEYS"}
     own |= {"TOROKU_ACT_PROOF_KEY", "TOROKU_ACT_PROOF_PUBLIC_KEYS"}
+    # The portal's worker shows no page.
+    own |= {"TOROKU_DRAFT_KEY", "TOROKU_ORIGIN", "TOROKU_FRONT_DOOR_ENDPOINT"}
+    own |= {"TOROKU_PUBLIC_CERTIFICATE", "TOROKU_PUBLIC_PRIVATE_KEY"}
     settings = {name: value for name, value in server["environment"].items() if name not in own}
     key = {"TOROKU_HISTORY_KEY": "/history/history.key"} if service.has_history else {}
     mounted = ["history-secrets:/history:ro"] if service.has_history else []
@@ -115,7 +122,7 @@ def test_worker_runs_as_its_server_does_and_seals_the_history(compose: Any, serv
         key["TOROKU_MAILED_SECRET_KEY"] = MAILED_SECRET_KEY
         mounted.append(MAILED_SECRETS)
     assert worker["environment"] == settings | key
-    servers_own = {MAILED_SECRETS, OFFICER_PROOF, ACT_PROOF}
+    servers_own = {MAILED_SECRETS, OFFICER_PROOF, ACT_PROOF, DRAFTS}
     assert sorted(worker["volumes"]) == sorted([*(set(server["volumes"]) - servers_own), *mounted])
     assert "mailed-secrets:/secrets/mailed-secrets" in compose["services"]["certificates"]["volumes"]
     assert "officer-proof-secrets:/secrets/officer-proof" in compose["services"]["certificates"]["volumes"]

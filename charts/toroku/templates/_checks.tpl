@@ -91,6 +91,12 @@ sentence that ends with what to do; all mistakes are reported at once.
   {{- if and (ne $service.actProof "none") (not (or $values.certificates.actProof.secretName $values.certificates.issuer.name)) -}}
     {{- $mistakes = append $mistakes "there is no key for act proofs: set certificates.actProof.secretName or certificates.issuer.name" -}}
   {{- end -}}
+  {{- if and (ne $service.drafts "none") (not (or $values.certificates.drafts.secretName $values.certificates.issuer.name)) -}}
+    {{- $mistakes = append $mistakes "there is no key of the portal's drafts: set certificates.drafts.secretName or certificates.issuer.name" -}}
+  {{- end -}}
+  {{- if and (ne $service.drafts "none") (or (not $service.publicHostname) (eq $service.publicHostname $values.public.hostname)) -}}
+    {{- $mistakes = append $mistakes (printf "services.%s.publicHostname is empty, or that of the front door: give the pages a host name of their own" $name) -}}
+  {{- end -}}
   {{- if and (ne $service.mailedSecrets "none") (not (or $values.certificates.mailedSecrets.secretName $values.certificates.issuer.name)) -}}
     {{- $mistakes = append $mistakes "there is no key of mailed secrets: set certificates.mailedSecrets.secretName or certificates.issuer.name" -}}
   {{- end -}}

@@ -77,16 +77,19 @@ until the process ends. The chart never sees a password: dict root name service 
 {{- end -}}
 {{- if and $server $service.listeners.public -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_LISTEN" "0.0.0.0:8445" -}}
+  {{- if not (include "toroku.sealsDrafts" .) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_CONNECTIONS" ($service.bounds.public.connections | int | toString) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_STREAMS_PER_CONNECTION" ($service.bounds.public.streamsPerConnection | int | toString) -}}
-  {{- $_ := set $settings "TOROKU_PUBLIC_CONCURRENT_CALLS" ($service.bounds.public.concurrentCalls | int | toString) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_SILENT_CALLS" ($service.bounds.public.silentCalls | int | toString) -}}
   {{- $_ := set $settings "TOROKU_SOURCE_ADDRESS" $values.public.sourceAddress -}}
+  {{- end -}}
+  {{- $_ := set $settings "TOROKU_PUBLIC_CONCURRENT_CALLS" ($service.bounds.public.concurrentCalls | int | toString) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_CERTIFICATE" "/public-certificate/tls.crt" -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_PRIVATE_KEY" "/public-certificate/tls.key" -}}
 {{- end -}}
 {{- range $callee, $call := $service.calls -}}
-  {{- if and (hasKey $.services $callee) (ne (toString (get ($call | default dict) "endpoint")) "false") -}}
+  {{- /* The portal's worker calls nobody. */ -}}
+  {{- if and (hasKey $.services $callee) (or $server (eq $service.drafts "none")) (ne (toString (get ($call | default dict) "endpoint")) "false") -}}
     {{- /* Behind dns:/// the name resolves to every ready pod, so that calls are distributed over them. */ -}}
     {{- $_ := set $settings (printf "TOROKU_%s_ENDPOINT" (include "toroku.identifier" $callee | upper)) (printf "dns:///%s:8443" (include "toroku.named" (list $root $callee))) -}}
   {{- end -}}
@@ -100,6 +103,10 @@ until the process ends. The chart never sees a password: dict root name service 
 {{- if include "toroku.signsOfficerProofs" . }}{{ $_ := set $settings "TOROKU_OFFICER_PROOF_KEY" "/officer-proof/key.pem" }}{{ end -}}
 {{- if include "toroku.verifiesOfficerProofs" . }}{{ $_ := set $settings "TOROKU_OFFICER_PROOF_PUBLIC_KEYS" "/officer-proof-public/keys.pem" }}{{ end -}}
 {{- if include "toroku.handlesMailedSecrets" . }}{{ $_ := set $settings "TOROKU_MAILED_SECRET_KEY" "/mailed-secrets/key.pem" }}{{ end -}}
+{{- if include "toroku.sealsDrafts" . -}}
+  {{- $_ := set $settings "TOROKU_DRAFT_KEY" "/drafts/key.pem" -}}
+  {{- $_ := set $settings "TOROKU_ORIGIN" (printf "https://%s" $service.publicHostname) -}}
+{{- end -}}
 {{- if $service.mail -}}
   {{- $_ := set $settings "TOROKU_SMTP_HOST" $values.mail.host -}}
   {{- $_ := set $settings "TOROKU_SMTP_PORT" ($values.mail.port | toString) -}}

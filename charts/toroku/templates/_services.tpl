@@ -121,6 +121,15 @@ addresses of its database, where it gives none of its own.
 {{- if and (include "toroku.verifiesOfficerProofs" .) (include "toroku.officerClientsGiven" .root) }}true{{ end -}}
 {{- end -}}
 
+{{- define "toroku.draftsSecret" -}}
+{{- .Values.certificates.drafts.secretName | default (include "toroku.named" (list . "drafts")) -}}
+{{- end -}}
+
+{{/* Whether this process shows pages, and so seals drafts: dict service role */}}
+{{- define "toroku.sealsDrafts" -}}
+{{- if and (eq .role "server") (eq .service.drafts "private") }}true{{ end -}}
+{{- end -}}
+
 {{- define "toroku.mailedSecretsSecret" -}}
 {{- .Values.certificates.mailedSecrets.secretName | default (include "toroku.named" (list . "mailed-secrets")) -}}
 {{- end -}}

@@ -160,6 +160,13 @@ the migration uses: dict root name service pooled (whether the pod's process use
     defaultMode: 288
     items: [{key: {{ $values.certificates.mailedSecrets.privateKey }}, path: key.pem}]
 {{- end }}
+{{- if include "toroku.sealsDrafts" . }}
+- name: drafts
+  secret:
+    secretName: {{ include "toroku.draftsSecret" $root }}
+    defaultMode: 288
+    items: [{key: {{ $values.certificates.drafts.privateKey }}, path: key.pem}]
+{{- end }}
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
 {{ include "toroku.volumeFrom" (dict "name" "mail-ca" "source" $values.mail.ca) }}
 {{- end }}
@@ -210,6 +217,9 @@ the migration uses: dict root name service pooled (whether the pod's process use
 {{- end }}
 {{- if include "toroku.handlesMailedSecrets" . }}
 - {name: mailed-secrets, mountPath: /mailed-secrets, readOnly: true}
+{{- end }}
+{{- if include "toroku.sealsDrafts" . }}
+- {name: drafts, mountPath: /drafts, readOnly: true}
 {{- end }}
 {{- if and $service.mail (or $values.mail.ca.configMapName $values.mail.ca.secretName) }}
 - {name: mail-ca, mountPath: /mail-ca, readOnly: true}

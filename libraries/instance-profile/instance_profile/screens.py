@@ -91,8 +91,6 @@ class SearchScreen(Part):
     """What is to be done."""
     boxes: tuple[Box, ...] = ()
     """Help beside the screen."""
-    not_found: Text | None = None
-    """What is said where nothing was found, for example 資格審査情報が登録されていません."""
     already_registered: tuple[Text, ...] = ()
     """What is said where the card is registered already: first the message, then what it means (S-REG-05M)."""
 

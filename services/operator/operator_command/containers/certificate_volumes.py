@@ -39,15 +39,18 @@ def select_files(service: Service, certificates: InstanceCertificates) -> Mappin
             files["act-proof.pub"] = certificates.act_proof_public
         case "front-door":
             files |= {"public.crt": certificates.public.certificate, "public.key": certificates.public.private_key}
+        case "portal":
+            files |= {"public.crt": certificates.portal.certificate, "public.key": certificates.portal.private_key}
     return files
 
 
 def fill_service_folders(certificates: InstanceCertificates, folder: Path) -> None:
-    """Fills `<folder>/<service>/`, and five folders for some processes only.
+    """Fills `<folder>/<service>/`, and six folders for some processes only.
 
     `<folder>/history/` is for the workers that seal a history, `<folder>/feed/` for the one that signs snapshots of the
     agencies' feeds, `<folder>/officer-proof/` and `<folder>/act-proof/` for the server that signs these proofs,
-    `<folder>/mailed-secrets/` for the processes that seal or open secrets that are mailed.
+    `<folder>/mailed-secrets/` for the processes that seal or open secrets that are mailed, `<folder>/drafts/` for the
+    portal's server, which seals drafts.
 
     Files are 0600, written atomically, and untouched if their content is the same.
     """
@@ -63,6 +66,7 @@ def fill_service_folders(certificates: InstanceCertificates, folder: Path) -> No
         write_private(_make_folder(folder / name) / f"{name}.key", key.read_bytes())
     mailed = _make_folder(folder / "mailed-secrets")
     write_private(mailed / "mailed-secrets.key", certificates.mailed_secret_key.read_bytes())
+    write_private(_make_folder(folder / "drafts") / "drafts.key", certificates.draft_key.read_bytes())
 
 
 def fill_callers_folder(certificates: InstanceCertificates, folder: Path) -> None:

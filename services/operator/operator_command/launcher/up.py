@@ -17,6 +17,7 @@ from instance_profile.base import OPERATOR
 from operator_command.instance_certificates import OFFICER
 from operator_command.launcher.instance import Instance
 from operator_command.launcher.open_files import describe_shortage, raise_file_limit
+from operator_command.topology import compose_origin
 from refusals import Code, Refusal
 
 # Seconds between two looks at the processes.
@@ -90,6 +91,7 @@ def describe_access(instance: Instance) -> str:
         f"Toroku is ready after {seconds:.1f} s: instance {instance.profile.id}. Ctrl-C stops it.",
         "",
         f"  front door (TLS)           {instance.front_door}   CA {certificates.public.authority}",
+        f"  portal (browser)           {compose_origin(addresses)}/   same CA",
     ]
     lines += [
         f"  {name:<26} {addresses.of(name, 'agency')}   for agencies and officers (mTLS)"
