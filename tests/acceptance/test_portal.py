@@ -1,8 +1,6 @@
 """登録, 変更 and ICカード更新 as a person does them in a browser: real portal, agent, reader, card and instance."""
 
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest_asyncio
 from playwright.async_api import Browser
@@ -12,12 +10,10 @@ from tests.support.card_reader import CardReader
 from tests.support.person_at_portal import Desk, new_contractor
 from tests.support.person_at_toroku import (
     PersonAtToroku,
-    find_origin,
-    trust_toroku,
+    person_at_toroku,
     write_contact,
     write_search,
 )
-from tests.support.running_agent import PHRASE, agent_of_a_person
 from tests.support.running_instance import RunningInstance
 from toroku.certificate.v1.user_lookup_pb2 import ResolveUserResponse
 
@@ -29,18 +25,8 @@ PIN = "246810"
 @pytest_asyncio.fixture(loop_scope="session")
 async def person(instance: RunningInstance, browser: Browser, reader: CardReader) -> AsyncIterator[PersonAtToroku]:
     """A person whose agent has opened the portal."""
-    with tempfile.TemporaryDirectory(prefix="toroku-person-") as folder:
-        home = Path(folder) / "home"
-        with agent_of_a_person(home, {instance.profile.id: trust_toroku(instance)}) as agent:
-            agent.choose_phrase(PHRASE)
-            agent.start()
-            context = await browser.new_context(ignore_https_errors=True, locale="ja-JP")
-            try:
-                person = PersonAtToroku(await context.new_page(), find_origin(instance), agent)
-                await person.come()
-                yield person
-            finally:
-                await context.close()
+    async with person_at_toroku(instance, browser) as person:
+        yield person
 
 
 async def test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_receipt(

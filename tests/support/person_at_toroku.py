@@ -1,15 +1,17 @@
 """A person in front of a browser, at Toroku's own portal and at the pages of the card agent."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.support.accessibility import list_violations
 from tests.support.contractor import Contractor
 from tests.support.person_at_portal import PIN, REST
-from tests.support.running_agent import RunningAgent
+from tests.support.running_agent import PHRASE, RunningAgent, agent_of_a_person
 from tests.support.running_instance import RunningInstance
 from toroku.contact.v1.contact_pb2 import Contact
 
@@ -99,6 +101,24 @@ class PersonAtToroku:
 
     async def _come_back(self) -> None:
         await self.page.wait_for_url(f"{self.origin}/operations/**")
+
+
+@asynccontextmanager
+async def person_at_toroku(instance: RunningInstance, browser: Browser) -> AsyncIterator[PersonAtToroku]:
+    """Opens a tab of a new person, whose own agent has opened the portal."""
+    with (
+        tempfile.TemporaryDirectory(prefix="toroku-person-") as folder,
+        agent_of_a_person(Path(folder) / "home", {instance.profile.id: trust_toroku(instance)}) as agent,
+    ):
+        agent.choose_phrase(PHRASE)
+        agent.start()
+        context = await browser.new_context(ignore_https_errors=True, locale="ja-JP")
+        try:
+            person = PersonAtToroku(await context.new_page(), find_origin(instance), agent)
+            await person.come()
+            yield person
+        finally:
+            await context.close()
 
 
 def trust_toroku(instance: RunningInstance) -> dict[str, str]:

@@ -55,6 +55,13 @@ function watch() {
   }, 5000);
 }
 
+// Looks again where something is under way. No `meta refresh`: who reads with a screen reader could not stop it in time.
+function lookAgain() {
+  const place = document.querySelector("[data-refresh-seconds]");
+  if (place) setTimeout(() => location.reload(), 1000 * Number(place.dataset.refreshSeconds));
+}
+
 relay();
+lookAgain();
 focusProblem();
 watch();
