@@ -89,6 +89,10 @@ class SearchScreen(Part):
 
     lines: tuple[Text, ...] = ()
     """What is to be done."""
+    name_note: Text | None = None
+    """What is printed beside 商号又は名称, before the field's own hint."""
+    bidder_id_note: Text | None = None
+    """The same beside the bidder id."""
     boxes: tuple[Box, ...] = ()
     """Help beside the screen."""
     already_registered: tuple[Text, ...] = ()

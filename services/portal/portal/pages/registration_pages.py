@@ -1,5 +1,6 @@
 """The pages of 登録 (S-REG-06 to S-REG-10)."""
 
+from instance_profile.base import Text
 from instance_profile.category import Category
 from instance_profile.model import Profile
 from portal.domain.journey import Journey, Step, require
@@ -27,8 +28,10 @@ from portal.pages.views import (
     PrintPage,
     ResultPage,
     Row,
+    Sayable,
     Section,
     View,
+    Words,
     make_step_address,
 )
 from toroku.contact.v1.contact_pb2 import Contact
@@ -76,13 +79,14 @@ def _build_search(journey: Journey, journey_id: str, profile: Profile, frame: Fr
     category, screen = profile.category(journey.category), profile.screens.search
     agency = profile.agency(journey.agency)
     required = agency.find_rules(category).required_search_fields
+    notes = {"name": screen.name_note, "bidder_id": screen.bidder_id_note}
     fields = tuple(
         Field(
             name=rule.field.value,
             label=rule.label,
             kind="secret" if rule.field.value == "password" else "text",
             value="" if rule.field.value == "password" else journey.typed.get(rule.field.value, ""),
-            hint=rule.hint,
+            hint=_join(notes.get(rule.field.value), rule.hint),
             required=rule.field in required,
             most_characters=rule.most_characters,
             problem=find_problem(journey.problem, rule.field.value, profile, journey),
@@ -99,6 +103,12 @@ def _build_search(journey: Journey, journey_id: str, profile: Profile, frame: Fr
         sections=(Section(rows=(Row(label=words.AGENCY, value=agency.name),), fields=fields),),
         buttons=(Button(label=words.SEARCH), Button(label=words.BACK, answer="leave")),
     )
+
+
+def _join(note: Text | None, hint: Text) -> Sayable:
+    if note is None:
+        return hint
+    return Words(f"{note.ja}{hint.ja}", f"{note.en} {hint.en}")
 
 
 def _build_approval(journey: Journey, journey_id: str, profile: Profile, frame: Frame) -> FormPage:
