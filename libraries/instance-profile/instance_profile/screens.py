@@ -168,17 +168,17 @@ class Screens(Part):
     header: HeaderWords = HeaderWords()
     """The top of every screen."""
     entry: EntryScreen = EntryScreen()
-    """システム入口."""
+    """システム入口: the doors to this system and its neighbours."""
     choice: ChoiceScreen = ChoiceScreen()
     """The choice of agency and category."""
     top: TopScreens = TopScreens()
     """The screens between the choice and the menu."""
     menu: MenuScreen = MenuScreen()
-    """利用者登録メニュー."""
+    """利用者登録メニュー: the menu of the operations."""
     search: SearchScreen = SearchScreen()
     """The search for the bidder."""
     form: FormScreen = FormScreen()
-    """The forms."""
+    """The forms of 登録 and 変更, where contacts are typed."""
     check: CheckScreen = CheckScreen()
     """The checks before an act."""
     result: ResultScreen = ResultScreen()

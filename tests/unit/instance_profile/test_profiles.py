@@ -110,7 +110,13 @@ def test_nothing_is_chosen_where_nothing_propagates(saitama: Profile) -> None:
 
 
 def test_saitama_follows_the_rules_of_writing() -> None:
-    texts = list(japanese_texts(yaml.safe_load((PROFILES / "saitama.yaml").read_text("utf-8"))))
+    own = yaml.safe_load((PROFILES / "saitama.yaml").read_text("utf-8"))
+    # The words of the manual's screens stand as it prints them.
+    own.pop("screens")
+    for part in (*own["operations"], *own["neighbouring_systems"]):
+        part.pop("menu", None)
+        part.pop("purposes", None)
+    texts = list(japanese_texts(own))
     assert len(texts) > 80
     assert {text: broken for text in texts if (broken := broken_rules(text))} == {}
 

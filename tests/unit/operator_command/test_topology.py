@@ -89,7 +89,9 @@ def test_settings_name_listeners_peers_and_files(
         assert Path(settings[f"TOROKU_{name}"]).is_file()
     officers_ca = settings.get("TOROKU_OFFICER_CLIENTS_CA")
     assert officers_ca == (
-        None if service.name in ("user-lookup", "front-door") else str(certificates.officer_clients_authorities)
+        None
+        if service.name in ("user-lookup", "front-door", "portal")
+        else str(certificates.officer_clients_authorities)
     )
     assert settings["TOROKU_TRACE_SAMPLING"] == "1"
     assert ("TOROKU_DATABASE" in settings) == (service.name != "front-door")

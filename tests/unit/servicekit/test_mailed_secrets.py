@@ -40,7 +40,7 @@ def test_sealed_secret_of_another_key_notice_or_content_is_refused() -> None:
         new_key().open(sealed, NOTICE)
     altered = sealed[:-1] + bytes([sealed[-1] ^ 1])
     for wrong, notice_id in ((sealed, uuid4()), (altered, NOTICE), (sealed[:20], NOTICE), (sealed[:9], NOTICE)):
-        with pytest.raises(SecretUnreadable, match="altered, or belongs to another notice"):
+        with pytest.raises(SecretUnreadable, match="altered, or is another one's"):
             key.open(wrong, notice_id)
 
 

@@ -34,10 +34,9 @@ def _describe(each: propagation_pb2.Propagation, profile: Profile) -> Words:
     if each.state == propagation_pb2.PROPAGATION_STATE_DONE:
         return words.STATE_DONE
     agency = profile.agency(each.agency).name
-    why = explain(each.reason, {"agency_ja": agency.ja, "agency_en": agency.en}) if each.reason else None
-    if each.state == propagation_pb2.PROPAGATION_STATE_PLANNED:
-        if why is None:
-            return fill_when(words.STATE_PLANNED, each.planned_at)
-        return Words(fill(words.STATE_WAITING, why=why.ja.what).ja, fill(words.STATE_WAITING, why=why.en.what).en)
-    text = why or explain("UNKNOWN_REASON")
-    return Words(fill(words.STATE_REFUSED, why=text.ja.what).ja, fill(words.STATE_REFUSED, why=text.en.what).en)
+    is_planned = each.state == propagation_pb2.PROPAGATION_STATE_PLANNED
+    if is_planned and not each.reason:
+        return fill_when(words.STATE_PLANNED, each.planned_at)
+    why = explain(each.reason, {"agency_ja": agency.ja, "agency_en": agency.en})
+    text = words.STATE_WAITING if is_planned else words.STATE_REFUSED
+    return Words(fill(text, why=why.ja.what).ja, fill(text, why=why.en.what).en)
