@@ -168,13 +168,13 @@ class Screens(Part):
     header: HeaderWords = HeaderWords()
     """The top of every screen."""
     entry: EntryScreen = EntryScreen()
-    """システム入口: the doors to this system and its neighbours."""
+    """The doors to this system and its neighbours (システム入口)."""
     choice: ChoiceScreen = ChoiceScreen()
     """The choice of agency and category."""
     top: TopScreens = TopScreens()
     """The screens between the choice and the menu."""
     menu: MenuScreen = MenuScreen()
-    """利用者登録メニュー: the menu of the operations."""
+    """The menu of the operations (利用者登録メニュー)."""
     search: SearchScreen = SearchScreen()
     """The search for the bidder."""
     form: FormScreen = FormScreen()

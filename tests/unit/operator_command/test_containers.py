@@ -41,8 +41,8 @@ def test_each_service_gets_its_own_key_and_no_other(tmp_path: Path, certificates
     for service in SERVICES:
         assert files[f"{service.name}/tls.key"] == certificates.services[service.name].private_key.read_bytes()
     keys = [content for content in files.values() if b"PRIVATE KEY" in content]
-    # One for every service, the public ones of front door and portal, those of bidder, officer and act proofs, histories,
-    # snapshots, mailed secrets and drafts.
+    # One for every service, the public ones of front door and portal, those of bidder, officer and act proofs,
+    # histories, snapshots, mailed secrets and drafts.
     assert len(set(keys)) == len(keys) == len(SERVICES) + 9
     assert {name for name in files if name.endswith("bidder-proof.key")} == {"qualification-registry/bidder-proof.key"}
     # No service's folder has it, since a server would then have it too.
