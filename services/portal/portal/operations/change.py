@@ -119,7 +119,8 @@ class ChangeWay:
         if part.act is not None:
             if refusal.code in UNANSWERED:
                 return replace(journey, problem=read_problem(refusal))
-            if refusal.reason not in ("CARD_SESSION_EXPIRED", "CARD_SESSION_UNKNOWN"):
+            # Refused at the new log-in, the act may still have come through: only an answer to itself ends it.
+            if journey.step is Step.ACT and refusal.reason not in ("CARD_SESSION_EXPIRED", "CARD_SESSION_UNKNOWN"):
                 journey = replace(journey, part=replace(part, act=None, prepared=None))
         if refusal.reason in ("CONTACT_CHANGED_MEANWHILE", "NOTHING_CHANGED", "FIELDS_INVALID"):
             return replace(journey, problem=read_problem(refusal), step=Step.FORM, signing=None)

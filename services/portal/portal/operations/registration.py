@@ -57,6 +57,8 @@ class RegistrationWay:
         )
         opened = await self.front_door.registration.OpenSession(request)
         journey = open_card(journey, Role.SOLE, opened.card, opened.session_token, answer)
+        if part.act is not None:
+            return replace(journey, part=replace(part, standing=opened.standing), step=Step.ACT, after_log_in=None)
         step = journey.after_log_in or Step.SEARCH
         if part.found is None:
             step = Step.SEARCH
@@ -121,7 +123,8 @@ class RegistrationWay:
             if refusal.code in UNANSWERED:
                 # It may have come through: the act is kept, and sent again.
                 return replace(journey, problem=read_problem(refusal))
-            if refusal.reason not in ("CARD_SESSION_EXPIRED", "CARD_SESSION_UNKNOWN"):
+            # Refused at the new log-in, the act may still have come through: only an answer to itself ends it.
+            if journey.step is Step.ACT and refusal.reason not in ("CARD_SESSION_EXPIRED", "CARD_SESSION_UNKNOWN"):
                 journey = replace(journey, part=replace(part, act=None, prepared=None))
         if refusal.reason in ASKABLE:
             return replace(journey, problem=read_problem(refusal), step=Step.APPROVAL, signing=None)

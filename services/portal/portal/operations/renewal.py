@@ -122,7 +122,8 @@ class RenewalWay:
             if refusal.reason in ("CARD_SESSION_EXPIRED", "CARD_SESSION_UNKNOWN"):
                 # Whether it was renewed is asked in a session of the new card alone.
                 return place_refusal(journey, refusal, stay=journey.step, log_in=Step.NEW_CARD)
-            journey = replace(journey, part=replace(part, act=None, prepared=None))
+            if journey.step is Step.ACT:
+                journey = replace(journey, part=replace(part, act=None, prepared=None))
         if refusal.reason in ASKABLE:
             return replace(journey, problem=read_problem(refusal), step=Step.APPROVAL, signing=None)
         before = {
