@@ -75,18 +75,18 @@ class ChangeWay:
         if step is Step.FORM:
             propagate = {"propagate": "1" if "propagate" in fields else ""}
             journey = replace(journey, typed={**journey.typed, **propagate})
-            try:
-                checked = await self._prepare(journey, validate_only=True)
-            except Refusal as refusal:
-                if refusal.reason != "CONTACT_CHANGED_MEANWHILE":
-                    raise
-                return await self._show_overtaken(journey, refusal)
-            return replace(journey, part=replace(_part(journey), checked=checked), step=Step.CHECK)
-        if step is Step.CHECK:
-            prepared = await self._prepare(journey, validate_only=False)
-            signing = SignRequest(purpose=prepared.purpose, request=write_canonical(prepared.form))
-            return replace(journey, part=replace(_part(journey), prepared=prepared), signing=signing, step=Step.ACT)
-        return journey
+        elif step is not Step.CHECK:
+            return journey
+        try:
+            prepared = await self._prepare(journey, validate_only=step is Step.FORM)
+        except Refusal as refusal:
+            if refusal.reason != "CONTACT_CHANGED_MEANWHILE":
+                raise
+            return await self._show_overtaken(journey, refusal)
+        if step is Step.FORM:
+            return replace(journey, part=replace(_part(journey), checked=prepared), step=Step.CHECK)
+        signing = SignRequest(purpose=prepared.purpose, request=write_canonical(prepared.form))
+        return replace(journey, part=replace(_part(journey), prepared=prepared), signing=signing, step=Step.ACT)
 
     def is_committing(self, journey: Journey) -> bool:
         """Returns whether an act was signed that has no receipt yet."""
