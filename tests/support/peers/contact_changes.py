@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Literal
+from uuid import UUID
 
 from google.protobuf.json_format import MessageToDict, Parse
 from typing_extensions import override
@@ -146,6 +147,7 @@ class ContactChangesPeer(FakePeer, contact_notification_pb2_grpc.ContactNotifica
             counts_from=write_timestamp(_MORNING),
             propagate=form.propagate,
             history_digest=sha256(b"entry of " + form.request_id.encode()).digest(),
+            change_id=str(UUID(bytes=sha256(b"change of " + form.request_id.encode()).digest()[:16])),
         )
 
     def _check(

@@ -152,6 +152,7 @@ def write_committed_change(change: CommittedChange, history_receipt: str) -> con
         propagate=change.propagate,
         history_digest=change.history_digest,
         history_receipt=history_receipt,
+        change_id=str(change.change_id),
     )
 
 

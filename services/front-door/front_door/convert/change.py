@@ -144,6 +144,7 @@ def read_committed_change(message: contact_notification_pb2.CommittedChange) -> 
     """Returns a change that was made."""
     representative = message.representative_contact if message.HasField("representative_contact") else None
     return CommittedChange(
+        change_id=message.change_id,
         agency=message.agency,
         category=message.category,
         request_sha256=message.request_sha256,
@@ -174,6 +175,7 @@ def write_change_receipt(receipt: ChangeReceipt) -> change_pb2.ChangeReceipt:
         propagate=change.propagate,
         history_digest=change.history_digest,
         history_receipt=change.history_receipt,
+        change_id=change.change_id,
     )
 
 

@@ -105,6 +105,7 @@ class ActProof:
 class CommittedChange:
     """A change that was made; `history_receipt` proves its entry in the history, and is empty until it is sealed."""
 
+    change_id: str
     agency: str
     category: str
     request_sha256: bytes

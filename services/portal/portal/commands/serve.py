@@ -10,15 +10,21 @@ from portal.convert.journey import CONTEXT
 from portal.domain.journey import Operation
 from portal.operations.advice import AdviceWay
 from portal.operations.browser_sessions import BrowserSessions
+from portal.operations.card_sessions import CardSessions
 from portal.operations.change import ChangeWay
 from portal.operations.journeys import Journeys
 from portal.operations.registration import RegistrationWay
 from portal.operations.renewal import RenewalWay
+from portal.pages.agent_routes import AgentRoutes
+from portal.pages.answers import Answers
 from portal.pages.application import Portal
 from portal.pages.entry_pages import EntryPages
+from portal.pages.entry_routes import EntryRoutes
 from portal.pages.frames import Frames
 from portal.pages.journey_pages import JourneyPages
+from portal.pages.journey_routes import JourneyRoutes
 from portal.pages.server import serving_pages
+from portal.pages.visits import Visits
 from portal.settings import PACKAGE, SERVICE, Settings
 from servicekit import schema
 from servicekit.clients import Peers
@@ -62,19 +68,27 @@ async def run() -> None:
                 Operation.ADVICE: AdviceWay(front_door),
             },
         )
+        sessions = BrowserSessions(database=database)
         frames = Frames(profile, now)
+        answers = Answers(profile, frames)
         entry = EntryPages(profile, frames, now)
+        entry_routes = EntryRoutes(answers, entry)
+        forms = TokenBuckets(Rate(settings.session_burst, settings.session_rate))
+        visits = Visits(settings.origin, sessions, journeys, forms)
         portal = Portal(
-            profile=profile,
-            origin=settings.origin,
-            front_door=front_door,
-            sessions=BrowserSessions(database=database),
-            journeys=journeys,
-            frames=frames,
-            entry=entry,
-            pages=JourneyPages(profile, frames, entry, journeys),
+            answers=answers,
+            entry=entry_routes,
+            agent=AgentRoutes(answers, visits, sessions, journeys),
+            journey=JourneyRoutes(
+                answers=answers,
+                visits=visits,
+                sessions=sessions,
+                journeys=journeys,
+                card_sessions=CardSessions(front_door),
+                entry=entry_routes,
+                pages=JourneyPages(profile, frames, entry, journeys),
+            ),
             telemetry=telemetry,
-            forms=TokenBuckets(Rate(settings.session_burst, settings.session_rate)),
         )
         async with (
             health(settings.health_listen, schema.ready(database, PACKAGE)) as not_serving,

@@ -11,6 +11,7 @@ from portal.convert.journey import open_journey, seal_journey
 from portal.domain.browser_session import BrowserSession
 from portal.domain.journey import ENDS, CardAnswer, Journey, Operation, Part, SignatureAnswer, Step
 from portal.domain.parts import AdvicePart, ChangePart, RegistrationPart, RenewalPart
+from portal.operations.form_fields import FIELD_NAMES
 from portal.operations.refusals import read_problem
 from portal.operations.way import Way
 from portal.store import drafts
@@ -146,20 +147,23 @@ class Journeys:
         fields: Mapping[str, str],
         touch: Callable[[Journey], Awaitable[None]],
     ) -> Draft | None:
-        """Keeps what was typed so far, and the log-in alive (`touch`); the version stays the same."""
+        """Keeps what was typed so far, and the log-in alive (`touch`) if it has not ended; the version stays the same.
+
+        Nothing is kept while a step is being made: that one has what the person sent.
+        """
         async with self.database.read() as connection:
             stored = await drafts.find_draft(connection, session.session_sha256, draft_id)
         draft = self._open(stored) if stored is not None else None
-        if draft is None or draft.version != version or draft.is_busy:
+        if stored is None or draft is None or draft.version != version or draft.is_busy:
             return draft
-        if self._has_run_out(draft.journey):
-            raise Refusal("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED)
-        await touch(draft.journey)
-        journey = self._extend(_type(draft.journey, fields))
+        journey = _type(draft.journey, fields)
+        if not self._has_run_out(journey):
+            await touch(journey)
+            journey = self._extend(journey)
+        sealed = seal_journey(journey, self.key, draft_id)
         async with self.database.single_change() as connection:
-            sealed = seal_journey(journey, self.key, draft_id)
-            await drafts.store_draft(connection, draft_id, version, sealed, is_complete=False)
-        return replace(draft, journey=journey)
+            is_kept = await drafts.keep_draft(connection, stored, sealed)
+        return replace(draft, journey=journey) if is_kept else draft
 
     async def _work_on(
         self,
@@ -249,6 +253,6 @@ class Journeys:
 
 
 def _type(journey: Journey, fields: Mapping[str, str]) -> Journey:
-    """Returns the journey with what was typed; buttons and the version are no such thing."""
-    typed = {name: value for name, value in fields.items() if name not in ("answer", "version")}
+    """Returns the journey with what was typed into fields that a form of ours has."""
+    typed = {name: value for name, value in fields.items() if name in FIELD_NAMES}
     return replace(journey, typed={**journey.typed, **typed}) if typed else journey

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from portal.domain.browser_session import BrowserSession
 from portal.domain.journey import CARD_HOPS, CardAnswer, Journey, Operation, SignatureAnswer, require
+from portal.pages.gate import read_number
 from refusals import Code, Refusal
 from refusals.catalogue import list_reasons
 from refusals.language import Language
@@ -38,7 +39,7 @@ def write_link(session: BrowserSession, journey: Journey, journey_id: str, versi
 def read_step(step: str) -> tuple[str, int]:
     """Returns journey and version of a hop's name; version 0, which no journey has, of what is none."""
     journey_id, _, version = step.rpartition("-")
-    return journey_id, int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
+    return journey_id, read_number(version)
 
 
 def read_answer(encoded: str, *, of_card: bool) -> CardAnswer | SignatureAnswer | Refusal:
@@ -50,7 +51,7 @@ def read_answer(encoded: str, *, of_card: bool) -> CardAnswer | SignatureAnswer 
         if "refusal" in values:
             return _read_refusal(str(values["refusal"]))
         return _read_card(values) if of_card else _read_signature(values)
-    except (binascii.Error, ValueError, KeyError, TypeError):
+    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         raise Refusal("AGENT_ANSWER_UNEXPECTED", Code.INVALID_ARGUMENT) from None
 
 

@@ -13,6 +13,7 @@ from portal.pages.parts import (
     fill,
     fill_when,
     find_heading,
+    find_representative_contact,
     make_card_rows,
     make_company_rows,
     make_contact_fields,
@@ -109,11 +110,10 @@ def _build_check(journey: Journey, journey_id: str, profile: Profile, frame: Fra
     address, form = make_step_address(journey_id, Step.FORM), checked.form
     card_heading, _ = find_heading(category, CARD)
     card_rows = make_card_rows(category, checked.card)
-    representative: Contact = (
-        form.representative_contact
-        if form.HasField("representative_contact")
-        else registered.representative_contact.contact
-    )
+    representative: Contact | None = None
+    if registered.HasField("representative_contact"):
+        stands = not form.HasField("representative_contact")
+        representative = registered.representative_contact.contact if stands else form.representative_contact
     card_contact = form.card_contact if form.HasField("card_contact") else registered.card_contact.contact
     return CheckPage(
         frame=frame,
@@ -124,10 +124,7 @@ def _build_check(journey: Journey, journey_id: str, profile: Profile, frame: Fra
             Section(
                 heading=profile.screens.form.company or words.COMPANY, rows=make_company_rows(category, checked.company)
             ),
-            Section(
-                heading=find_heading(category, REPRESENTATIVE)[0],
-                rows=make_contact_rows(category, REPRESENTATIVE, representative, address),
-            ),
+            *_make_representative_section(category, representative, address),
             Section(
                 heading=card_heading,
                 rows=(*card_rows, *make_contact_rows(category, CARD, card_contact, address)),
@@ -170,10 +167,19 @@ def _build_result(journey: Journey, journey_id: str, profile: Profile, frame: Fr
 def _make_receipt_rows(category: Category, receipt: ChangeReceipt) -> tuple[Row, ...]:
     return (
         *make_company_rows(category, receipt.company),
-        *make_contact_rows(category, REPRESENTATIVE, receipt.representative_contact),
+        *make_contact_rows(category, REPRESENTATIVE, find_representative_contact(receipt)),
         *make_card_rows(category, receipt.card),
         *make_contact_rows(category, CARD, receipt.card_contact),
     )
+
+
+def _make_representative_section(
+    category: Category, representative: Contact | None, address: str
+) -> tuple[Section, ...]:
+    if representative is None:
+        return ()
+    heading, _ = find_heading(category, REPRESENTATIVE)
+    return (Section(heading=heading, rows=make_contact_rows(category, REPRESENTATIVE, representative, address)),)
 
 
 def _list_versions(version: ContactVersion, registered: GetRegisteredResponse, profile: Profile) -> tuple[Sayable, ...]:

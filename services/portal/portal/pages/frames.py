@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from instance_profile.model import Profile
-from portal.domain.journey import HOPS, Journey, Step
+from portal.domain.journey import ENDS, Journey, Step
 from portal.pages import words
+from portal.pages.step_list import list_steps
 from portal.pages.views import Frame, Sayable, make_step_address
 
 
@@ -30,7 +31,10 @@ class Frames:
 
     def make_of_journey(self, journey: Journey, journey_id: str, version: int, step: Step) -> Frame:
         """Returns the frame of a page of a journey."""
-        ends_at = [card.expires_at for card in journey.cards.values() if card.session_token and card.expires_at]
+        # Nothing is lost any more when a log-in ends after the operation.
+        cards = journey.cards.values() if journey.step not in ENDS else ()
+        ends_at = [card.expires_at for card in cards if card.session_token and card.expires_at]
+        steps, reached = list_steps(journey, step)
         return Frame(
             address=make_step_address(journey_id, step),
             now=self.clock(),
@@ -39,8 +43,10 @@ class Frames:
             menu=make_menu_address(journey.agency, journey.category),
             may_log_out=True,
             ends_at=min(ends_at) if ends_at else None,
-            keep_address=make_step_address(journey_id, "keep") if ends_at and step not in HOPS else "",
+            keep_address=make_step_address(journey_id, "keep") if ends_at else "",
             version=version,
+            steps=steps,
+            reached=reached,
         )
 
 

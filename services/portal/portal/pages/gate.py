@@ -25,6 +25,9 @@ HEADERS: Mapping[str, str] = {
 }
 MOST_FORM_BYTES, MOST_ANSWER_BYTES = 64 * 1024, 160 * 1024
 _MOST_FIELDS = 64
+# More than any field of ours may have, so that a longer text is refused by the field's own rule first.
+_MOST_CHARACTERS = 8_000
+_MOST_DIGITS = 9
 
 
 def check_origin(headers: Headers, origin: str) -> None:
@@ -60,6 +63,12 @@ async def read_fields(request: Request, most_bytes: int = MOST_FORM_BYTES) -> Ma
         # Without the cause, whose text may have a password.
         raise Refusal("PORTAL_FORM_MALFORMED", Code.INVALID_ARGUMENT) from None
     fields = dict(pairs)
-    if len(fields) != len(pairs):
+    is_too_long = most_bytes == MOST_FORM_BYTES and any(len(value) > _MOST_CHARACTERS for value in fields.values())
+    if len(fields) != len(pairs) or is_too_long:
         raise Refusal("PORTAL_FORM_MALFORMED", Code.INVALID_ARGUMENT)
     return fields
+
+
+def read_number(text: str) -> int:
+    """Returns a number of at most nine digits; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else 0

@@ -1,6 +1,6 @@
 """The pages of journeys: which view a step has, whatever the operation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from instance_profile.model import Profile
@@ -8,7 +8,7 @@ from portal.domain.browser_session import BrowserSession
 from portal.domain.journey import HOPS, Journey, Operation, Step
 from portal.operations.journeys import Draft, Journeys
 from portal.pages import advice_pages, change_pages, registration_pages, renewal_pages, words
-from portal.pages.agency_states import are_under_way, make_agency_states
+from portal.pages.agency_states import choose_of_act, find_propagated_act, is_under_way, make_agency_states
 from portal.pages.agent_links import write_link
 from portal.pages.entry_pages import EntryPages
 from portal.pages.explained import make_trouble
@@ -80,10 +80,18 @@ class JourneyPages:
         frame = self.frames.make_of_journey(draft.journey, draft.draft_id, draft.version, Step.RESULT)
         return build(draft.journey, draft.draft_id, self.profile, frame)
 
-    def add_agencies(self, view: ResultPage, propagations: list[propagation_pb2.Propagation]) -> ResultPage:
-        """Returns the result with how far it has come at the other agencies."""
-        states = make_agency_states(propagations, self.profile)
-        return replace(view, agencies=states, refresh_seconds=_REFRESH_SECONDS if are_under_way(propagations) else 0)
+    def add_agencies(
+        self, view: ResultPage, journey: Journey, propagations: Sequence[propagation_pb2.Propagation]
+    ) -> ResultPage:
+        """Returns the result with how far it has come at the other agencies; at first that may not be known yet."""
+        act, now = find_propagated_act(journey, self.profile), self.frames.clock()
+        of_act = choose_of_act(propagations, act)
+        is_moving = bool(act) and (not of_act or any(is_under_way(each, now) for each in of_act))
+        return replace(
+            view,
+            agencies=make_agency_states(of_act, journey.category, self.profile, now),
+            refresh_seconds=_REFRESH_SECONDS if is_moving else 0,
+        )
 
     def _build_hop(self, draft: Draft, session: BrowserSession, frame: Frame, language: Language) -> View:
         journey = draft.journey

@@ -27,6 +27,7 @@ BACK, CANCEL, PRINT = Words("戻る", "Back"), Words("キャンセル", "Cancel"
 OK = Words("OK", "OK")
 TO_AGENT = Words("カードエージェントへ進む", "Go to the card agent")
 WHERE_IT_FAILS = Words("カードエージェントの画面が表示されないとき", "If no page of the card agent comes")
+STEPS = Words("操作の流れ", "Steps")
 AGENCIES = Words("他の調達機関への反映", "The other agencies")
 AGENCY, STATE = Words("調達機関", "Agency"), Words("状態", "State")
 LOOK_AGAIN = Words("最新の状態を表示する", "Look again")
@@ -39,4 +40,8 @@ ENDS = Words(
     "After ten minutes without use you are logged out. What you typed is kept.",
 )
 ENDS_SOON = Words("まもなく自動的にログアウトします。", "You will be logged out soon.")
+NOT_PROLONGED = Words(
+    "延長できませんでした。通信の状態を確認して、もう一度「操作を続ける」を押してください。",
+    "That failed. Check the connection, then press the button again.",
+)
 GO_ON = Words("操作を続ける", "Stay logged in")

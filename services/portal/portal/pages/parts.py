@@ -17,6 +17,8 @@ from portal.pages.explained import explain_field, list_names
 from portal.pages.views import Field, Row, Sayable, Words
 from toroku.certificate.v1.card_pb2 import Card
 from toroku.contact.v1.contact_pb2 import Contact
+from toroku.frontdoor.v1.change_pb2 import ChangeReceipt
+from toroku.frontdoor.v1.front_door_pb2 import Receipt
 from toroku.qualification.v1.bidder_pb2 import CompanyProfile
 
 # The names of the sections of a form in the profile and in messages.
@@ -86,8 +88,15 @@ def make_contact_fields(
     return tuple(fields)
 
 
-def make_contact_rows(category: Category, section: str, contact: Contact, edit: str = "") -> tuple[Row, ...]:
+def find_representative_contact(receipt: Receipt | ChangeReceipt) -> Contact | None:
+    """Returns 代表窓口情報 of a receipt; None where none is registered."""
+    return receipt.representative_contact if receipt.HasField("representative_contact") else None
+
+
+def make_contact_rows(category: Category, section: str, contact: Contact | None, edit: str = "") -> tuple[Row, ...]:
     """Returns a contact to be read; `edit` is the page on which each value can be corrected."""
+    if contact is None:
+        return ()
     return tuple(
         Row(
             label=rule.label,

@@ -11,6 +11,7 @@ from portal.pages.explained import make_trouble
 from portal.pages.parts import (
     find_heading,
     find_problem,
+    find_representative_contact,
     make_card_rows,
     make_company_rows,
     make_contact_fields,
@@ -34,7 +35,6 @@ from portal.pages.views import (
     Words,
     make_step_address,
 )
-from toroku.contact.v1.contact_pb2 import Contact
 from toroku.frontdoor.v1.front_door_pb2 import Receipt
 
 
@@ -228,10 +228,9 @@ def _build_result(journey: Journey, journey_id: str, profile: Profile, frame: Fr
 
 
 def _make_receipt_rows(category: Category, receipt: Receipt) -> tuple[Row, ...]:
-    representative: Contact = receipt.representative_contact
     return (
         *make_company_rows(category, receipt.company),
-        *make_contact_rows(category, REPRESENTATIVE, representative),
+        *make_contact_rows(category, REPRESENTATIVE, find_representative_contact(receipt)),
         *make_card_rows(category, receipt.card),
         *make_contact_rows(category, CARD, receipt.card_contact),
     )

@@ -51,7 +51,7 @@ class Frame:
     may_log_out: bool = False
     # When the log-in ends without a further request; with it the page warns, and keeps it alive while a person types.
     ends_at: datetime | None = None
-    # Where what is typed is kept while a person types; empty where there is no form of a journey.
+    # Where what is typed is kept while a person types, and the log-in with it; empty where no card has logged in.
     keep_address: str = ""
     # The version of the journey that the page shows; its forms send it.
     version: int = 0

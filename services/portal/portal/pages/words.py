@@ -94,6 +94,10 @@ HOP_LINES = {
         "Your card signs what you checked; only then is it done.",
     ),
 }
+STEP_CARD, STEP_SEARCH = Words("ICカード", "Card"), Words("企業の検索", "Search")
+STEP_FORM, STEP_CHECK = Words("情報の入力", "Form"), Words("内容の確認", "Check")
+STEP_SIGN, STEP_DONE = Words("署名", "Signature"), Words("完了", "Done")
+STEP_ADVICE = Words("案内", "Advice")
 COMMITTING = Words(
     "署名した内容を送信しましたが、結果をまだ確認できていません。「もう一度確認する」を押してください。二重に登録されることはありません。",
     "The signed request was sent and its outcome is not known yet. Look again; nothing is done twice.",

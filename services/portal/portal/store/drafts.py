@@ -80,6 +80,15 @@ _STORE = Statement(
         """
     )
 )
+_KEEP = Statement(
+    text(
+        """
+        UPDATE draft SET sealed = :sealed, stored_at = now()
+        WHERE draft_id = :draft_id AND version = :version AND sealed = :read
+            AND (busy_until IS NULL OR busy_until <= now())
+        """
+    )
+)
 _DELETE_OF_SESSION = Statement(text("DELETE FROM draft WHERE session_sha256 = :session_sha256"))
 _DELETE_OLD = write_deletion(draft, draft.c.stored_at < bindparam("before"), oldest=draft.c.stored_at)
 
@@ -115,6 +124,14 @@ async def store_draft(
 ) -> None:
     """Stores a claimed draft after a step; or, where the step is not complete, keeps the claim."""
     await connection.change(_STORE, draft_id=draft_id, version=version, sealed=sealed, steps=int(is_complete))
+
+
+async def keep_draft(connection: Connection, read: StoredDraft, sealed: bytes) -> bool:
+    """Stores a draft that nobody claimed, between two steps, unless it changed since it was read; returns whether."""
+    changed = await connection.change(
+        _KEEP, draft_id=read.draft_id, version=read.version, read=read.sealed, sealed=sealed
+    )
+    return changed == 1
 
 
 async def delete_of_session(connection: Connection, session_sha256: bytes) -> None:

@@ -670,6 +670,7 @@ class CommittedChange(_message.Message):
     PROPAGATE_FIELD_NUMBER: _builtins.int
     HISTORY_DIGEST_FIELD_NUMBER: _builtins.int
     HISTORY_RECEIPT_FIELD_NUMBER: _builtins.int
+    CHANGE_ID_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
     """Code of the agency at which it was made."""
     category: _builtins.str
@@ -684,6 +685,8 @@ class CommittedChange(_message.Message):
     """The digest of the act's entry in the history, 32 bytes."""
     history_receipt: _builtins.str
     """The proof that the entry with this digest is in the history. Empty until it is sealed."""
+    change_id: _builtins.str
+    """UUID of the change, 36 characters."""
     @_builtins.property
     def company(self) -> _bidder_pb2.CompanyProfile:
         """The company profile at the time of the change."""
@@ -719,10 +722,11 @@ class CommittedChange(_message.Message):
         propagate: _builtins.bool = ...,
         history_digest: _builtins.bytes = ...,
         history_receipt: _builtins.str = ...,
+        change_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_contact", b"card_contact", "company", b"company", "counts_from", b"counts_from", "representative_contact", b"representative_contact"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "card_contact", b"card_contact", "category", b"category", "changed_fields", b"changed_fields", "company", b"company", "counts_from", b"counts_from", "history_digest", b"history_digest", "history_receipt", b"history_receipt", "propagate", b"propagate", "representative_contact", b"representative_contact", "request_sha256", b"request_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "bidder_id", b"bidder_id", "card_contact", b"card_contact", "category", b"category", "change_id", b"change_id", "changed_fields", b"changed_fields", "company", b"company", "counts_from", b"counts_from", "history_digest", b"history_digest", "history_receipt", b"history_receipt", "propagate", b"propagate", "representative_contact", b"representative_contact", "request_sha256", b"request_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,39 +20,64 @@ function focusProblem() {
 function watch() {
   const place = document.querySelector(".ends");
   if (!place) return;
-  const keepAddress = place.dataset.keep;
   const soon = place.querySelector(".soon");
-  let endsAt = Date.parse(place.dataset.endsAt);
+  const failed = place.querySelector(".failed");
+  // In seconds from now: the PC's clock may be wrong.
+  let endsAt = Date.now() + 1000 * Number(place.dataset.endsInSeconds);
   let keptAt = Date.now();
   let waiting = 0;
+  let isEnding = false;
 
-  async function keep() {
-    waiting = 0;
-    keptAt = Date.now();
-    const form = document.querySelector("main form");
-    if (!keepAddress || !form) return;
+  // A form of the page has the version; other pages have nothing but that to send.
+  function readFields() {
     const fields = new URLSearchParams();
-    for (const input of form.elements) {
+    const form = document.querySelector("main form");
+    for (const input of form ? form.elements : []) {
       if (!input.name || input.type === "password" || input.type === "submit") continue;
-      if (input.type === "checkbox" && !input.checked) continue;
-      fields.append(input.name, input.value);
+      fields.append(input.name, input.type === "checkbox" && !input.checked ? "" : input.value);
     }
-    const answer = await fetch(keepAddress, { method: "POST", body: fields, credentials: "same-origin" });
-    if (!answer.ok) return;
-    const kept = await answer.json();
-    if (kept.ends_at) endsAt = Date.parse(kept.ends_at);
-    soon.hidden = true;
+    if (!fields.has("version")) fields.append("version", place.dataset.version);
+    return fields;
   }
 
-  document.addEventListener("input", () => {
-    if (!waiting) waiting = setTimeout(keep, Math.max(2000, keptAt + 20000 - Date.now()));
-  });
-  soon.querySelector("button").addEventListener("click", keep);
-  setInterval(() => {
+  async function keep() {
+    clearTimeout(waiting);
+    waiting = 0;
+    keptAt = Date.now();
+    const request = { method: "POST", body: readFields(), credentials: "same-origin" };
+    const answer = await fetch(place.dataset.keep, request).catch(() => null);
+    const kept = answer && answer.ok ? await answer.json() : {};
+    if (!kept.ends_in_seconds) return false;
+    endsAt = Date.now() + 1000 * kept.ends_in_seconds;
+    soon.hidden = true;
+    failed.hidden = true;
+    return true;
+  }
+
+  async function keepTyped() {
+    if (!(await keep())) keepLater();
+  }
+
+  function keepLater() {
+    if (!waiting) waiting = setTimeout(keepTyped, Math.max(2000, keptAt + 20000 - Date.now()));
+  }
+
+  async function look() {
     const left = endsAt - Date.now();
-    if (left < 120000 && soon.hidden) soon.hidden = false;
-    if (left <= 0) location.reload();
-  }, 5000);
+    if (left < 120000) soon.hidden = false;
+    if (left < 30000 && waiting) await keepTyped();
+    if (left > 0 || isEnding) return;
+    // The last words are kept, too; the page that comes then leads to a new log-in.
+    isEnding = true;
+    await keep();
+    location.reload();
+  }
+
+  document.addEventListener("input", keepLater);
+  soon.querySelector("button").addEventListener("click", async () => {
+    failed.hidden = await keep();
+  });
+  setInterval(look, 5000);
 }
 
 // Looks again where something is under way. No `meta refresh`: who reads with a screen reader could not stop it in time.
