@@ -126,6 +126,8 @@ class RunningFrontDoor:
     propagations: AgencySyncPeer
     spans: InMemorySpanExporter
     ca: CertificateAuthority
+    # Calls its internal listener as the portal does.
+    for_portal: Peers
 
     def card(self, **changes: Any) -> IssuedCard:
         """A new card."""
@@ -198,6 +200,8 @@ async def running_front_door(
         address, trusted = await stack.enter_async_context(_public(authority, profile, services, exporter))
         credentials = grpc.ssl_channel_credentials(trusted)
         channel = await stack.enter_async_context(grpc.aio.secure_channel(address, credentials))
+        internal = await stack.enter_async_context(serving(authority, "front-door", services, instance=profile.id))
+        for_portal = await stack.enter_async_context(calling(authority.service("portal"), front_door=internal))
         yield RunningFrontDoor(
             profile,
             clock,
@@ -211,6 +215,7 @@ async def running_front_door(
             propagations,
             exporter,
             CertificateAuthority.create(key=new_ec_key()),
+            for_portal,
         )
 
 

@@ -22,6 +22,7 @@ from portal.pages.views import (
     PrintPage,
     RefusalPage,
     ResultPage,
+    Sayable,
     View,
     make_step_address,
 )
@@ -101,7 +102,7 @@ class JourneyPages:
             frame=frame,
             title=words.HOP_TITLES[journey.step],
             trouble=make_trouble(journey.problem, journey, self.profile),
-            lines=(words.HOP_LINES[journey.step], words.AFTER_CARD),
+            lines=(words.HOP_LINES[journey.step], *_list_kept(journey), words.AFTER_CARD),
             address=write_link(session, journey, draft.draft_id, draft.version, language),
             where_it_fails=words.WHERE_IT_FAILS,
             back=frame.menu,
@@ -117,3 +118,7 @@ class JourneyPages:
             lines=self.profile.screens.search.already_registered if is_registered else (),
             links=(Link(label=words.TO_MENU, address=frame.menu), Link(label=words.LOG_OUT, address="/log-out")),
         )
+
+
+def _list_kept(journey: Journey) -> tuple[Sayable, ...]:
+    return (words.TYPED_IS_KEPT,) if journey.after_log_in is not None else ()

@@ -56,6 +56,10 @@ RENEWED = Words(
     "ICカードの更新が完了しました。この調達機関では、古いICカードは使用できません。",
     "The card was renewed. The old card can't be used at this agency any more.",
 )
+TYPED_IS_KEPT = Words(
+    "入力した内容は残っています。ログインすると、続きから操作できます。",
+    "What you typed is kept: log in, and go on from there.",
+)
 AFTER_CARD = Words(
     "「カードエージェントへ進む」を押すと、このパソコンのカードエージェントの画面に移ります。画面の案内に従って操作すると、この画面の続きに戻ります。",
     "The button leads to the card agent on this PC. Follow its pages; it brings you back here.",

@@ -74,6 +74,8 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
     challenges: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     # Open sessions by token.
     sessions: dict[str, CardSession] = field(default_factory=dict)
+    # Runs before a session is checked.
+    before_check: Callable[[], Awaitable[None]] | None = None
     # Runs before the end of a session is answered.
     before_end: Callable[[], Awaitable[None]] | None = None
     # How long each caller of CreateChallenge was willing to wait, in seconds.
@@ -133,6 +135,8 @@ class CardSessions(FakePeer, certificate_registry_pb2_grpc.CertificateRegistrySe
         self, request: certificate_registry_pb2.CheckCardSessionRequest, context: Context
     ) -> certificate_registry_pb2.CheckCardSessionResponse:
         self.receive("CheckCardSession")
+        if self.before_check is not None:
+            await self.before_check()
         session = self._session(request.session_token, request.agency, request.category, request.operation)
         state = None
         if session.operation != card_pb2.OPERATION_REGISTRATION:
