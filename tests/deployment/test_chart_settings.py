@@ -94,14 +94,14 @@ def test_bounds_of_the_listeners_are_the_defaults_of_the_settings() -> None:
         assert {name: value for name, value in found.items() if value is not None} == expected, service
 
 
-def test_only_the_front_door_is_told_whose_address_it_sees() -> None:
+def test_what_has_a_public_listener_is_told_whose_address_it_sees() -> None:
     for name, expected in (("small", "none"), ("every-option", "direct")):
         told = {
             service: environment(container)["TOROKU_SOURCE_ADDRESS"]
             for service, _, container in own_containers(variant(name))
             if "TOROKU_SOURCE_ADDRESS" in environment(container)
         }
-        assert told == {"front-door": expected}
+        assert told == {"front-door": expected, "portal": expected}
 
 
 def test_servers_use_the_configured_pooler() -> None:

@@ -81,8 +81,8 @@ until the process ends. The chart never sees a password: dict root name service 
   {{- $_ := set $settings "TOROKU_PUBLIC_CONNECTIONS" ($service.bounds.public.connections | int | toString) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_STREAMS_PER_CONNECTION" ($service.bounds.public.streamsPerConnection | int | toString) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_SILENT_CALLS" ($service.bounds.public.silentCalls | int | toString) -}}
-  {{- $_ := set $settings "TOROKU_SOURCE_ADDRESS" $values.public.sourceAddress -}}
   {{- end -}}
+  {{- $_ := set $settings "TOROKU_SOURCE_ADDRESS" $values.public.sourceAddress -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_CONCURRENT_CALLS" ($service.bounds.public.concurrentCalls | int | toString) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_CERTIFICATE" "/public-certificate/tls.crt" -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_PRIVATE_KEY" "/public-certificate/tls.key" -}}

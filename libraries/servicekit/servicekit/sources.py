@@ -35,7 +35,14 @@ class Sources:
 
     def check(self, peer: str) -> None:
         """Counts a call of this peer, as gRPC names it; raises TOO_MANY_CALLS with `retry_after_seconds`."""
-        seconds = self._buckets.take(read_source(peer))
+        self._count(read_source(peer))
+
+    def check_host(self, host: str) -> None:
+        """Counts a call of a host, as an HTTP server names it; raises as `check`."""
+        self._count(read_host(host))
+
+    def _count(self, source: bytes) -> None:
+        seconds = self._buckets.take(source)
         if not seconds:
             return
         if time.monotonic() >= self._log_again_at:
@@ -54,11 +61,15 @@ def read_source(peer: str) -> bytes:
     kind, _, rest = peer.partition(":")
     if kind not in ("ipv4", "ipv6"):
         return peer.encode()
-    host = unquote(rest).rpartition(":")[0].strip("[]").partition("%")[0]
+    return read_host(unquote(rest).rpartition(":")[0].strip("[]"), otherwise=peer)
+
+
+def read_host(host: str, otherwise: str = "") -> bytes:
+    """Returns the bytes of an IPv4 address, or of the /64 of an IPv6 address; whatever else it may be, as it is."""
     try:
-        address = ip_address(host)
+        address = ip_address(host.partition("%")[0])
     except ValueError:
-        return peer.encode()
+        return (otherwise or host).encode()
     if isinstance(address, IPv4Address):
         return address.packed
     mapped = address.ipv4_mapped

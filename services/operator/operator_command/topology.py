@@ -101,7 +101,7 @@ SERVICES = (
         ("qualification-registry", "certificate-registry", "contact-notification", "agency-sync"),
         keeps_database=False,
     ),
-    Service("portal", "portal", ("public",), ("front-door",)),
+    Service("portal", "portal", ("public",), ("front-door", "certificate-registry")),
 )
 DATABASE_SERVICES = tuple(service for service in SERVICES if service.keeps_database)
 READING_SERVICES = tuple(service for service in SERVICES if service.reads_database_of)

@@ -13,6 +13,7 @@ from portal.operations.advice import AdviceWay
 from portal.operations.browser_sessions import BrowserSessions
 from portal.operations.card_sessions import CardSessions
 from portal.operations.change import ChangeWay
+from portal.operations.incidents import Incidents
 from portal.operations.journeys import Journeys
 from portal.operations.registration import RegistrationWay
 from portal.operations.renewal import RenewalWay
@@ -24,11 +25,12 @@ from portal.pages.entry_routes import EntryRoutes
 from portal.pages.frames import Frames
 from portal.pages.journey_pages import JourneyPages
 from portal.pages.journey_routes import JourneyRoutes
-from portal.pages.visits import Visits
+from portal.pages.visits import FormLimits, Visits
+from servicekit.call_counts import Counts
 from servicekit.database import Database
+from servicekit.incidents import IncidentLog
 from servicekit.sealing import SealingKey
 from servicekit.telemetry import Telemetry
-from servicekit.token_buckets import TokenBuckets
 
 
 def build_application(
@@ -39,10 +41,13 @@ def build_application(
     key: SealingKey,
     front_door: FrontDoor,
     telemetry: Telemetry,
-    forms: TokenBuckets,
+    incidents: IncidentLog,
+    counts: Counts,
+    limits: FormLimits,
     clock: Callable[[], datetime],
 ) -> Starlette:
-    """Returns the pages of an instance; `key` is that of the drafts, `forms` counts by browser session."""
+    """Returns the pages of an instance; `key` is that of the drafts, `incidents` the way to the help desk's record."""
+    notes = Incidents(incidents, clock)
     chosen, follows = profile.list_propagation_choices(), profile.propagation is not Propagation.NONE
     journeys = Journeys(
         database=database,
@@ -54,13 +59,14 @@ def build_application(
             Operation.RENEWAL: RenewalWay(front_door, ProfileOperation.RENEWAL in chosen, follows),
             Operation.ADVICE: AdviceWay(front_door),
         },
+        incidents=notes,
     )
     sessions = BrowserSessions(database=database)
     frames = Frames(profile, clock)
     answers = Answers(profile, frames)
     entry = EntryPages(profile, frames, clock)
     entry_routes = EntryRoutes(answers, entry)
-    visits = Visits(origin, sessions, journeys, forms)
+    visits = Visits(origin, sessions, journeys, limits)
     portal = Portal(
         answers=answers,
         entry=entry_routes,
@@ -75,5 +81,7 @@ def build_application(
             pages=JourneyPages(profile, frames, entry, journeys),
         ),
         telemetry=telemetry,
+        incidents=notes,
+        counts=counts,
     )
     return portal.application()

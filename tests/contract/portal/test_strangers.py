@@ -1,11 +1,16 @@
 """What strangers try: forms of other sites and of no size, addresses of their own, sessions that they planted."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from servicekit.sources import Sources
+from servicekit.token_buckets import Rate
 from tests.support.browser_in_memory import ORIGIN, Answer
-from tests.support.example_profile import OTHER_BIDDER
+from tests.support.example_profile import OTHER_BIDDER, example_profile
 from tests.support.person_in_memory import write_search
-from tests.support.services.portal import RunningPortal
+from tests.support.services.portal import RunningPortal, running_portal
 
 MENU = "/agencies/prefecture/works"
 HEADERS = {
@@ -191,3 +196,43 @@ async def test_form_of_another_site_begins_nothing(portal: RunningPortal) -> Non
 
     assert not browser.cookies
     assert (await browser.post("/start", fields)).status == 200
+
+
+async def test_browsers_without_a_session_have_one_count_and_others_go_on(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    async with running_portal(
+        example_profile(), tmp_path, migrated_database("portal"), newcomers=Rate(3, 0.001)
+    ) as portal:
+        person = await portal.come()
+        form = b"operation=registration"
+        for cookie in ("", "__Host-toroku=" + "x" * 43):
+            assert (await portal.open_browser().ask("POST", f"{MENU}/operations", form, cookie=cookie)).status == 303
+        refused = await portal.open_browser().ask(
+            "POST", f"{MENU}/operations", form, cookie="__Host-toroku=" + "y" * 43
+        )
+
+        assert refused.status == 429
+        assert int(refused.find_header("retry-after")) > 0
+        assert (await person.begin("registration", "prefecture", "works")).status == 200
+
+
+async def test_one_session_sends_so_many_forms_and_no_more(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    async with running_portal(example_profile(), tmp_path, migrated_database("portal"), forms=Rate(2, 0.001)) as portal:
+        person = await portal.come()
+        statuses = [(await person.begin("registration", "prefecture", "works")).status for _ in range(3)]
+
+        assert statuses == [200, 200, 429]
+
+
+async def test_one_source_sends_so_many_forms_where_it_is_seen(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    sources = Sources(Rate(2, 0.001))
+    async with running_portal(example_profile(), tmp_path, migrated_database("portal"), sources=sources) as portal:
+        form = b"operation=registration"
+        statuses = [(await portal.open_browser().ask("POST", f"{MENU}/operations", form)).status for _ in range(3)]
+
+        assert statuses == [303, 303, 429]

@@ -1,9 +1,13 @@
 """Every process of a service serves metrics, logs JSON, and stops on request."""
 
 import asyncio
+import contextlib
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -26,7 +30,7 @@ from tests.support.scraped_process import SECONDS, ScrapedProcess, ahead_by, con
 from tests.support.waiting import wait_until
 from toroku.frontdoor.v1 import entry_pb2, entry_pb2_grpc, registration_pb2, registration_pb2_grpc
 
-SERVICES = ("front-door", "certificate-registry", "user-lookup", "agency-sync")
+SERVICES = ("front-door", "certificate-registry", "user-lookup", "agency-sync", "portal")
 OF_ALL = {"toroku_build_info", "toroku_own_certificate_expires_timestamp_seconds"}
 OF_CALLS = {"toroku_calls_total", *(f"toroku_call_seconds_{part}" for part in ("bucket", "count", "sum"))}
 OF_CONNECTIONS = {"toroku_connections", "toroku_most_connections"}
@@ -141,6 +145,43 @@ async def test_process_has_exactly_the_documented_metrics(
     assert found.value("toroku_build_info", service=name, component=component, version=VERSION) == 1
     assert found.by_label("toroku_own_certificate_expires_timestamp_seconds", "use").keys() == {"service"}
     assert all(record["service"] == name for record in process.log)
+
+
+async def test_portal_counts_its_pages_without_their_addresses(
+    profile: Path, certificates: InstanceCertificates, migrated_database: Callable[[str], str]
+) -> None:
+    address = free_address()
+    settings = settings_of(
+        "portal",
+        profile,
+        certificates,
+        DATABASE=migrated_database("portal"),
+        FRONT_DOOR_ENDPOINT=free_address(),
+        PUBLIC_LISTEN=address,
+        PUBLIC_CERTIFICATE=certificates.portal.certificate,
+        PUBLIC_PRIVATE_KEY=certificates.portal.private_key,
+        ORIGIN=f"https://{address}",
+        DRAFT_KEY=certificates.draft_key,
+    )
+    async with scraped_process("portal", "serve", settings) as process:
+        await process.wait_until_listening(address)
+        trusted = ssl.create_default_context(cafile=str(certificates.public.authority))
+        for path in ("/agencies/prefecture/works/menu", "/agencies/nowhere/works/menu"):
+            await asyncio.to_thread(_read_page, f"https://localhost:{address.rpartition(':')[2]}{path}", trusted)
+        await connect_without_tls(address)
+        found = await shown_when(process, lambda found: set(found.labels()) >= OF_ALL | OF_CALLS and _looked(found))
+        await process.stop()
+    assert set(found.labels()) - NOW_AND_THEN == OF_ALL | OF_CALLS | OF_DATABASES
+    menu = "GET /agencies/{agency}/{category}/menu"
+    assert found.value("toroku_calls_total", method=menu, outcome="OK") == 1
+    assert found.value("toroku_calls_total", method=menu, outcome="PORTAL_PAGE_UNKNOWN") == 1
+    assert found.value("toroku_call_seconds_count", method=menu) == 2
+    assert all(record["service"] == "portal" for record in process.log)
+
+
+def _read_page(address: str, trusted: ssl.SSLContext) -> None:
+    with contextlib.suppress(HTTPError), urlopen(address, context=trusted, timeout=SECONDS):
+        pass
 
 
 async def has_head(database: Database) -> bool:

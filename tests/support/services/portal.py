@@ -1,6 +1,6 @@
 """The portal in this process on a database of its own, before the real front door, whose peers are small fakes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,12 @@ from instance_profile.model import Profile
 from portal.adapters.front_door import FrontDoor
 from portal.assembly import build_application
 from portal.convert.journey import CONTEXT
+from portal.pages.visits import FormLimits
+from servicekit.call_counts import Counts
 from servicekit.database import Database
+from servicekit.incidents import Incident, IncidentLog
 from servicekit.sealing import SealingKey
+from servicekit.sources import Sources
 from servicekit.telemetry import Telemetry
 from servicekit.token_buckets import Rate, TokenBuckets
 from tests.support.browser_in_memory import ORIGIN, BrowserInMemory
@@ -35,6 +39,9 @@ class RunningPortal:
     database: Database
     replicas: list[ASGIApp]
     spans: InMemorySpanExporter
+    # What was noted for the help desk.
+    incidents: list[Incident]
+    counts: Counts
 
     def open_browser(self) -> BrowserInMemory:
         """Returns the browser of a new person; both replicas answer it, by turns."""
@@ -49,14 +56,31 @@ class RunningPortal:
 
 @asynccontextmanager
 async def running_portal(
-    profile: Profile, folder: Path, dsn: str, *, forms: Rate = _FORMS
+    profile: Profile,
+    folder: Path,
+    dsn: str,
+    *,
+    forms: Rate = _FORMS,
+    newcomers: Rate = _FORMS,
+    sources: Sources | None = None,
 ) -> AsyncIterator[RunningPortal]:
     """Runs the portal until the block ends; it has the clock of its front door."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     key = SealingKey(Ed25519PrivateKey.generate(), CONTEXT)
-    async with running_front_door(profile, folder) as front_door, Database.open(dsn, pool=8) as database:
+    noted: list[Incident] = []
+    counts = Counts()
+
+    async def send(incidents: Sequence[Incident]) -> None:
+        noted.extend(incidents)
+
+    log = IncidentLog(send)
+    async with (
+        running_front_door(profile, folder) as front_door,
+        Database.open(dsn, pool=8) as database,
+        log.running(),
+    ):
         replicas: list[ASGIApp] = [
             build_application(
                 profile,
@@ -65,9 +89,11 @@ async def running_portal(
                 key=key,
                 front_door=FrontDoor.of(front_door.for_portal),
                 telemetry=Telemetry(provider, 1),
-                forms=TokenBuckets(forms),
+                incidents=log,
+                counts=counts,
+                limits=FormLimits(by_session=TokenBuckets(forms), newcomers=TokenBuckets(newcomers), sources=sources),
                 clock=front_door.clock,
             )
             for _ in range(2)
         ]
-        yield RunningPortal(front_door, database, replicas, exporter)
+        yield RunningPortal(front_door, database, replicas, exporter, noted, counts)

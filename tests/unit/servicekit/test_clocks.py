@@ -5,7 +5,7 @@ from pathlib import Path
 
 # What shows the instant to somebody, or asks which day it is in Japan; and when a page of the portal expects a card's
 # session to end, which certificate-registry decides by the database's clock.
-BY_PROCESS = {"BidderList", "BidderNames", "Journeys"}
+BY_PROCESS = {"BidderList", "BidderNames", "build_application"}
 
 
 def test_only_what_is_not_stored_follows_the_clock_of_a_process() -> None:

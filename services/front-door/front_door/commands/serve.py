@@ -6,7 +6,6 @@ from front_door.adapters.agency_sync import AgencySync
 from front_door.adapters.card_renewals import CardRenewals
 from front_door.adapters.certificate_registry import CertificateRegistry
 from front_door.adapters.contact_notification import ContactNotification
-from front_door.adapters.incidents import IncidentRecord
 from front_door.adapters.qualification_registry import QualificationRegistry
 from front_door.convert.instance import InstanceDescription
 from front_door.operations.advice import AdviceOperation
@@ -31,6 +30,7 @@ from servicekit.access import ListenerKind
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
+from servicekit.incident_record import IncidentRecord
 from servicekit.incidents import IncidentLog
 from servicekit.metrics import Metrics
 from servicekit.telemetry import Telemetry

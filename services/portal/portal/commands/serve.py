@@ -9,16 +9,19 @@ from portal.convert.journey import CONTEXT
 from portal.pages.server import serving_pages
 from portal.settings import PACKAGE, SERVICE, Settings
 from servicekit import schema
+from servicekit.call_counts import Counts
 from servicekit.clients import Peers
 from servicekit.clock import now
 from servicekit.credentials import CertificateFiles
 from servicekit.database import Database
 from servicekit.database_metrics import keep_refreshed
+from servicekit.incident_record import IncidentRecord
+from servicekit.incidents import IncidentLog
 from servicekit.metrics import Metrics
 from servicekit.sealing import SealingKey
 from servicekit.server import health, wait_for_stop
 from servicekit.telemetry import Telemetry
-from servicekit.token_buckets import Rate, TokenBuckets
+from toroku.certificate.v1.incidents_pb2_grpc import IncidentsStub
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +33,22 @@ async def run() -> None:
     profile = load_for_service(settings.profile, settings.profile_overlay)
     telemetry = Telemetry.start(SERVICE, settings.otlp_endpoint, settings.trace_sampling, instance=profile.id)
     files = CertificateFiles(settings.certificate, settings.private_key, settings.services_ca)
-    peers = Peers(files, {"front-door": settings.front_door_endpoint})
+    peers = Peers(
+        files,
+        {
+            "front-door": settings.front_door_endpoint,
+            "certificate-registry": settings.certificate_registry_endpoint,
+        },
+    )
+    incidents = IncidentLog(IncidentRecord(peers.stub("certificate-registry", IncidentsStub)).send)
+    counts = Counts()
     async with (
         Metrics.open(SERVICE, settings) as metrics,
         Database.of(settings) as database,
         keep_refreshed(metrics, database),
+        incidents.running(),
     ):
+        metrics.registry.register(counts)
         metrics.watch_certificate("public", settings.public_files().certificate)
         application = build_application(
             profile,
@@ -44,7 +57,9 @@ async def run() -> None:
             key=key,
             front_door=FrontDoor.of(peers),
             telemetry=telemetry,
-            forms=TokenBuckets(Rate(settings.session_burst, settings.session_rate)),
+            incidents=incidents,
+            counts=counts,
+            limits=settings.form_limits(),
             clock=now,
         )
         async with (
@@ -62,4 +77,6 @@ async def run() -> None:
             await not_serving()
             log.info("stopping: running requests have %s seconds to finish", settings.stop_grace)
     await peers.close()
+    for line in counts.lines():
+        log.info("pages: %s", line)
     telemetry.stop()

@@ -12,6 +12,7 @@ from portal.domain.browser_session import BrowserSession
 from portal.domain.journey import ENDS, CardAnswer, Journey, Operation, Part, SignatureAnswer, Step
 from portal.domain.parts import AdvicePart, ChangePart, RegistrationPart, RenewalPart
 from portal.operations.form_fields import FIELD_NAMES
+from portal.operations.incidents import Incidents
 from portal.operations.refusals import read_problem
 from portal.operations.way import Way
 from portal.store import drafts
@@ -51,6 +52,7 @@ class Journeys:
     key: SealingKey
     clock: Callable[[], datetime]
     ways: Mapping[Operation, Way]
+    incidents: Incidents
 
     async def begin(self, session: BrowserSession, operation: Operation, agency: str, category: str) -> Draft:
         """Begins a journey."""
@@ -75,8 +77,8 @@ class Journeys:
         if draft is None or draft.is_busy or not self._has_run_out(draft.journey):
             return draft
 
-        async def stop(_way: Way, _journey: Journey) -> Journey:
-            raise Refusal("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED)
+        async def stop(_way: Way, journey: Journey) -> Journey:
+            return journey
 
         return await self._work(session, draft, stop)
 
@@ -124,7 +126,7 @@ class Journeys:
 
         async def act(way: Way, journey: Journey) -> Journey:
             if journey.signing is None or journey.signing.purpose != answer.signed.purpose:
-                raise Refusal("AGENT_ANSWER_UNEXPECTED", Code.INVALID_ARGUMENT)
+                raise self._refuse("AGENT_ANSWER_UNEXPECTED", Code.INVALID_ARGUMENT, journey)
             return await way.take_signature(journey, answer)
 
         return await self._work_on(session, draft_id, version, act)
@@ -135,6 +137,7 @@ class Journeys:
         """Notes what the agent said instead of an answer: the person stays at this hop."""
 
         async def act(_way: Way, journey: Journey) -> Journey:
+            self.incidents.note(refusal, journey.step, journey)
             return replace(journey, problem=read_problem(refusal, from_agent=True))
 
         return await self._work_on(session, draft_id, version, act)
@@ -191,9 +194,10 @@ class Journeys:
         was_committing = way.is_committing(journey)
         try:
             if self._has_run_out(journey):
-                raise Refusal("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED)
+                raise self._refuse("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED, journey)
             journey = await action(way, replace(journey, problem=None))
         except Refusal as refusal:
+            self.incidents.note_unreached(refusal, journey.step, journey)
             journey = way.place_refusal(journey, refusal)
         else:
             journey = self._extend(journey)
@@ -209,7 +213,14 @@ class Journeys:
         try:
             return await way.commit(journey)
         except Refusal as refusal:
+            self.incidents.note_unreached(refusal, journey.step, journey)
             return way.place_refusal(journey, refusal)
+
+    def _refuse(self, reason: str, code: Code, journey: Journey) -> Refusal:
+        """Returns a refusal of the portal's own, of which nobody else knows."""
+        refusal = Refusal(reason, code)
+        self.incidents.note(refusal, journey.step, journey)
+        return refusal
 
     async def _store(self, draft: Draft, journey: Journey, *, is_complete: bool = True) -> None:
         sealed = seal_journey(journey, self.key, draft.draft_id)

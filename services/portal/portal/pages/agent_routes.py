@@ -37,7 +37,7 @@ class AgentRoutes:
 
     async def start(self, request: Request) -> Response:
         """POST /start: keeps the agent with the browser session, and goes on where it waits for one."""
-        fields = await self.visits.read_form(request)
+        known, fields = await self.visits.read_form(request)
         if read_number(fields.get("protocol", "")) < _PROTOCOL:
             return go_to("/agent?why=old")
         if fields.get("instance") != self.answers.profile.id:
@@ -45,7 +45,7 @@ class AgentRoutes:
         port, hand_off = read_number(fields.get("port", "")), fields.get("handoff", "")
         if port not in _PORTS or len(hand_off) != _HAND_OFF_CHARACTERS:
             raise Refusal("PORTAL_FORM_MALFORMED", Code.INVALID_ARGUMENT)
-        new_id, session = await self.visits.find_or_begin(request)
+        new_id, session = await self.visits.begin_where_none(known)
         session = await self.sessions.meet_agent(session, port, hand_off)
         draft = await self.journeys.find_newest(session)
         is_waiting = draft is not None and draft.journey.step in HOPS
@@ -58,8 +58,7 @@ class AgentRoutes:
 
     async def take_answer(self, request: Request) -> Response:
         """POST /return: the agent's answer counts only in the browser session that began the step."""
-        fields = await self.visits.read_form(request, MOST_ANSWER_BYTES)
-        session = await self.visits.find_session(request)
+        session, fields = await self.visits.read_form(request, MOST_ANSWER_BYTES)
         journey_id, version = read_step(fields.get("step", ""))
         draft = await self.journeys.find(session, journey_id) if session is not None else None
         if session is None or draft is None or fields.get("handoff") not in session.hand_offs:

@@ -44,7 +44,10 @@ class Answers:
             trouble=make_trouble_of_refusal(refusal, self.profile),
             links=(Link(label=words.TO_START, address="/"),),
         )
-        return self.show(request, view, _STATUSES.get(refusal.code, 409))
+        response = self.show(request, view, _STATUSES.get(refusal.code, 409))
+        if "retry_after_seconds" in refusal.metadata:
+            response.headers["Retry-After"] = refusal.metadata["retry_after_seconds"]
+        return response
 
 
 def go_to(path: str) -> Response:

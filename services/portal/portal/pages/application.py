@@ -1,6 +1,7 @@
 """The portal as an application: which address leads where, and what becomes of what goes wrong."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal.operations.incidents import Incidents
 from portal.pages.agent_routes import AgentRoutes
 from portal.pages.answers import Answers, set_language
 from portal.pages.entry_routes import EntryRoutes
@@ -18,10 +20,22 @@ from portal.pages.gate import HEADERS
 from portal.pages.journey_routes import JourneyRoutes
 from portal.pages.render import script, style_sheet
 from refusals import Code, Refusal
+from servicekit.call_counts import CANCELLED, INTERNAL_FAILURE, OK, Counts
 from servicekit.failures import find_failure
 from servicekit.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
+
+# What this process says of itself; robots that look for other pages are no incidents.
+_OWN = frozenset(
+    {
+        "AGENT_OF_ANOTHER_SESSION",
+        "PORTAL_FAILED",
+        "PORTAL_FORM_FROM_ELSEWHERE",
+        "PORTAL_FORM_MALFORMED",
+        "TOO_MANY_CALLS",
+    }
+)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -35,6 +49,9 @@ class Portal:
     agent: AgentRoutes
     journey: JourneyRoutes
     telemetry: Telemetry
+    incidents: Incidents
+    # Pages by name and outcome, and how long they took.
+    counts: Counts
 
     def application(self) -> Starlette:
         """Returns the application."""
@@ -72,23 +89,33 @@ class Portal:
         name = f"{method} {path}"
 
         async def answer(request: Request) -> Response:
-            with self.telemetry.server_span(name, "", decided=False):
-                try:
-                    response = await endpoint(request)
-                except HTTPException:
-                    raise
-                except Refusal as refusal:
-                    response = self.answers.show_refusal(request, refusal)
-                except Exception as error:
-                    failure = find_failure(error)
-                    if failure is None:
-                        log.exception("%s failed", name)
-                    known = failure.refusal if failure is not None else Refusal("PORTAL_FAILED", Code.INTERNAL)
-                    response = self.answers.show_refusal(request, known)
+            began_at, outcome = time.perf_counter(), CANCELLED
+            try:
+                with self.telemetry.server_span(name, "", decided=False):
+                    response, outcome = await self._answer(request, endpoint, name)
+            finally:
+                self.counts.add(name, outcome, time.perf_counter() - began_at)
             set_language(request, response)
             return response
 
         return Route(path, answer, methods=[method])
+
+    async def _answer(self, request: Request, endpoint: Endpoint, name: str) -> tuple[Response, str]:
+        """Returns a page with its outcome: OK, or the reason why another one was shown."""
+        try:
+            return await endpoint(request), OK
+        except Refusal as known:
+            refusal = known
+        except Exception as error:
+            failure = find_failure(error)
+            if failure is None:
+                log.exception("%s failed", name)
+            refusal = failure.refusal if failure is not None else Refusal("PORTAL_FAILED", Code.INTERNAL)
+        if refusal.reason in _OWN:
+            self.incidents.note(refusal, name)
+        self.incidents.note_unreached(refusal, name)
+        outcome = INTERNAL_FAILURE if refusal.reason == "PORTAL_FAILED" else refusal.reason
+        return self.answers.show_refusal(request, refusal), outcome
 
     async def _show_unknown(self, request: Request, error: HTTPException) -> Response:
         with self.telemetry.server_span("unknown page", "", decided=False):

@@ -35,23 +35,23 @@ class JourneyRoutes:
     async def begin(self, request: Request) -> Response:
         """POST …/operations: begins a journey."""
         agency, category = self.entry.read_choice(request)
-        fields = await self.visits.read_form(request)
+        known, fields = await self.visits.read_form(request)
         usable = self.answers.profile.category(category).list_usable_operations()
         operation = fields.get("operation", "")
         if operation not in {*(each.value for each in usable), Operation.ADVICE.value}:
             raise Refusal("PORTAL_FORM_MALFORMED", Code.INVALID_ARGUMENT)
-        new_id, session = await self.visits.find_or_begin(request)
+        new_id, session = await self.visits.begin_where_none(known)
         draft = await self.journeys.begin(session, Operation(operation), agency, category)
         return set_session(go_to(make_step_address(draft.draft_id, draft.journey.step)), new_id)
 
     async def show_current(self, request: Request) -> Response:
         """GET /operations/{id}"""
-        _, draft = await self.visits.find_draft(request)
+        _, draft = await self.visits.find_draft(request, await self.visits.find_session(request))
         return go_to(make_step_address(draft.draft_id, draft.journey.step))
 
     async def show_step(self, request: Request) -> Response:
         """GET /operations/{id}/{step}: another page than can be shown leads to where the journey stands."""
-        session, draft = await self.visits.find_draft(request)
+        session, draft = await self.visits.find_draft(request, await self.visits.find_session(request))
         step, way = _read_page(request), self.journeys.ways[draft.journey.operation]
         if step is None or not way.may_show(draft.journey, step):
             return go_to(make_step_address(draft.draft_id, draft.journey.step))
@@ -64,8 +64,8 @@ class JourneyRoutes:
 
     async def submit(self, request: Request) -> Response:
         """POST /operations/{id}/{step}"""
-        fields = await self.visits.read_form(request)
-        session, draft = await self.visits.find_draft(request)
+        known, fields = await self.visits.read_form(request)
+        session, draft = await self.visits.find_draft(request, known)
         step, version = _read_page(request), read_number(fields.get("version", ""))
         if fields.get("answer") == "leave":
             return go_to(f"/agencies/{draft.journey.agency}/{draft.journey.category}/menu")
@@ -75,7 +75,7 @@ class JourneyRoutes:
 
     async def show_print(self, request: Request) -> Response:
         """GET /operations/{id}/print"""
-        _, draft = await self.visits.find_draft(request)
+        _, draft = await self.visits.find_draft(request, await self.visits.find_session(request))
         view = self.pages.build_print(draft)
         if view is None:
             return go_to(make_step_address(draft.draft_id, draft.journey.step))
@@ -83,8 +83,8 @@ class JourneyRoutes:
 
     async def keep(self, request: Request) -> Response:
         """POST /operations/{id}/keep: what is typed so far; answers in how many seconds the log-in ends (0: it has)."""
-        fields = await self.visits.read_form(request)
-        session, journey_id = await self.visits.find_session(request), request.path_params["journey"]
+        session, fields = await self.visits.read_form(request)
+        journey_id = request.path_params["journey"]
         version = read_number(fields.get("version", ""))
         kept = None
         if session is not None:
@@ -106,8 +106,7 @@ class JourneyRoutes:
 
     async def log_out(self, request: Request) -> Response:
         """POST /log-out: ends the cards' sessions, deletes the drafts, and gives the session another id."""
-        await self.visits.read_form(request)
-        session = await self.visits.find_session(request)
+        session, _ = await self.visits.read_form(request)
         if session is None:
             return go_to("/end")
         drafts = await self.journeys.list_all(session)

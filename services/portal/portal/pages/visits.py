@@ -10,7 +10,26 @@ from portal.operations.browser_sessions import BrowserSessions
 from portal.operations.journeys import Draft, Journeys
 from portal.pages.gate import COOKIE, MOST_FORM_BYTES, check_origin, read_fields
 from refusals import Code, Refusal
+from servicekit.sources import Sources
 from servicekit.token_buckets import TokenBuckets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormLimits:
+    """How often forms may come: of one browser session, of all browsers without one, and of one source."""
+
+    by_session: TokenBuckets
+    newcomers: TokenBuckets
+    # None where the portal sees another address than the browser's.
+    sources: Sources | None = None
+
+    def check(self, session: BrowserSession | None, source: str) -> None:
+        """Counts a form; raises TOO_MANY_CALLS."""
+        if self.sources is not None:
+            self.sources.check_host(source)
+        seconds = self.newcomers.take("") if session is None else self.by_session.take(session.session_sha256)
+        if seconds:
+            raise Refusal("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED, {"retry_after_seconds": str(seconds)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,29 +39,27 @@ class Visits:
     origin: str
     sessions: BrowserSessions
     journeys: Journeys
-    # Forms by browser session.
-    forms: TokenBuckets
+    limits: FormLimits
 
-    async def read_form(self, request: Request, most_bytes: int = MOST_FORM_BYTES) -> Mapping[str, str]:
-        """Returns the fields of a form; raises what is wrong with it, or TOO_MANY_CALLS."""
+    async def read_form(
+        self, request: Request, most_bytes: int = MOST_FORM_BYTES
+    ) -> tuple[BrowserSession | None, Mapping[str, str]]:
+        """Returns whose form it is, and its fields; raises what is wrong with it, or TOO_MANY_CALLS."""
         check_origin(request.headers, self.origin)
-        seconds = self.forms.take(request.cookies.get(COOKIE, ""))
-        if seconds and request.cookies.get(COOKIE):
-            raise Refusal("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED, {"retry_after_seconds": str(seconds)})
-        return await read_fields(request, most_bytes)
+        session = await self.find_session(request)
+        self.limits.check(session, request.client.host if request.client is not None else "")
+        return session, await read_fields(request, most_bytes)
 
     async def find_session(self, request: Request) -> BrowserSession | None:
         """Returns the browser's session; None where it has none."""
         return await self.sessions.find(request.cookies.get(COOKIE, ""))
 
-    async def find_or_begin(self, request: Request) -> tuple[str, BrowserSession]:
-        """Returns the browser's session, and the id of a new one where there was none."""
-        session = await self.find_session(request)
+    async def begin_where_none(self, session: BrowserSession | None) -> tuple[str, BrowserSession]:
+        """Returns a session, and its id where it is a new one because the browser has none."""
         return ("", session) if session is not None else await self.sessions.begin()
 
-    async def find_draft(self, request: Request) -> tuple[BrowserSession, Draft]:
-        """Returns the browser's session and the journey of the address; raises PORTAL_PAGE_UNKNOWN."""
-        session = await self.find_session(request)
+    async def find_draft(self, request: Request, session: BrowserSession | None) -> tuple[BrowserSession, Draft]:
+        """Returns the session and the journey of the address; raises PORTAL_PAGE_UNKNOWN."""
         draft = await self.journeys.find(session, request.path_params["journey"]) if session is not None else None
         if session is None or draft is None:
             raise Refusal("PORTAL_PAGE_UNKNOWN", Code.NOT_FOUND)

@@ -13,13 +13,13 @@ from servicekit.statements import Statement
 _FIND = Statement(
     text(
         """
-        UPDATE browser_session
-        SET last_used_at = CASE WHEN last_used_at < now() - interval '20 seconds' THEN now() ELSE last_used_at END
+        SELECT session_sha256, port, hand_off, hand_offs, last_used_at < now() - interval '20 seconds' AS was_idle
+        FROM browser_session
         WHERE session_sha256 = :session_sha256 AND last_used_at > now() - CAST(:kept AS interval)
-        RETURNING session_sha256, port, hand_off, hand_offs
         """
     )
 )
+_NOTE_USE = Statement(text("UPDATE browser_session SET last_used_at = now() WHERE session_sha256 = :session_sha256"))
 _ADD = Statement(
     text(
         """
@@ -52,10 +52,12 @@ _KEPT = "1 hour"
 
 
 async def find_session(connection: Connection, session_sha256: bytes) -> BrowserSession | None:
-    """Returns a session that was used within the last hour, and notes its use; None where there is none."""
+    """Returns a session that was used within the last hour, and notes its use within 20 s; None where there is none."""
     row = await connection.fetch_row(_FIND, session_sha256=session_sha256, kept=_KEPT)
     if row is None:
         return None
+    if row.was_idle:
+        await connection.change(_NOTE_USE, session_sha256=session_sha256)
     return BrowserSession(
         session_sha256=row.session_sha256, port=row.port, hand_off=row.hand_off, hand_offs=tuple(row.hand_offs)
     )
