@@ -1,13 +1,11 @@
 """Every process of a service serves metrics, logs JSON, and stops on request."""
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from http.client import HTTPSConnection
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -167,7 +165,7 @@ async def test_portal_counts_its_pages_without_their_addresses(
         await process.wait_until_listening(address)
         trusted = ssl.create_default_context(cafile=str(certificates.public.authority))
         for path in ("/agencies/prefecture/works/menu", "/agencies/nowhere/works/menu"):
-            await asyncio.to_thread(_read_page, f"https://localhost:{address.rpartition(':')[2]}{path}", trusted)
+            await asyncio.to_thread(_read_page, address, path, trusted)
         await connect_without_tls(address)
         found = await shown_when(process, lambda found: set(found.labels()) >= OF_ALL | OF_CALLS and _looked(found))
         await process.stop()
@@ -179,9 +177,11 @@ async def test_portal_counts_its_pages_without_their_addresses(
     assert all(record["service"] == "portal" for record in process.log)
 
 
-def _read_page(address: str, trusted: ssl.SSLContext) -> None:
-    with contextlib.suppress(HTTPError), urlopen(address, context=trusted, timeout=SECONDS):
-        pass
+def _read_page(address: str, path: str, trusted: ssl.SSLContext) -> None:
+    connection = HTTPSConnection("localhost", int(address.rpartition(":")[2]), context=trusted, timeout=SECONDS)
+    connection.request("GET", path)
+    connection.getresponse().read()
+    connection.close()
 
 
 async def has_head(database: Database) -> bool:
