@@ -34,7 +34,11 @@ LOOK_AGAIN = Words("最新の状態を表示する", "Look again")
 UNDER_WAY = Words("反映中です。この表は自動的に更新されます。", "Under way. This table is updated by itself.")
 RIGHT_NOW = Words("適した操作", "What is right")
 OPEN_PRINT = Words("印刷用の画面を開く", "Open the page for printing")
-HOW_TO_PRINT = Words("ブラウザの印刷機能で印刷してください。", "Print this page with your browser.")
+IN_NEW_WINDOW = Words("（新しい画面で開きます）", " (opens a new window)")
+HOW_TO_PRINT = Words(
+    "印刷の画面が開かない場合は、ブラウザの印刷機能で印刷してください。印刷後、この画面は「×」で閉じてください。",
+    "If your browser does not ask how to print, use its own command. Close this window afterwards.",
+)
 ENDS = Words(
     "操作がないまま10分たつと、自動的にログアウトします。入力した内容は残ります。",
     "After ten minutes without use you are logged out. What you typed is kept.",

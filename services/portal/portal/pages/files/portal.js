@@ -86,7 +86,13 @@ function lookAgain() {
   if (place) setTimeout(() => location.reload(), 1000 * Number(place.dataset.refreshSeconds));
 }
 
+// A receipt opens in a window of its own, to be printed.
+function printReceipt() {
+  if (document.querySelector("[data-print]")) window.print();
+}
+
 relay();
 lookAgain();
 focusProblem();
 watch();
+printReceipt();
