@@ -88,7 +88,6 @@ def _build_search(journey: Journey, journey_id: str, profile: Profile, frame: Fr
             value="" if rule.field.value == "password" else journey.typed.get(rule.field.value, ""),
             hint=_join(notes.get(rule.field.value), rule.hint),
             required=rule.field in required,
-            most_characters=rule.most_characters,
             problem=find_problem(journey.problem, rule.field.value, profile, journey),
         )
         for rule in category.search_fields
