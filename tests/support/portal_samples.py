@@ -349,7 +349,7 @@ PAGES: dict[str, View] = {
     "unknown page": RefusalPage(
         frame=FRAMES.make("/"),
         title=words.REFUSED_TITLE,
-        trouble=make_trouble_of_refusal(_UNKNOWN_PAGE, PROFILE),
+        trouble=replace(make_trouble_of_refusal(_UNKNOWN_PAGE, PROFILE), number=INQUIRY),
         links=(Link(label=words.TO_START, address="/"),),
     ),
 }

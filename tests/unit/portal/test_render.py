@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from portal.domain.journey import Operation, Step
-from portal.pages import page_words
+from portal.pages import page_words, words
 from portal.pages.render import render
 from portal.pages.views import FormPage, View, Words
 from refusals.language import Language
@@ -108,6 +108,12 @@ def test_fields_of_one_name_are_told_apart_by_their_sections() -> None:
 def test_first_heading_of_a_page_is_its_title_also_where_something_is_wrong() -> None:
     headings = [tag for tag, _ in read("search, two wrong fields").found if tag in ("h1", "h2", "h3")]
     assert headings[0] == "h1"
+
+
+def test_what_can_only_be_read_has_its_reason() -> None:
+    for name in ("form", "change form"):
+        assert {words.FROM_ROSTER.ja, words.FROM_CARD.ja} <= set(read(name).text)
+    assert words.REPRESENTATIVE_STANDS.ja in read("form, representative stands").text
 
 
 def test_password_never_comes_back() -> None:

@@ -164,7 +164,7 @@ def _build_form(journey: Journey, journey_id: str, profile: Profile, frame: Fram
             representative,
             Section(
                 heading=card_heading,
-                notes=(card_note,),
+                notes=(card_note, words.FROM_CARD),
                 rows=make_card_rows(category, require(journey.find_card().card)),
                 fields=(*make_contact_fields(profile, journey, CARD), serial),
             ),
