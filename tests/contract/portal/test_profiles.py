@@ -81,7 +81,7 @@ async def test_menu_outside_the_hours_says_when_it_opens_and_begins_nothing(
 
         day = "2026年11月27日(金)" if hour < 20 else "2026年11月30日(月)"
         assert f"現在は受付時間外です。次の受付開始：{day} 8時30分" in menu.read()
-        assert menu.body.count('aria-disabled="true" disabled') == 3
+        assert menu.body.count('class="first" disabled') == 3
 
 
 @pytest.mark.requirement("ENT-05")
