@@ -22,12 +22,13 @@ RECEIPTS = ("print", "change print")
 
 
 def list_pages() -> dict[str, str]:
-    """Returns the HTML of each page by its name; what looks again or goes on by itself stays, to be looked at."""
+    """Returns the HTML of each page by its name; what prints, looks again or goes on by itself stays."""
     pages = {name: render(view, PROFILE, "ja") for name, view in PAGES.items()}
     pages |= {f"{name}, in English": render(PAGES[name], PROFILE, "en") for name in IN_ENGLISH}
     # As a browser without JavaScript shows it.
     pages["relay"] = pages["relay"].replace("noscript>", "div>").replace('id="relay"', "")
-    return {name: page.replace("data-refresh-seconds", "data-x") for name, page in pages.items()}
+    moving = re.compile("data-refresh-seconds|data-print")
+    return {name: moving.sub("data-x", page) for name, page in pages.items()}
 
 
 @asynccontextmanager

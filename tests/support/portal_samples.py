@@ -98,7 +98,7 @@ _WAYS: Mapping[Operation, Way] = {
     Operation.RENEWAL: RenewalWay(_NOBODY, chooses=True, follows=True),
     Operation.ADVICE: AdviceWay(_NOBODY),
 }
-_JOURNEYS = Journeys(database=_NOBODY, key=_NOBODY, clock=lambda: NOW, ways=_WAYS)
+_JOURNEYS = Journeys(database=_NOBODY, key=_NOBODY, clock=lambda: NOW, ways=_WAYS, incidents=_NOBODY)
 _PAGES = JourneyPages(PROFILE, FRAMES, ENTRY, _JOURNEYS)
 _HAND_OFF = "h" * 43
 _WITHOUT_AGENT = BrowserSession(session_sha256=b"s" * 32)
