@@ -40,6 +40,8 @@ async def tab_with_pages(
     The last are its complaints, and the addresses of everything but pages, style sheet and script that it asks for.
     """
     context = await browser.new_context(viewport={"width": width, "height": 768}, forced_colors=colours)
+    # In place of the browser's own dialogue for paper.
+    await context.add_init_script("window.print = () => undefined;")
     page, pages, complaints = await context.new_page(), list_pages(), list[str]()
     # The summary of what is wrong has the focus already when the browser comes to its `autofocus`.
     page.on("console", lambda message: None if "Autofocus" in message.text else complaints.append(message.text))
