@@ -27,7 +27,7 @@ def list_pages() -> dict[str, str]:
     pages |= {f"{name}, in English": render(PAGES[name], PROFILE, "en") for name in IN_ENGLISH}
     # As a browser without JavaScript shows it.
     pages["relay"] = pages["relay"].replace("noscript>", "div>").replace('id="relay"', "")
-    moving = re.compile("data-refresh-seconds|data-print")
+    moving = re.compile("data-refresh-seconds|data-follow-seconds|data-print")
     return {name: moving.sub("data-x", page) for name, page in pages.items()}
 
 
