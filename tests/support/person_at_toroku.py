@@ -65,6 +65,19 @@ class PersonAtToroku:
         await self._press()
         await self._come_back()
 
+    async def give_up(self) -> None:
+        """From a page of the portal: goes to the agent, and back without an answer."""
+        await self._go_to_agent()
+        await self.page.click("button[name=answer][value=cancel]", no_wait_after=True)
+        await self._come_back()
+
+    async def try_pin(self, pin: str) -> None:
+        """From a page of the agent that refused a PIN or missed the card: types the PIN again."""
+        if not await self.page.locator(PIN).count():
+            await self.page.click("text=もう一度試す")
+        await self.page.fill(PIN, pin)
+        await self._press()
+
     async def fill_in(self, values: Mapping[str, str]) -> None:
         """Types into the fields of a form."""
         for name, value in values.items():

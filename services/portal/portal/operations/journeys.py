@@ -134,10 +134,15 @@ class Journeys:
     async def take_refusal(
         self, session: BrowserSession, draft_id: str, version: int, refusal: Refusal
     ) -> Draft | None:
-        """Notes what the agent said instead of an answer: the person stays at this hop."""
+        """Notes what the agent said instead of an answer: the person stays at this hop.
 
-        async def act(_way: Way, journey: Journey) -> Journey:
+        An agent that was started anew knows no card, so that the person goes on from the card's own hop.
+        """
+
+        async def act(way: Way, journey: Journey) -> Journey:
             self.incidents.note(refusal, journey.step, journey)
+            if refusal.reason == "CARD_NOT_CHOSEN":
+                journey = way.place_refusal(journey, refusal)
             return replace(journey, problem=read_problem(refusal, from_agent=True))
 
         return await self._work_on(session, draft_id, version, act)

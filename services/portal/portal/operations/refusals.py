@@ -6,8 +6,9 @@ from portal.domain.journey import HOPS, Journey, Problem, Step
 from refusals import Code, Refusal
 from servicekit.telemetry import trace_id
 
-# The session of a card, or what rests on it, has ended: the card logs in again, and everything typed is kept.
-LOG_IN_AGAIN = frozenset({"CARD_SESSION_EXPIRED", "CARD_SESSION_UNKNOWN", "BIDDER_PROOF_EXPIRED"})
+# The session of a card, or what rests on it, has ended, or the agent has forgotten the card: the card logs in again,
+# and everything typed is kept.
+LOG_IN_AGAIN = frozenset({"CARD_NOT_CHOSEN", "CARD_SESSION_EXPIRED", "CARD_SESSION_UNKNOWN", "BIDDER_PROOF_EXPIRED"})
 # The signature came too late: the same page asks for a new one.
 SIGN_AGAIN = frozenset({"CHALLENGE_EXPIRED", "CHALLENGE_UNKNOWN", "CHALLENGE_USED"})
 # What was typed is to be corrected.
