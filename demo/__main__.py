@@ -56,7 +56,7 @@ async def demonstrate(roster: Path, mapping: str) -> None:
             print(re.sub(r"(パスワード\s*：)\S+", r"\1********", bidder.letter))
             title("3. The contractor puts its IC card into the reader")
             card = preparation.issue_card(bidder)
-            insert_card(readers, card)
+            first = insert_card(readers, card)
             await steps.register(bidder)
             await steps.show_mail(bidder)
             await steps.ask_three_agencies(bidder, card)
@@ -64,8 +64,13 @@ async def demonstrate(roster: Path, mapping: str) -> None:
             await steps.change_contact(bidder)
             await steps.compare_contacts(bidder, card)
             new_card = preparation.issue_card(bidder)
-            insert_card(readers, new_card, reader=1)
+            second = insert_card(readers, new_card, reader=1)
             await steps.renew(bidder, card, new_card)
+            readers.pull(first)
+            readers.pull(second)
+            further_card = preparation.issue_card(bidder)
+            insert_card(readers, further_card)
+            await steps.register_in_browser(bidder, further_card)
     print(f"demo: {(datetime.now(UTC) - began).total_seconds():.1f} s")
 
 

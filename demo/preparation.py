@@ -127,9 +127,11 @@ class Preparation:
         await run_command("operator_command", (*words, *options), {}, quiet=self.quiet)
 
 
-def insert_card(readers: SmartCardService, card: IssuedCard, *, reader: int = 0) -> None:
-    """Inserts a card into the first virtual reader, or the second one, where it stays."""
-    readers.insert(VirtualCard.with_key(card.key, card.certificate, PIN, port=readers.port + reader))
+def insert_card(readers: SmartCardService, card: IssuedCard, *, reader: int = 0) -> VirtualCard:
+    """Inserts a card into the first virtual reader, or the second one, where it stays until it is pulled."""
+    inserted = VirtualCard.with_key(card.key, card.certificate, PIN, port=readers.port + reader)
+    readers.insert(inserted)
+    return inserted
 
 
 def open_channel(instance: Instance, service: str, caller: Identity) -> grpc.aio.Channel:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from demo.browsing import find_what_is_missing, register_in_browser
 from demo.preparation import AGENCIES, PIN, ChosenBidder, DemoFailed, open_channel, run_command
 from operator_command.launcher.inbox import wait_for_message
 from operator_command.launcher.instance import Instance
@@ -103,6 +104,19 @@ class Steps:
         print(f"  the new card  {verdicts.Name(good.verdict)}  {good.bidder_id}, after {good.predecessor.hex()[:16]}…")
         if (replaced.replaced_by, good.predecessor) != (new.sha256, old.sha256):
             raise DemoFailed("the new card did not take the place of the old one")
+
+    async def register_in_browser(self, bidder: ChosenBidder, card: IssuedCard) -> None:
+        """Walks a browser through the portal and the agent's pages, where this machine has one."""
+        title("12. Another card of the same bidder is registered in a browser")
+        if missing := find_what_is_missing():
+            print(f"  left out: {missing}")
+            return
+        contact = _contact(bidder, "card")
+        await register_in_browser(self.instance, bidder, contact, self.readers.environment, self.folder)
+        answer = await self._resolve(bidder.agency, bidder, card)
+        print(f"  this card     {ResolveUserResponse.Verdict.Name(answer.verdict)}  {answer.bidder_id}")
+        if answer.verdict != ResolveUserResponse.VERDICT_GOOD:
+            raise DemoFailed("the card that was registered in the browser is not good")
 
     async def _register(self, bidder: ChosenBidder, *, expect_refusal: bool = False) -> int:
         typed = {

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from demo.browsing import write_person
 from demo.card_ca import CardCa, running_card_ca
 from demo.preparation import (
     EXAMPLE_MAPPING,
@@ -34,7 +35,6 @@ from operator_command.console import console, exit_on_refusal
 from operator_command.launcher.instance import Instance, running_instance
 from operator_command.launcher.unprivileged_user import require_own_folder
 from operator_command.launcher.up import announce_start, compose_lookup_command, describe_access, run_until_stopped
-from operator_command.topology import compose_origin
 from simulators.certificate_authorities import IssuedCard
 from simulators.smart_card_service import SmartCardService, SmartCardServiceFailed, smart_card_service
 
@@ -155,20 +155,8 @@ def compose_register_command(instance: Instance, offered: OfferedCard) -> str:
 
 def prepare_browsing(instance: Instance, offered: OfferedCard) -> str:
     """Writes the files of a person whose card agent trusts the instance; returns the command that starts that agent."""
-    home = instance.state / "person"
-    folder = home / "toroku-card-agent"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    origin = compose_origin(instance.addresses)
-    entry = {
-        "endpoint": instance.front_door,
-        "authority": str(instance.certificates.public.authority),
-        "portal": f"{origin}/start",
-        "return": f"{origin}/return",
-    }
-    (folder / "trust.yaml").write_text(yaml.safe_dump({instance.profile.id: entry}), "utf-8")
     files = [path for option, path in zip(offered.options, offered.options[1:], strict=False) if option == "--pkcs12"]
-    (folder / "settings.yaml").write_text(yaml.safe_dump({"files": files}), "utf-8")
-    variables = {"XDG_CONFIG_HOME": str(home), **offered.environment}
+    variables = {**write_person(instance.state / "person", instance, files), **offered.environment}
     words = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
     return " ".join([*words, shlex.join([str(Path(sys.prefix, "bin", "card-agent")), "serve"])])
 

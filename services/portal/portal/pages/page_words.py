@@ -29,7 +29,9 @@ STEPS, PAST = Words("操作の流れ", "Steps"), Words("（完了）", "(done)")
 AGENCIES = Words("他の調達機関への反映", "The other agencies")
 AGENCY, STATE = Words("調達機関", "Agency"), Words("状態", "State")
 LOOK_AGAIN = Words("最新の状態を表示する", "Look again")
-UNDER_WAY = Words("反映中です。各調達機関の状態は自動的に更新されます。", "Under way. The states are updated by themselves.")
+UNDER_WAY = Words(
+    "反映中です。各調達機関の状態は自動的に更新されます。", "Under way. The states are updated by themselves."
+)
 STOP_FOLLOWING = Words("自動更新を止める", "Stop updating")
 RIGHT_NOW = Words("適した操作", "What is right")
 IN_NEW_WINDOW = Words("（新しい画面で開きます）", " (opens a new window)")
