@@ -19,6 +19,7 @@ from benchmarks import (
     night,
     operation_cost,
     operations,
+    portal_pages,
     propagation,
     qualifications,
     resolve_user,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[Measured]]] = {
     "qualifications": qualifications.measure,
     "card": card.measure,
     "local-page": local_page.measure,
+    "portal": portal_pages.measure,
     "history": history.measure,
     "at-rest": at_rest.measure,
 }

@@ -7,7 +7,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -63,14 +63,27 @@ async def load(
         )
         output = (await process.communicate())[0].decode()
 
-        rate = re.search(r"finished in [\d.]+m?s, ([\d.]+) req/s", output)
-        if process.returncode != 0 or rate is None or f"{calls} succeeded" not in output:
+        if process.returncode != 0 or f"{calls} succeeded" not in output:
             raise RuntimeError(f"h2load failed:\n{output}")
-        # The log has start, status and microseconds of each call.
-        durations = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+        return _read_load(output, log)
 
-        count = len(durations)
-        return Load(float(rate[1]), durations[count // 2] / 1000, durations[count * 99 // 100] / 1000, count)
+
+async def load_page(address: str, *, clients: int, calls: int, headers: Mapping[str, str] | None = None) -> Load:
+    """Gets a page over HTTP/1.1, one request at a time on each connection; raises RuntimeError if any failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        further = [word for name, value in (headers or {}).items() for word in ("-H", f"{name}: {value}")]
+        process = await asyncio.create_subprocess_exec(
+            *("h2load", "--h1", "-n", str(calls), "-c", str(clients), "-m", "1", "-t", "1", f"--log-file={log}"),
+            *further,
+            address,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output = (await process.communicate())[0].decode()
+        if process.returncode != 0 or f"{calls} 2xx" not in output:
+            raise RuntimeError(f"h2load failed:\n{output}")
+        return _read_load(output, log)
 
 
 @asynccontextmanager
@@ -103,6 +116,16 @@ async def flood(
                 if process.returncode is None:
                     process.kill()
                 await process.wait()
+
+
+def _read_load(output: str, log: Path) -> Load:
+    rate = re.search(r"finished in [\d.]+m?s, ([\d.]+) req/s", output)
+    if rate is None:
+        raise RuntimeError(f"h2load told no rate:\n{output}")
+    # The log has start, status and microseconds of each call.
+    durations = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+    count = len(durations)
+    return Load(float(rate[1]), durations[count // 2] / 1000, durations[count * 99 // 100] / 1000, count)
 
 
 def _build_command(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
@@ -29,6 +30,16 @@ async def person(instance: RunningInstance, browser: Browser, reader: CardReader
         yield person
 
 
+@pytest.mark.requirement("REG-01", "met")
+@pytest.mark.requirement("REG-02")
+@pytest.mark.requirement("REG-03")
+@pytest.mark.requirement("REG-04", "met")
+@pytest.mark.requirement("REG-06")
+@pytest.mark.requirement("REG-08")
+@pytest.mark.requirement("CRD-01")
+@pytest.mark.requirement("CRD-04")
+@pytest.mark.requirement("QUA-07")
+@pytest.mark.requirement("ENT-11")
 async def test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_receipt(
     instance: RunningInstance, person: PersonAtToroku, desk: Desk
 ) -> None:
@@ -49,6 +60,20 @@ async def test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_recei
     await person.fill_in(write_contact("card_contact", contractor.card_contact))
     await person.press()
     await person.examine("check")
+    check = await person.read()
+    for contact in (contractor.card_contact, contractor.representative_contact):
+        assert [value for _, value in contact.ListFields() if value not in check] == []
+    assert f"証明書シリアル番号\n{contractor.card.certificate.serial_number} (10進)" in check
+    assert "CN=Toroku Test Issuing CA" in check
+    assert f"{contractor.card.certificate.not_valid_after_utc:%Y/%m/}" in check
+    assert "証明書に記載なし" in check
+    assert "御社の企業名称であることを確認してください。" in check
+    # Back keeps what was typed.
+    await person.press("back")
+    await person.page.wait_for_url("**/form")
+    fax = await person.page.input_value("[name='card_contact.fax']")
+    assert fax == contractor.card_contact.fax
+    await person.press()
     # A value is corrected and nothing is lost on the way.
     await person.page.click("a[href$='/form#card_contact.telephone']")
     await person.fill_in({"card_contact.telephone": "048-765-4321"})
@@ -62,13 +87,16 @@ async def test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_recei
     assert "登録が完了しました。" in await person.read()
     answer = await instance.resolve(contractor)
     assert (answer.verdict, answer.bidder_id) == (GOOD, contractor.bidder_id)
-    await person.page.click("text=印刷")
-    await person.examine("print")
-    paper = await person.read()
+    paper = await person.print_receipt("print")
+    assert contractor.company_name in paper
     assert contractor.card_contact.mail_address in paper
+    assert contractor.representative_contact.person_name in paper
     assert "null" not in paper
 
 
+@pytest.mark.requirement("CHG-01", "met")
+@pytest.mark.requirement("CHG-02")
+@pytest.mark.requirement("CHG-05", "met")
 async def test_contact_is_changed(instance: RunningInstance, person: PersonAtToroku, desk: Desk) -> None:
     contractor = new_contractor(instance)
     await contractor.whole()
@@ -79,9 +107,15 @@ async def test_contact_is_changed(instance: RunningInstance, person: PersonAtTor
     await person.use_card()
     await person.log_in(PIN)
     await person.examine("change-form")
+    # Who only wants to look sees all that is registered.
+    for section in ("card_contact", "representative_contact"):
+        for name, value in write_contact(section, getattr(contractor, section)).items():
+            assert await person.page.input_value(f"[name='{name}']") == value
+    assert contractor.company_name in await person.read()
     await person.fill_in({"card_contact.telephone": "048-111-2222"})
     await person.press()
     await person.examine("change-check")
+    assert f"{contractor.card.certificate.serial_number} (10進)" in await person.read()
     await person.press()
     await person.sign()
     await person.examine("change-result")
@@ -89,8 +123,13 @@ async def test_contact_is_changed(instance: RunningInstance, person: PersonAtTor
     contact = await instance.contact(contractor, "card")
     assert contact is not None
     assert contact.telephone == "048-111-2222"
+    assert "048-111-2222" in await person.print_receipt("change-print")
+    assert await instance.mail_to(contractor.card_contact.mail_address, "変更")
 
 
+@pytest.mark.requirement("REN-01")
+@pytest.mark.requirement("REN-03")
+@pytest.mark.requirement("CRD-04")
 async def test_card_is_renewed_by_one_swap(instance: RunningInstance, person: PersonAtToroku, desk: Desk) -> None:
     contractor = new_contractor(instance)
     await contractor.whole()
@@ -106,6 +145,12 @@ async def test_card_is_renewed_by_one_swap(instance: RunningInstance, person: Pe
     await person.use_card()
     await person.log_in("135792")
     await person.examine("renewal-check")
+    check = await person.read()
+    for card in (contractor.card, successor):
+        serial = card.certificate.serial_number
+        assert f"{serial} (10進) / {serial:X} (16進)" in check
+    assert "証明書シリアル番号はICカードのシリアル番号ではありません。" in check
+    assert instance.agency_name(contractor.agency) in check
     await person.press()
     await person.sign()
     await person.examine("renewal-result")
@@ -114,6 +159,7 @@ async def test_card_is_renewed_by_one_swap(instance: RunningInstance, person: Pe
     assert (await instance.resolve(contractor)).verdict == CARD_REPLACED
 
 
+@pytest.mark.requirement("REN-05", "met")
 async def test_advice_says_what_is_right_for_the_card(
     instance: RunningInstance, person: PersonAtToroku, desk: Desk
 ) -> None:

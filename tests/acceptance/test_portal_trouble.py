@@ -56,6 +56,9 @@ async def test_without_an_agent_the_page_says_how_to_start_it_before_any_link(
     await context.close()
 
 
+@pytest.mark.requirement("QUA-01", "met")
+@pytest.mark.requirement("QUA-06")
+@pytest.mark.requirement("ENT-08")
 async def test_wrong_password_is_said_first_with_a_number_by_which_the_help_desk_finds_it(
     instance: RunningInstance, person: PersonAtToroku, desk: Desk
 ) -> None:
@@ -66,6 +69,9 @@ async def test_wrong_password_is_said_first_with_a_number_by_which_the_help_desk
     page = await person.read()
     assert (await person.page.title()).startswith("エラー：")
     assert await person.page.evaluate("document.activeElement.className") == "problem"
+    assert "資格審査情報が登録されていません" in page
+    for check in instance.profile.category(contractor.category).search_checks:
+        assert check.ja in page, check.ja
     found = re.search(r"照会番号: ([0-9a-f]{32})", page)
     assert found is not None, page
     # What was typed is still there, but for the password.
@@ -76,6 +82,7 @@ async def test_wrong_password_is_said_first_with_a_number_by_which_the_help_desk
     assert incident["certificate_sha256"] == contractor.card.sha256
 
 
+@pytest.mark.requirement("REG-05")
 async def test_back_reload_and_a_second_click_do_no_harm_and_lose_nothing(
     instance: RunningInstance, person: PersonAtToroku, desk: Desk
 ) -> None:
@@ -159,6 +166,7 @@ async def test_planted_session_is_worth_nothing_once_a_card_has_logged_in(
     await stranger.close()
 
 
+@pytest.mark.requirement("ENT-07")
 async def test_log_out_asks_first_and_leaves_nothing(
     instance: RunningInstance, person: PersonAtToroku, desk: Desk
 ) -> None:

@@ -32,7 +32,9 @@ class Answer:
 
     def find_link(self, pattern: str) -> str:
         """Returns the first address of a link that the pattern matches."""
-        return next(each for each in self._list_attributes("a", "href") if re.search(pattern, each))
+        found = [each for each in self._list_attributes("a", "href") if re.search(pattern, each)]
+        assert found, f"no link {pattern} at {self.address}: {self.read()}"
+        return found[0]
 
     def find_action(self) -> str:
         """Returns where the page's form is sent."""

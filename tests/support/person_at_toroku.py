@@ -105,6 +105,18 @@ class PersonAtToroku:
         await self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
         assert await list_violations(self.page) == [], name
 
+    async def print_receipt(self, name: str) -> str:
+        """Opens the receipt in its own window, sees it printed, and returns what is on the paper."""
+        async with self.page.expect_popup() as opened:
+            await self.page.click("text=印刷")
+        window = await opened.value
+        await window.wait_for_function("window.printed === 1")
+        receipt = PersonAtToroku(window, self.origin, self.agent)
+        await receipt.examine(name)
+        paper = await receipt.read()
+        await window.close()
+        return paper
+
     async def _go_to_agent(self) -> None:
         await self.page.click("#agent")
         await self.page.wait_for_selector(REST)
@@ -126,6 +138,8 @@ async def person_at_toroku(instance: RunningInstance, browser: Browser) -> Async
         agent.choose_phrase(PHRASE)
         agent.start()
         context = await browser.new_context(ignore_https_errors=True, locale="ja-JP")
+        # In place of the browser's own dialogue, which nobody here could answer.
+        await context.add_init_script("window.print = () => { window.printed = (window.printed || 0) + 1; }")
         try:
             person = PersonAtToroku(await context.new_page(), find_origin(instance), agent)
             await person.come()

@@ -1,6 +1,7 @@
 """Journeys through the portal, over two replicas: what a person sees at each step."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -26,6 +27,7 @@ async def change(portal: RunningPortal) -> PersonInMemory:
     return person
 
 
+@pytest.mark.requirement("REG-01")
 async def test_card_is_registered(portal: RunningPortal) -> None:
     person = await search(portal)
     await person.send(write_contacts())
@@ -36,6 +38,8 @@ async def test_card_is_registered(portal: RunningPortal) -> None:
     assert len(portal.front_door.cards.outcomes) == 1
 
 
+@pytest.mark.requirement("REN-01")
+@pytest.mark.requirement("REN-04")
 async def test_card_is_renewed(portal: RunningPortal) -> None:
     contractor, person = portal.front_door.contractor(), await portal.come()
     await portal.front_door.register(contractor)
@@ -59,6 +63,38 @@ async def test_choice_not_to_propagate_a_change_is_kept(portal: RunningPortal) -
 
     assert "変更が完了しました。" in done.read()
     assert "ICカード利用部署情報 telephone" in done.read()
+
+
+@pytest.mark.requirement("CHG-05")
+async def test_change_shows_what_is_registered(portal: RunningPortal) -> None:
+    person = await change(portal)
+    shown = person.page.list_values()
+
+    for section, person_name in (("card_contact", "土木 一郎"), ("representative_contact", "代表 花子")):
+        assert shown[f"{section}.person_name"] == person_name
+        assert shown[f"{section}.telephone"] == "048-000-0000"
+    assert "登録建設株式会社" in person.page.read()
+
+
+@pytest.mark.requirement("REN-05")
+async def test_advice_names_the_operation_that_is_right_for_the_card(portal: RunningPortal) -> None:
+    contractor, person = portal.front_door.contractor(), await portal.come()
+    page = await person.log_in("advice", contractor)
+    assert "適した操作: 登録" in page.read()
+    await portal.front_door.register(contractor)
+    page = await person.log_in("advice", contractor)
+
+    assert "適した操作: 変更" in page.read()
+
+
+@pytest.mark.requirement("LIF-06", "met")
+async def test_with_little_validity_left_the_person_is_told_to_ask_about_paper(portal: RunningPortal) -> None:
+    now = portal.front_door.clock()
+    card = portal.front_door.card(not_before=now - timedelta(days=700), not_after=now + timedelta(days=20))
+    person = await portal.come()
+    page = await person.log_in("advice", portal.front_door.contractor(card))
+
+    assert "調達機関に連絡して、紙で応札可能か相談してください" in page.read()
 
 
 async def test_change_of_nothing_is_said_and_changes_nothing(portal: RunningPortal) -> None:

@@ -1,12 +1,10 @@
 """The agent's pages as HTML: complete, in one language, without anything that runs or that a card's text could add."""
 
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from typing_extensions import override
 
 from card_agent.console import words
 from card_agent.console.words import Words
@@ -15,6 +13,7 @@ from card_agent.local_page.render import render, render_end, render_start, style
 from card_agent.local_page.views import RefusalPage, StartPage, View
 from refusals.language import Language
 from tests.support.japanese_text import broken_rules, find_other_language
+from tests.support.page_elements import Elements
 from tests.support.page_samples import (
     CARD_ROWS,
     FRAME,
@@ -29,46 +28,6 @@ from tests.support.page_samples import (
 )
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-# Elements without an end tag.
-VOID = {"meta", "link", "input", "br"}
-
-
-class Elements(HTMLParser):
-    """The elements of a page with their attributes, and its text; fails where an element is not closed in its place."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        assert self._open == []
-
-    @override
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attributes}) == len(attributes)
-        self.found.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    @override
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    @override
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.text.append(data.strip())
-
-    def all(self, *tags: str) -> list[dict[str, str | None]]:
-        """Returns the attributes of each element of these kinds."""
-        return [attributes for tag, attributes in self.found if tag in tags]
-
-    def one(self, **wanted: str) -> dict[str, str | None]:
-        """Returns the attributes of the one element that has these."""
-        (found,) = [each for _, each in self.found if wanted.items() <= each.items()]
-        return found
-
 
 every_page = pytest.mark.parametrize("view", PAGES.values(), ids=PAGES)
 both_languages = pytest.mark.parametrize("language", LANGUAGES)

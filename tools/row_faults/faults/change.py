@@ -20,4 +20,20 @@ FAULTS = (
         new='        "as_of": None,',
         test="tests/contract/contact_notification/test_contact_versions.py::test_agency_gets_the_contact_of_an_instant",
     ),
+    Fault(
+        row="CHG-01",
+        breaks="The check of a change does not show the card.",
+        file="services/portal/portal/pages/change_pages.py",
+        old="rows=make_card_rows(category, checked.card, with_certificate=True)[len(card_rows) :],",
+        new="rows=(),",
+        test="tests/acceptance/test_portal.py::test_contact_is_changed",
+    ),
+    Fault(
+        row="CHG-05",
+        breaks="The form of a change is empty.",
+        file="services/portal/portal/operations/change.py",
+        old="typed = journey.typed or _read_contacts(registered)",
+        new="typed = journey.typed",
+        test="tests/contract/portal/test_journeys.py::test_change_shows_what_is_registered",
+    ),
 )

@@ -37,4 +37,13 @@ FAULTS = (
         test="tests/contract/certificate_registry/test_officer_enrolment.py"
         "::test_nobody_learns_without_its_code_whether_there_is_an_invitation",
     ),
+    Fault(
+        row="LIF-06",
+        breaks="The consequences of little validity are not shown.",
+        file="services/portal/portal/pages/advice_pages.py",
+        old="            (words.CONSEQUENCES, advice.consequences),\n",
+        new="",
+        test="tests/contract/portal/test_journeys.py"
+        "::test_with_little_validity_left_the_person_is_told_to_ask_about_paper",
+    ),
 )

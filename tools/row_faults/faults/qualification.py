@@ -45,4 +45,13 @@ FAULTS = (
         test="tests/contract/certificate_registry/test_bidder_terms.py"
         "::test_new_card_during_a_review_is_good_where_the_agencys_own_rule_says_so",
     ),
+    Fault(
+        row="QUA-01",
+        breaks="Who is not found is not told what to check.",
+        file="services/portal/portal/pages/explained.py",
+        old='"search_checks": (',
+        new='"no_checks": (',
+        test="tests/acceptance/test_portal_trouble.py"
+        "::test_wrong_password_is_said_first_with_a_number_by_which_the_help_desk_finds_it",
+    ),
 )

@@ -27,4 +27,37 @@ FAULTS = (
         new="if query.bidder_id:",
         test="tests/contract/contact_notification/test_registrations.py::test_agency_gets_contacts_by_purpose",
     ),
+    Fault(
+        row="REG-01",
+        breaks="After the search comes the search again.",
+        file="services/portal/portal/operations/registration.py",
+        old="return replace(journey, part=part, typed=kept, step=Step.FORM)",
+        new="return replace(journey, part=part, typed=kept, step=Step.SEARCH)",
+        test="tests/contract/portal/test_journeys.py::test_card_is_registered",
+    ),
+    Fault(
+        row="REG-02",
+        breaks="The mail address is typed once where the instance wants it twice.",
+        file="services/portal/portal/pages/parts.py",
+        old="and category.mail_address_typed_twice:",
+        new="and not category.mail_address_typed_twice:",
+        test="tests/contract/portal/test_profiles.py::test_mail_address_is_typed_twice_where_the_instance_wants_that",
+    ),
+    Fault(
+        row="REG-03",
+        breaks="The representative contact is asked where it is only to be shown.",
+        file="services/portal/portal/pages/registration_pages.py",
+        old="    if found.representative_contact_wanted:",
+        new="    if not found.representative_contact_wanted:",
+        test="tests/contract/portal/test_profiles.py::test_representative_contact_is_asked_as_the_instance_says",
+    ),
+    Fault(
+        row="REG-04",
+        breaks="The check does not ask to compare the company names.",
+        file="services/portal/portal/pages/registration_pages.py",
+        old="lines=(words.CHECK_COMPANIES, words.IF_RIGHT_REGISTER),",
+        new="lines=(words.IF_RIGHT_REGISTER,),",
+        test="tests/acceptance/test_portal.py"
+        "::test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_receipt",
+    ),
 )

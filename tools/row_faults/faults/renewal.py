@@ -37,4 +37,12 @@ FAULTS = (
         test="tests/contract/certificate_registry/test_renewal_propagation.py"
         "::test_renewal_that_stays_here_is_not_propagated",
     ),
+    Fault(
+        row="REN-05",
+        breaks="The wizard looks at the card and names no operation.",
+        file="services/portal/portal/pages/advice_pages.py",
+        old="names[operation] if operation is not None else words.NONE_IS_RIGHT",
+        new="words.NONE_IS_RIGHT",
+        test="tests/contract/portal/test_journeys.py::test_advice_names_the_operation_that_is_right_for_the_card",
+    ),
 )

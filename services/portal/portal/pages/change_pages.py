@@ -85,7 +85,7 @@ def _build_form(journey: Journey, journey_id: str, profile: Profile, frame: Fram
     sections.append(
         Section(
             heading=card_heading,
-            notes=(words.FOR_THIS_CARD, card_note, *_list_versions(version, registered, profile)),
+            notes=(words.FOR_THIS_CARD, card_note, *_list_versions(version, registered, profile), words.FROM_CARD),
             rows=make_card_rows(category, registered.card),
             fields=make_contact_fields(profile, journey, CARD, version.contact),
         )

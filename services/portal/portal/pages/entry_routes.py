@@ -9,6 +9,10 @@ from portal.pages.answers import Answers, go_to
 from portal.pages.entry_pages import EntryPages
 from refusals import Code, Refusal
 
+# What an agent may be that is of no use, and what may have been done before the end.
+_AGENT_KINDS = frozenset({"old", "other"})
+_DONE = frozenset({"registration", "change", "renewal"})
+
 
 @dataclass(frozen=True, slots=True)
 class EntryRoutes:
@@ -51,12 +55,14 @@ class EntryRoutes:
 
     async def show_agent(self, request: Request) -> Response:
         """GET /agent"""
-        view = self.entry.build_agent(request.url.path, request.query_params.get("why", ""))
+        why, address = _read_kind(request, "why", _AGENT_KINDS)
+        view = self.entry.build_agent(address, why)
         return self.answers.show(request, view)
 
     async def show_end(self, request: Request) -> Response:
         """GET /end"""
-        view = self.entry.build_end(request.url.path, request.query_params.get("operation", ""))
+        operation, address = _read_kind(request, "operation", _DONE)
+        view = self.entry.build_end(address, operation)
         return self.answers.show(request, view)
 
     def read_choice(self, request: Request) -> tuple[str, str]:
@@ -65,3 +71,9 @@ class EntryRoutes:
         if not self.entry.offers(agency, category):
             raise Refusal("PORTAL_PAGE_UNKNOWN", Code.NOT_FOUND)
         return agency, category
+
+
+def _read_kind(request: Request, name: str, kinds: frozenset[str]) -> tuple[str, str]:
+    """Returns the kind of a page that an address asks for, and its address; the plain page for an unknown kind."""
+    kind = request.query_params.get(name, "")
+    return (kind, f"{request.url.path}?{name}={kind}") if kind in kinds else ("", request.url.path)

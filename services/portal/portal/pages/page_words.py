@@ -7,13 +7,11 @@ OTHER_LANGUAGE = Words("English", "日本語")
 LOG_OUT = Words("ログアウト", "Log out")
 REQUIRED, OPTIONAL = Words("必須", "required"), Words("任意", "optional")
 ERROR, ERROR_TITLE = Words("エラー：", "Error: "), Words("エラーがあります", "There is a problem")
-NEXT, NUMBER = Words("次に行うこと", "What to do next"), Words("照会番号", "Inquiry number")
-READ_ONLY = Words("編集不可", "can't be edited")
+NUMBER = Words("照会番号", "Inquiry number")
 CORRECT = Words("修正", "Correct")
 HELP_DESK = Words("お問い合わせ", "Help")
-TELEPHONE, CHAT, MAIL = Words("電話", "Telephone"), Words("チャット", "Chat"), Words("メール", "Mail")
+TELEPHONE, CHAT = Words("電話", "Telephone"), Words("チャット", "Chat")
 CHOSEN = Words("選択中の調達機関・業務区分", "Chosen agency and category")
-CHOOSE = Words("選択してください", "Choose one")
 GUIDE = Words("どの操作を選ぶか分からない場合", "If you do not know what to choose")
 GUIDE_LINK = Words("利用者登録の案内を見る", "What each operation is for")
 EXPLANATION = Words("詳しい説明", "More about it")
@@ -27,14 +25,18 @@ BACK, CANCEL, PRINT = Words("戻る", "Back"), Words("キャンセル", "Cancel"
 OK = Words("OK", "OK")
 TO_AGENT = Words("カードエージェントへ進む", "Go to the card agent")
 WHERE_IT_FAILS = Words("カードエージェントの画面が表示されないとき", "If no page of the card agent comes")
-STEPS = Words("操作の流れ", "Steps")
+STEPS, PAST = Words("操作の流れ", "Steps"), Words("（完了）", "(done)")
 AGENCIES = Words("他の調達機関への反映", "The other agencies")
 AGENCY, STATE = Words("調達機関", "Agency"), Words("状態", "State")
 LOOK_AGAIN = Words("最新の状態を表示する", "Look again")
-UNDER_WAY = Words("反映中です。この表は自動的に更新されます。", "Under way. This table is updated by itself.")
+UNDER_WAY = Words("反映中です。各調達機関の状態は自動的に更新されます。", "Under way. The states are updated by themselves.")
+STOP_FOLLOWING = Words("自動更新を止める", "Stop updating")
 RIGHT_NOW = Words("適した操作", "What is right")
-OPEN_PRINT = Words("印刷用の画面を開く", "Open the page for printing")
-HOW_TO_PRINT = Words("ブラウザの印刷機能で印刷してください。", "Print this page with your browser.")
+IN_NEW_WINDOW = Words("（新しい画面で開きます）", " (opens a new window)")
+HOW_TO_PRINT = Words(
+    "印刷の画面が開かない場合は、ブラウザの印刷機能で印刷してください。印刷後、この画面は「×」で閉じてください。",
+    "If your browser does not ask how to print, use its own command. Close this window afterwards.",
+)
 ENDS = Words(
     "操作がないまま10分たつと、自動的にログアウトします。入力した内容は残ります。",
     "After ten minutes without use you are logged out. What you typed is kept.",

@@ -67,7 +67,6 @@ def make_contact_fields(
                 value=value,
                 hint=rule.hint,
                 required=rule.required,
-                most_characters=rule.most_characters,
                 problem=find_problem(problem, name, profile, journey),
                 reason=fill(words.REGISTERED_VALUE, value=current or words.NOT_GIVEN.ja) if current != value else "",
             )
@@ -81,7 +80,6 @@ def make_contact_fields(
                     kind="mail_address",
                     value=journey.typed.get(again, ""),
                     required=rule.required,
-                    most_characters=rule.most_characters,
                     problem=find_problem(problem, again, profile, journey),
                 )
             )

@@ -88,7 +88,6 @@ def _build_search(journey: Journey, journey_id: str, profile: Profile, frame: Fr
             value="" if rule.field.value == "password" else journey.typed.get(rule.field.value, ""),
             hint=_join(notes.get(rule.field.value), rule.hint),
             required=rule.field in required,
-            most_characters=rule.most_characters,
             problem=find_problem(journey.problem, rule.field.value, profile, journey),
         )
         for rule in category.search_fields
@@ -165,7 +164,7 @@ def _build_form(journey: Journey, journey_id: str, profile: Profile, frame: Fram
             representative,
             Section(
                 heading=card_heading,
-                notes=(card_note,),
+                notes=(card_note, words.FROM_CARD),
                 rows=make_card_rows(category, require(journey.find_card().card)),
                 fields=(*make_contact_fields(profile, journey, CARD), serial),
             ),

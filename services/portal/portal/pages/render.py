@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -32,6 +32,7 @@ from portal.pages.views import (
     ResultPage,
     Sayable,
     View,
+    Words,
 )
 from refusals.language import Language
 
@@ -73,9 +74,33 @@ def render(view: View, profile: Profile, language: Language) -> str:
             tab=tab,
             help_desk=profile.help_desk,
             other_language=other,
-            other_address=f"{view.frame.address}?{urlencode({'language': other})}",
+            labels=_name_fields(view),
+            other_address=_write_address_in(view.frame.address, other),
         )
     )
+
+
+def _name_fields(view: View) -> Mapping[str, Sayable]:
+    """Returns what the error summary calls each field of a form: its label, with the section's where there are two."""
+    if not isinstance(view, FormPage):
+        return {}
+    return {
+        field.name: _join(section.heading, field.label) if section.heading else field.label
+        for section in view.sections
+        for field in section.fields
+    }
+
+
+def _join(heading: Sayable, label: Sayable) -> Words:
+    ja, en = (say(heading, "ja"), say(label, "ja")), (say(heading, "en"), say(label, "en"))
+    return Words("　".join(ja), ", ".join(en))
+
+
+def _write_address_in(address: str, language: Language) -> str:
+    """Returns the address of the same page in a language; what else its query says stays."""
+    path, _, query = address.partition("?")
+    kept = [(name, value) for name, value in parse_qsl(query) if name != "language"]
+    return f"{path}?{urlencode([*kept, ('language', language)])}"
 
 
 def style_sheet() -> bytes:

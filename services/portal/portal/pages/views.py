@@ -66,13 +66,11 @@ class Box:
 
     title: Sayable
     lines: tuple[Sayable, ...]
-    # Folded away at first.
-    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field of a form. `kind` is text, secret, postal_code, telephone, mail_address, or read_only with a `reason`."""
+    """A field of a form. `kind` is text, secret, postal_code, telephone or mail_address."""
 
     name: str
     label: Sayable
@@ -81,8 +79,8 @@ class Field:
     hint: Sayable = ""
     # True 「必須」, False 「任意」, None no mark.
     required: bool | None = None
-    most_characters: int | None = None
     problem: Sayable = ""
+    # What is registered now, where that differs from the value.
     reason: Sayable = ""
 
 
@@ -221,7 +219,6 @@ class AgentPage(Page):
     """No agent is known yet, or it is not of use here: how to get and start it; it goes on by itself in a new tab."""
 
     lines: tuple[Sayable, ...]
-    again: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,9 +245,11 @@ class FormPage(Page):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPage(Page):
-    """Everything before the act, with a way to correct each value; also the two cards of a renewal."""
+    """Everything before the act, with a way to correct each value."""
 
     action: str
+    # The two cards of a renewal, beside each other.
+    cards: tuple[Section, ...] = ()
     sections: tuple[Section, ...]
     lines: tuple[Sayable, ...] = ()
     choices: tuple[Choice, ...] = ()

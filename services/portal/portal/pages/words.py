@@ -26,7 +26,10 @@ AGENCY, CATEGORY = Words("調達機関", "Agency"), Words("業務区分", "Categ
 FROM_ROSTER = Words(
     "名簿の内容が表示されます。この画面では変更できません。", "This comes from the roster and can't be changed here."
 )
-FROM_CARD = Words("ICカードの内容が表示されます。", "This comes from the card.")
+FROM_CARD = Words(
+    "ICカードの企業名称や取得者は、ICカードに記載された内容です。この画面では変更できません。",
+    "Company and holder are those on the card and can't be changed here.",
+)
 REPRESENTATIVE_STANDS = Words(
     "登録済みのため、ここでは変更できません。内容が変わった場合は、登録した後に「変更」を選んでください。",
     "Registered already. If it is not right any more, choose Change after the registration.",

@@ -86,7 +86,44 @@ function lookAgain() {
   if (place) setTimeout(() => location.reload(), 1000 * Number(place.dataset.refreshSeconds));
 }
 
+// Shows how far the other agencies are, until all are done or the person stops it. The page and its focus stay.
+function followAgencies() {
+  const place = document.querySelector("[data-follow-seconds]");
+  if (!place) return;
+  const stop = place.querySelector("button");
+  let timer = 0;
+
+  function lookLater() {
+    timer = setTimeout(look, 1000 * Number(place.dataset.followSeconds));
+  }
+
+  async function look() {
+    const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+    if (!timer) return;
+    const page = new DOMParser().parseFromString(answer && answer.ok ? await answer.text() : "", "text/html");
+    const newest = page.getElementById("agencies");
+    if (newest) place.querySelector(".states").replaceChildren(...newest.querySelector(".states").childNodes);
+    if (newest && !newest.dataset.followSeconds) place.querySelector(".moving").remove();
+    else lookLater();
+  }
+
+  stop.hidden = false;
+  stop.addEventListener("click", () => {
+    clearTimeout(timer);
+    timer = 0;
+    stop.hidden = true;
+  });
+  lookLater();
+}
+
+// A receipt opens in a window of its own, to be printed.
+function printReceipt() {
+  if (document.querySelector("[data-print]")) window.print();
+}
+
 relay();
 lookAgain();
+followAgencies();
 focusProblem();
 watch();
+printReceipt();
