@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from instance_profile.model import Profile, Propagation
-from portal.domain.journey import Journey
+from portal.domain.journey import Journey, require
 from portal.domain.parts import ChangePart, RegistrationPart, RenewalPart
 from portal.pages import words
 from portal.pages.explained import list_names
@@ -22,11 +22,21 @@ def find_propagated_act(journey: Journey, profile: Profile) -> str:
         case RegistrationPart(receipt=receipt) if receipt is not None:
             return receipt.registration.registration_id if profile.propagation is not Propagation.NONE else ""
         case ChangePart(receipt=receipt) if receipt is not None:
-            return receipt.change_id if receipt.propagate else ""
+            return receipt.change_id if receipt.propagate and not _is_everywhere(journey, profile) else ""
         case RenewalPart(result=result) if result is not None:
             return result.registration.registration_id if result.propagate else ""
         case _:
             return ""
+
+
+def list_followed(journey: Journey, profile: Profile) -> tuple[AgencyState, ...]:
+    """Returns the agencies where a change counts as soon as it is made: all that follow, unless they do so at night."""
+    if not _is_everywhere(journey, profile):
+        return ()
+    registered = require(journey.find_part(ChangePart).registered)
+    return tuple(
+        AgencyState(agency=profile.agency(code).name, state=words.STATE_DONE) for code in registered.other_agencies
+    )
 
 
 def choose_of_act(
@@ -50,6 +60,12 @@ def is_under_way(propagation: propagation_pb2.Propagation, now: datetime) -> boo
     """Returns whether it is being carried out now, so that it is worth looking again."""
     is_planned = propagation.state == propagation_pb2.PROPAGATION_STATE_PLANNED
     return is_planned and not propagation.reason and propagation.planned_at.ToDatetime(UTC) <= now
+
+
+def _is_everywhere(journey: Journey, profile: Profile) -> bool:
+    part = journey.part
+    is_followed = isinstance(part, ChangePart) and part.receipt is not None and part.receipt.propagate
+    return is_followed and profile.propagation is not Propagation.NIGHT
 
 
 def _describe(each: propagation_pb2.Propagation, category: str, profile: Profile, now: datetime) -> Words:

@@ -8,7 +8,13 @@ from portal.domain.browser_session import BrowserSession
 from portal.domain.journey import HOPS, Journey, Operation, Step
 from portal.operations.journeys import Draft, Journeys
 from portal.pages import advice_pages, change_pages, registration_pages, renewal_pages, words
-from portal.pages.agency_states import choose_of_act, find_propagated_act, is_under_way, make_agency_states
+from portal.pages.agency_states import (
+    choose_of_act,
+    find_propagated_act,
+    is_under_way,
+    list_followed,
+    make_agency_states,
+)
 from portal.pages.agent_links import write_link
 from portal.pages.entry_pages import EntryPages
 from portal.pages.explained import make_trouble
@@ -90,7 +96,10 @@ class JourneyPages:
         is_moving = bool(act) and (not of_act or any(is_under_way(each, now) for each in of_act))
         return replace(
             view,
-            agencies=make_agency_states(of_act, journey.category, self.profile, now),
+            agencies=(
+                *list_followed(journey, self.profile),
+                *make_agency_states(of_act, journey.category, self.profile, now),
+            ),
             refresh_seconds=_REFRESH_SECONDS if is_moving else 0,
         )
 
