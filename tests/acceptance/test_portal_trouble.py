@@ -159,6 +159,7 @@ async def test_planted_session_is_worth_nothing_once_a_card_has_logged_in(
     await stranger.close()
 
 
+@pytest.mark.requirement("ENT-07", "met")
 async def test_log_out_asks_first_and_leaves_nothing(
     instance: RunningInstance, person: PersonAtToroku, desk: Desk
 ) -> None:

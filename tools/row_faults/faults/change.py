@@ -20,4 +20,12 @@ FAULTS = (
         new='        "as_of": None,',
         test="tests/contract/contact_notification/test_contact_versions.py::test_agency_gets_the_contact_of_an_instant",
     ),
+    Fault(
+        row="CHG-05",
+        breaks="The form of a change is empty.",
+        file="services/portal/portal/pages/parts.py",
+        old='value = journey.typed.get(name, "")\n        current',
+        new='value = ""\n        current',
+        test="tests/acceptance/test_portal_rows.py::test_change_shows_what_is_registered_and_changes_nothing_by_being_looked_at",
+    ),
 )

@@ -45,4 +45,12 @@ FAULTS = (
         test="tests/contract/certificate_registry/test_bidder_terms.py"
         "::test_new_card_during_a_review_is_good_where_the_agencys_own_rule_says_so",
     ),
+    Fault(
+        row="QUA-01",
+        breaks="Who was not found is not told what to check.",
+        file="services/portal/portal/pages/explained.py",
+        old='"\\n".join(f"・{check.ja}" for check in of_category.search_checks),',
+        new='"",',
+        test="tests/acceptance/test_portal_rows.py::test_who_is_not_on_the_roster_reads_what_to_check",
+    ),
 )

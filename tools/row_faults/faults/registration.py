@@ -27,4 +27,20 @@ FAULTS = (
         new="if query.bidder_id:",
         test="tests/contract/contact_notification/test_registrations.py::test_agency_gets_contacts_by_purpose",
     ),
+    Fault(
+        row="REG-01",
+        breaks="A registration ends without a way to print its receipt.",
+        file="services/portal/portal/pages/registration_pages.py",
+        old='print_address=make_step_address(journey_id, "print"),',
+        new='print_address="",',
+        test="tests/acceptance/test_portal.py::test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_receipt",
+    ),
+    Fault(
+        row="REG-04",
+        breaks="Nobody is asked to check the names of the company.",
+        file="services/portal/portal/pages/registration_pages.py",
+        old="lines=(words.CHECK_COMPANIES, words.IF_RIGHT_REGISTER),",
+        new="lines=(words.IF_RIGHT_REGISTER,),",
+        test="tests/acceptance/test_portal_rows.py::test_check_shows_all_values_and_the_card_and_back_keeps_what_was_typed",
+    ),
 )
