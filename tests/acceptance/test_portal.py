@@ -30,7 +30,7 @@ async def person(instance: RunningInstance, browser: Browser, reader: CardReader
         yield person
 
 
-@pytest.mark.requirement("REG-01", "met")
+@pytest.mark.requirement("REG-01")
 async def test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_receipt(
     instance: RunningInstance, person: PersonAtToroku, desk: Desk
 ) -> None:

@@ -196,7 +196,7 @@ async def test_bidding_leads_to_the_agencys_system_as_a_fresh_entry(page: Page, 
     await page.route(f"{bidding}**", answer)
     await page.goto(f"{saitama}{before}")
     await page.click(".links >> text=電子入札")
-    await page.wait_for_url(bidding)
+    await page.wait_for_url(f"{bidding}**")
 
     (request,) = came
     # Nothing of what was done here goes along.

@@ -28,14 +28,6 @@ FAULTS = (
         test="tests/contract/contact_notification/test_registrations.py::test_agency_gets_contacts_by_purpose",
     ),
     Fault(
-        row="REG-01",
-        breaks="A registration ends without a way to print its receipt.",
-        file="services/portal/portal/pages/registration_pages.py",
-        old='print_address=make_step_address(journey_id, "print"),',
-        new='print_address="",',
-        test="tests/acceptance/test_portal.py::test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_receipt",
-    ),
-    Fault(
         row="REG-04",
         breaks="Nobody is asked to check the names of the company.",
         file="services/portal/portal/pages/registration_pages.py",
