@@ -46,6 +46,18 @@ async def test_choice_is_skipped_where_there_is_one_agency_with_one_category(ope
         assert page.address == f"/agencies/{PREFECTURE}/{GOODS}"
 
 
+@pytest.mark.requirement("ENT-01")
+async def test_category_alone_is_chosen_where_there_is_one_agency_with_several(open_portal: OpenPortal) -> None:
+    agency = example_profile().agency(PREFECTURE).model_dump(mode="json")
+    async with open_portal(agencies=[agency]) as portal:
+        page = await portal.open_browser().get("/choice")
+        assert "<select" not in page.body
+        assert "調達機関: 例示県" in page.read()
+        chosen = await portal.open_browser().get(f"/choice?agency={page.list_values()['agency']}&category={GOODS}")
+
+        assert chosen.address == f"/agencies/{PREFECTURE}/{GOODS}"
+
+
 @pytest.mark.requirement("ENT-08", "met")
 async def test_chat_of_the_instance_stands_on_every_screen(open_portal: OpenPortal) -> None:
     desk = example_profile().help_desk.model_dump(mode="json") | {"chat_url": "https://chat.example.lg.jp/"}

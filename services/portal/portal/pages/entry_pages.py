@@ -59,13 +59,14 @@ class EntryPages:
         return EntryPage(frame=self.frames.make(address), title=screen.title or words.ENTRY_TITLE, doors=(*doors, own))
 
     def build_choice(self, address: str, chosen: str = "") -> ChoicePage:
-        """Returns the choice of agency and category (S-REG-01)."""
+        """Returns the choice of agency and category (S-REG-01); where there is one agency, of the category alone."""
         screen = self.profile.screens.choice
+        message = screen.message or words.CHOICE_MESSAGE
         return ChoicePage(
             frame=self.frames.make(address),
             title=screen.title or words.CHOICE_TITLE,
             audience=screen.audience or "",
-            message=screen.message or words.CHOICE_MESSAGE,
+            message=message if len(self.profile.agencies) > 1 else words.CATEGORY_MESSAGE,
             label=words.AGENCY,
             address="/choice",
             agencies=tuple((agency.code, agency.name) for agency in self.profile.agencies),

@@ -212,6 +212,7 @@ ENTRY_TITLE, CHOICE_TITLE = Words("システム入口", "Entry"), Words("調達�
 CHOICE_MESSAGE = Words(
     "調達機関を選択していずれかのリンクを選択してください。", "Choose an agency, then one of the categories."
 )
+CATEGORY_MESSAGE = Words("業務区分を選択してください。", "Choose one of the categories.")
 REGISTRATION, BIDDING = Words("利用者登録", "User registration"), Words("電子入札", "E-bidding")
 BIDDING_NOTE = Words("電子入札システムに移ります。", "Leads to the e-bidding system.")
 DOORS_TITLE = Words("利用者登録／電子入札選択画面（受注者）", "User registration or e-bidding")
