@@ -103,6 +103,7 @@ def list_needs() -> list[Need]:
         Need(bool([*libraries.glob("*/opensc-pkcs11.so")]), "opensc-pkcs11", "a PKCS#11 module of a card", ("test",)),
         Need(is_installed("softhsm2-util"), "softhsm2", "a PKCS#11 module without a card", ("test",)),
         Need(is_installed("chromium"), "chromium", "opens the card agent's pages", ("test",)),
+        Need(is_installed("firefox-esr"), "firefox-esr", "walks a registration in a second browser", ("test",)),
         Need(bool(fonts), "fonts-ipaexfont-gothic", "Japanese text in the browser", ("test",)),
         Need(is_installed("wixl"), "wixl", "builds the card agent's package for Windows", ("test",)),
         Need(is_installed("msiinfo"), "msitools", "reads the card agent's package for Windows", ("test",)),
