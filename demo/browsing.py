@@ -8,16 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
 
 import yaml
+from playwright.async_api import Page, async_playwright
 
 from demo.preparation import PIN, ChosenBidder, DemoFailed
 from operator_command.launcher.instance import Instance
 from operator_command.topology import compose_origin
-
-if TYPE_CHECKING:
-    from playwright.async_api import Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Seconds until a page is there.
@@ -44,17 +41,6 @@ def write_person(home: Path, instance: Instance, files: list[str]) -> dict[str, 
     return {"XDG_CONFIG_HOME": str(home)}
 
 
-def find_what_is_missing() -> str:
-    """Returns why no browser can be driven here; empty where one can."""
-    if not CHROMIUM.exists():
-        return f"there is no {CHROMIUM}; `apt-get install chromium` brings it"
-    try:
-        import playwright  # noqa: F401  # only the walk needs it
-    except ImportError:
-        return "Playwright is not installed, which drives it; `make test` installs it"
-    return ""
-
-
 async def register_in_browser(
     instance: Instance, bidder: ChosenBidder, contact: Mapping[str, str], environment: Mapping[str, str], folder: Path
 ) -> None:
@@ -69,7 +55,7 @@ async def register_in_browser(
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    page: "Page"
+    page: Page
     bidder: ChosenBidder
     contact: Mapping[str, str]
 
@@ -155,8 +141,7 @@ async def _running_agent(instance: Instance, environment: Mapping[str, str], fol
 
 
 @asynccontextmanager
-async def _open_tab() -> AsyncIterator["Page"]:
-    from playwright.async_api import async_playwright  # only the walk needs it
+async def _open_tab() -> AsyncIterator[Page]:
 
     # Chromium has no sandbox for root.
     arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
