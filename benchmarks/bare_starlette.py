@@ -25,7 +25,7 @@ async def main(files: CertificateFiles, length: int, port: int) -> None:
         return HTMLResponse(page)
 
     application = Starlette(routes=[Route("/", show)])
-    async with serving_pages(application, f"127.0.0.1:{port}", files, concurrent_calls=1000, stop_grace=1):
+    async with serving_pages(application, f"127.0.0.1:{port}", files, connections=2000, stop_grace=1):
         await asyncio.Event().wait()
 
 

@@ -87,7 +87,7 @@ def test_bounds_of_the_listeners_are_the_defaults_of_the_settings() -> None:
         told = environment(container)
         bounds = common | public if service == "front-door" else common
         if service == "portal":
-            bounds = common | {"public_concurrent_calls"}
+            bounds = common | {"public_connections", "public_concurrent_calls"}
         found = {name: told.get(f"TOROKU_{name.upper()}") for name in common | public}
         fields = settings_of(service).model_fields
         expected = {name: str(fields[name].default) for name in bounds} if command in SERVERS else {}

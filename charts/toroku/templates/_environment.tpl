@@ -77,8 +77,8 @@ until the process ends. The chart never sees a password: dict root name service 
 {{- end -}}
 {{- if and $server $service.listeners.public -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_LISTEN" "0.0.0.0:8445" -}}
-  {{- if not (include "toroku.sealsDrafts" .) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_CONNECTIONS" ($service.bounds.public.connections | int | toString) -}}
+  {{- if not (include "toroku.sealsDrafts" .) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_STREAMS_PER_CONNECTION" ($service.bounds.public.streamsPerConnection | int | toString) -}}
   {{- $_ := set $settings "TOROKU_PUBLIC_SILENT_CALLS" ($service.bounds.public.silentCalls | int | toString) -}}
   {{- end -}}

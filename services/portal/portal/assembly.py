@@ -1,5 +1,6 @@
 """Puts the portal together: the application of one instance, from what it stands on."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -44,9 +45,13 @@ def build_application(
     incidents: IncidentLog,
     counts: Counts,
     limits: FormLimits,
+    calls: asyncio.Semaphore,
     clock: Callable[[], datetime],
 ) -> Starlette:
-    """Returns the pages of an instance; `key` is that of the drafts, `incidents` the way to the help desk's record."""
+    """Returns the pages of an instance; `key` is that of the drafts, `incidents` the way to the help desk's record.
+
+    `limits` are those of forms; `calls` has a place for each page that is made at a time.
+    """
     notes = Incidents(incidents, clock)
     chosen, follows = profile.list_propagation_choices(), profile.propagation is not Propagation.NONE
     journeys = Journeys(
@@ -83,5 +88,6 @@ def build_application(
         telemetry=telemetry,
         incidents=notes,
         counts=counts,
+        calls=calls,
     )
     return portal.application()

@@ -39,7 +39,9 @@ class Settings(DatabaseSettings):
     # For the help desk's record of what the portal refuses by itself.
     certificate_registry_endpoint: str
 
-    # Requests at a time in one process; more are refused.
+    # Connections of browsers in one process, most of them idle; more get nothing but a status of HTTP.
+    public_connections: int = Field(default=2000, ge=1)
+    # Pages at a time in one process; more are refused.
     public_concurrent_calls: int = Field(default=1000, ge=1)
     # Forms of one browser session: so many at once, and so many a second.
     session_burst: int = Field(default=60, ge=1)

@@ -1,5 +1,6 @@
 """What strangers try: forms of other sites and of no size, addresses of their own, sessions that they planted."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from servicekit.sources import Sources
 from servicekit.token_buckets import Rate
-from tests.support.browser_in_memory import ORIGIN, Answer
+from tests.support.browser_in_memory import ORIGIN, Answer, BrowserInMemory
 from tests.support.example_profile import OTHER_BIDDER, example_profile
 from tests.support.person_in_memory import write_search
 from tests.support.services.portal import RunningPortal, running_portal
@@ -225,6 +226,33 @@ async def test_one_session_sends_so_many_forms_and_no_more(
         statuses = [(await person.begin("registration", "prefecture", "works")).status for _ in range(3)]
 
         assert statuses == [200, 200, 429]
+
+
+async def test_page_beyond_what_is_made_at_a_time_is_refused_with_a_number(
+    migrated_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    async with running_portal(example_profile(), tmp_path, migrated_database("portal"), most_calls=1) as portal:
+        person = await portal.come()
+        await person.log_in("registration", portal.front_door.contractor())
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hang() -> None:
+            reached.set()
+            await go_on.wait()
+
+        portal.front_door.cards.before_check = hang
+        searching = asyncio.create_task(person.send(write_search(portal.front_door.contractor())))
+        await asyncio.wait_for(reached.wait(), 10)
+        # The replicas answer by turns: one of them is at work.
+        answers = [await BrowserInMemory([replica]).get("/") for replica in portal.replicas]
+        go_on.set()
+        await searching
+
+        refused = [answer for answer in answers if answer.status == 503]
+        assert refused
+        assert "ただいまアクセスが集中している" in refused[0].read()
+        assert "照会番号" in refused[0].read()
+        assert (await portal.open_browser().get("/")).status == 200
 
 
 async def test_one_source_sends_so_many_forms_where_it_is_seen(

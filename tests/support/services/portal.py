@@ -1,5 +1,6 @@
 """The portal in this process on a database of its own, before the real front door, whose peers are small fakes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ async def running_portal(
     forms: Rate = _FORMS,
     newcomers: Rate = _FORMS,
     sources: Sources | None = None,
+    most_calls: int = 1000,
 ) -> AsyncIterator[RunningPortal]:
     """Runs the portal until the block ends; it has the clock of its front door."""
     exporter = InMemorySpanExporter()
@@ -91,6 +93,7 @@ async def running_portal(
                 telemetry=Telemetry(provider, 1),
                 incidents=log,
                 counts=counts,
+                calls=asyncio.Semaphore(most_calls),
                 limits=FormLimits(by_session=TokenBuckets(forms), newcomers=TokenBuckets(newcomers), sources=sources),
                 clock=front_door.clock,
             )

@@ -1,5 +1,6 @@
 """The command serve: shows pages."""
 
+import asyncio
 import logging
 
 from instance_profile.load import load_for_service
@@ -60,6 +61,7 @@ async def run() -> None:
             incidents=incidents,
             counts=counts,
             limits=settings.form_limits(),
+            calls=asyncio.Semaphore(settings.public_concurrent_calls),
             clock=now,
         )
         async with (
@@ -68,7 +70,7 @@ async def run() -> None:
                 application,
                 settings.public_listen,
                 settings.public_files(),
-                concurrent_calls=settings.public_concurrent_calls,
+                connections=settings.public_connections,
                 stop_grace=settings.stop_grace,
             ),
         ):

@@ -1,5 +1,6 @@
 """The portal as an application: which address leads where, and what becomes of what goes wrong."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -33,6 +34,7 @@ _OWN = frozenset(
         "PORTAL_FAILED",
         "PORTAL_FORM_FROM_ELSEWHERE",
         "PORTAL_FORM_MALFORMED",
+        "SERVER_BUSY",
         "TOO_MANY_CALLS",
     }
 )
@@ -52,6 +54,8 @@ class Portal:
     incidents: Incidents
     # Pages by name and outcome, and how long they took.
     counts: Counts
+    # A place for each page that is made at a time.
+    calls: asyncio.Semaphore
 
     def application(self) -> Starlette:
         """Returns the application."""
@@ -103,7 +107,10 @@ class Portal:
     async def _answer(self, request: Request, endpoint: Endpoint, name: str) -> tuple[Response, str]:
         """Returns a page with its outcome: OK, or the reason why another one was shown."""
         try:
-            return await endpoint(request), OK
+            if self.calls.locked():
+                raise Refusal("SERVER_BUSY", Code.UNAVAILABLE)
+            async with self.calls:
+                return await endpoint(request), OK
         except Refusal as known:
             refusal = known
         except Exception as error:

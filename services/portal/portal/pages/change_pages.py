@@ -13,11 +13,11 @@ from portal.pages.parts import (
     fill,
     fill_when,
     find_heading,
-    find_representative_contact,
     make_card_rows,
     make_company_rows,
     make_contact_fields,
     make_contact_rows,
+    make_receipt_sections,
     write_instant,
 )
 from portal.pages.views import (
@@ -37,7 +37,7 @@ from portal.pages.views import (
     make_step_address,
 )
 from toroku.contact.v1.contact_pb2 import Contact, ContactVersion
-from toroku.frontdoor.v1.change_pb2 import ChangeReceipt, GetRegisteredResponse
+from toroku.frontdoor.v1.change_pb2 import GetRegisteredResponse
 
 
 def build(journey: Journey, journey_id: str, step: Step, profile: Profile, frame: Frame) -> View:
@@ -56,7 +56,10 @@ def build_print(journey: Journey, journey_id: str, profile: Profile, frame: Fram
     return PrintPage(
         frame=frame,
         title=titles[0] if titles else words.CHANGED,
-        rows=(*_make_receipt_rows(category, receipt), Row(label=words.REQUEST_NUMBER, value=receipt.request_id)),
+        sections=(
+            *make_receipt_sections(profile, category, receipt),
+            Section(rows=(Row(label=words.REQUEST_NUMBER, value=receipt.request_id),)),
+        ),
         back=make_step_address(journey_id, Step.RESULT),
     )
 
@@ -156,20 +159,11 @@ def _build_result(journey: Journey, journey_id: str, profile: Profile, frame: Fr
             Row(label=words.REQUEST_NUMBER, value=receipt.request_id),
             Row(label=words.CHANGED_AT, value=write_instant(receipt.counts_from)),
             Row(label=words.CHANGED_FIELDS, value=_name_fields(category, receipt.changed_fields)),
-            *_make_receipt_rows(category, receipt),
             Row(label=words.HISTORY, value=receipt.history_digest.hex()),
         ),
+        sections=make_receipt_sections(profile, category, receipt),
         print_address=make_step_address(journey_id, "print") if has_receipt else "",
         links=(Link(label=words.TO_MENU, address=frame.menu), Link(label=words.LOG_OUT, address="/log-out")),
-    )
-
-
-def _make_receipt_rows(category: Category, receipt: ChangeReceipt) -> tuple[Row, ...]:
-    return (
-        *make_company_rows(category, receipt.company),
-        *make_contact_rows(category, REPRESENTATIVE, find_representative_contact(receipt)),
-        *make_card_rows(category, receipt.card),
-        *make_contact_rows(category, CARD, receipt.card_contact),
     )
 
 

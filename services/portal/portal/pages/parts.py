@@ -14,7 +14,7 @@ from portal.domain.journey import Journey, Problem
 from portal.operations.contact_forms import AGAIN, CARD, REPRESENTATIVE
 from portal.pages import words
 from portal.pages.explained import explain_field, list_names
-from portal.pages.views import Field, Row, Sayable, Words
+from portal.pages.views import Field, Row, Sayable, Section, Words
 from toroku.certificate.v1.card_pb2 import Card
 from toroku.contact.v1.contact_pb2 import Contact
 from toroku.frontdoor.v1.change_pb2 import ChangeReceipt
@@ -86,15 +86,8 @@ def make_contact_fields(
     return tuple(fields)
 
 
-def find_representative_contact(receipt: Receipt | ChangeReceipt) -> Contact | None:
-    """Returns 代表窓口情報 of a receipt; None where none is registered."""
-    return receipt.representative_contact if receipt.HasField("representative_contact") else None
-
-
-def make_contact_rows(category: Category, section: str, contact: Contact | None, edit: str = "") -> tuple[Row, ...]:
+def make_contact_rows(category: Category, section: str, contact: Contact, edit: str = "") -> tuple[Row, ...]:
     """Returns a contact to be read; `edit` is the page on which each value can be corrected."""
-    if contact is None:
-        return ()
     return tuple(
         Row(
             label=rule.label,
@@ -103,6 +96,24 @@ def make_contact_rows(category: Category, section: str, contact: Contact | None,
         )
         for rule in category.contact_fields
     )
+
+
+def make_receipt_sections(
+    profile: Profile, category: Category, receipt: Receipt | ChangeReceipt
+) -> tuple[Section, ...]:
+    """Returns what is registered after an act: company, 代表窓口情報 where there is one, card and its contact."""
+    representative, _ = find_heading(category, REPRESENTATIVE)
+    card, _ = find_heading(category, CARD)
+    sections = [
+        Section(
+            heading=profile.screens.form.company or words.COMPANY, rows=make_company_rows(category, receipt.company)
+        )
+    ]
+    if receipt.HasField("representative_contact"):
+        rows = make_contact_rows(category, REPRESENTATIVE, receipt.representative_contact)
+        sections.append(Section(heading=representative, rows=rows))
+    card_rows = (*make_card_rows(category, receipt.card), *make_contact_rows(category, CARD, receipt.card_contact))
+    return (*sections, Section(heading=card, rows=card_rows))
 
 
 def find_heading(category: Category, section: str) -> tuple[Sayable, Sayable]:

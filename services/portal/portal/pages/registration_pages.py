@@ -1,7 +1,6 @@
 """The pages of 登録 (S-REG-06 to S-REG-10)."""
 
 from instance_profile.base import Text
-from instance_profile.category import Category
 from instance_profile.model import Profile
 from portal.domain.journey import Journey, Step, require
 from portal.domain.parts import RegistrationPart
@@ -11,11 +10,11 @@ from portal.pages.explained import make_trouble
 from portal.pages.parts import (
     find_heading,
     find_problem,
-    find_representative_contact,
     make_card_rows,
     make_company_rows,
     make_contact_fields,
     make_contact_rows,
+    make_receipt_sections,
     write_instant,
 )
 from portal.pages.views import (
@@ -35,7 +34,6 @@ from portal.pages.views import (
     Words,
     make_step_address,
 )
-from toroku.frontdoor.v1.front_door_pb2 import Receipt
 
 
 def build(journey: Journey, journey_id: str, step: Step, profile: Profile, frame: Frame) -> View:
@@ -70,7 +68,10 @@ def build_print(journey: Journey, journey_id: str, profile: Profile, frame: Fram
     return PrintPage(
         frame=frame,
         title=titles[0] if titles else words.REGISTERED,
-        rows=(*_make_receipt_rows(category, receipt), Row(label=words.REQUEST_NUMBER, value=receipt.request_id)),
+        sections=(
+            *make_receipt_sections(profile, category, receipt),
+            Section(rows=(Row(label=words.REQUEST_NUMBER, value=receipt.request_id),)),
+        ),
         back=make_step_address(journey_id, Step.RESULT),
     )
 
@@ -217,19 +218,10 @@ def _build_result(journey: Journey, journey_id: str, profile: Profile, frame: Fr
         rows=(
             Row(label=words.REQUEST_NUMBER, value=receipt.request_id),
             Row(label=words.REGISTERED_AT, value=write_instant(receipt.registration.registered_at)),
-            *_make_receipt_rows(category, receipt),
             Row(label=words.HISTORY, value=receipt.history_digest.hex()),
         ),
+        sections=make_receipt_sections(profile, category, receipt),
         lines=(screen.must_print,) if must_print and screen.must_print else (),
         print_address=make_step_address(journey_id, "print"),
         links=(Link(label=words.TO_MENU, address=frame.menu), Link(label=words.LOG_OUT, address="/log-out")),
-    )
-
-
-def _make_receipt_rows(category: Category, receipt: Receipt) -> tuple[Row, ...]:
-    return (
-        *make_company_rows(category, receipt.company),
-        *make_contact_rows(category, REPRESENTATIVE, find_representative_contact(receipt)),
-        *make_card_rows(category, receipt.card),
-        *make_contact_rows(category, CARD, receipt.card_contact),
     )

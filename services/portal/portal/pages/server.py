@@ -19,7 +19,7 @@ _KEEP_ALIVE_SECONDS = 30
 
 @asynccontextmanager
 async def serving_pages(
-    application: Starlette, address: str, files: CertificateFiles, *, concurrent_calls: int, stop_grace: float
+    application: Starlette, address: str, files: CertificateFiles, *, connections: int, stop_grace: float
 ) -> AsyncIterator[None]:
     """Serves until the block ends, and then finishes the requests that have begun."""
     host, _, port = address.rpartition(":")
@@ -37,7 +37,8 @@ async def serving_pages(
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=concurrent_calls,
+        # It counts connections, also idle ones.
+        limit_concurrency=connections,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(stop_grace),
     )

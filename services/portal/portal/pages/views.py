@@ -270,6 +270,8 @@ class ResultPage(Page):
 
     message: Sayable
     rows: tuple[Row, ...] = ()
+    # The receipt.
+    sections: tuple[Section, ...] = ()
     lines: tuple[Sayable, ...] = ()
     print_address: str = ""
     agencies: tuple[AgencyState, ...] = ()
@@ -282,7 +284,7 @@ class ResultPage(Page):
 class PrintPage(Page):
     """The receipt for paper (S-REG-10): without header, fits A4."""
 
-    rows: tuple[Row, ...]
+    sections: tuple[Section, ...]
     back: str
 
 
