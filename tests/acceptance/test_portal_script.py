@@ -84,7 +84,7 @@ async def test_two_minutes_before_the_end_a_warning_prolongs_the_log_in(browser:
         await tab.wait(7.5)
 
         await expect(soon).to_be_hidden()
-        assert [fields["version"] for fields in tab.kept] == ["1"]
+        assert [fields["version"] for fields in tab.kept] == ["3"]
 
 
 async def test_where_prolonging_fails_the_page_says_so(browser: Browser) -> None:

@@ -273,6 +273,9 @@ PAGES: dict[str, View] = {
     "doors": ENTRY.build_doors(_BASE, AGENCY, CATEGORY),
     "top": ENTRY.build_top(f"{_BASE}/top", AGENCY, CATEGORY),
     "menu": ENTRY.build_menu(f"{_BASE}/menu", AGENCY, CATEGORY),
+    "menu, with a receipt": ENTRY.build_menu(
+        f"{_BASE}/menu", AGENCY, CATEGORY, [Draft("YWJjZGVmZ2hpamtsbW5v", 3, _DONE)]
+    ),
     "menu, closed": _ENTRY_AT_NIGHT.build_menu(f"{_BASE}/menu", AGENCY, CATEGORY),
     "guide": ENTRY.build_guide(f"{_BASE}/guide", AGENCY, CATEGORY),
     "agent": ENTRY.build_agent("/agent"),

@@ -70,8 +70,8 @@ def build_application(
     frames = Frames(profile, clock)
     answers = Answers(profile, frames)
     entry = EntryPages(profile, frames, clock)
-    entry_routes = EntryRoutes(answers, entry)
     visits = Visits(origin, sessions, journeys, limits)
+    entry_routes = EntryRoutes(answers, entry, visits)
     portal = Portal(
         answers=answers,
         entry=entry_routes,

@@ -38,6 +38,21 @@ async def test_card_is_registered(portal: RunningPortal) -> None:
     assert len(portal.front_door.cards.outcomes) == 1
 
 
+@pytest.mark.requirement("REG-06")
+async def test_receipt_is_reached_again_from_the_menu_until_the_log_out(portal: RunningPortal) -> None:
+    person = await search(portal)
+    await person.send(write_contacts())
+    await person.send()
+    done = await person.sign()
+    menu = await person.browser.get(done.find_link("/menu$"))
+    receipt = await person.browser.get(menu.find_link("/result$"))
+    assert "登録が完了しました。" in receipt.read()
+    await person.browser.post("/log-out", {})
+    menu = await person.browser.get(menu.address)
+
+    assert "控え" not in menu.read()
+
+
 @pytest.mark.requirement("REN-01")
 @pytest.mark.requirement("REN-04")
 async def test_card_is_renewed(portal: RunningPortal) -> None:

@@ -1,11 +1,13 @@
 """The pages before a journey: from the doors to the menu (S-ENT-01 to S-REG-04, S-INF-01). They need no session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from instance_profile.hours import determine_opening_state, format_instant_en, format_instant_ja, write_hours
 from instance_profile.model import Operation, OperationGuide, Profile
+from portal.domain.journey import Step
+from portal.operations.journeys import Draft
 from portal.pages import words
 from portal.pages.frames import Frames
 from portal.pages.views import (
@@ -22,6 +24,7 @@ from portal.pages.views import (
     MenuPage,
     Sayable,
     Words,
+    make_step_address,
 )
 
 
@@ -105,8 +108,11 @@ class EntryPages:
             links=(Link(label=screen.menu or words.TAB, address=f"/agencies/{agency}/{category}/menu"),),
         )
 
-    def build_menu(self, address: str, agency: str, category: str) -> MenuPage:
-        """Returns 利用者登録メニュー (S-REG-04), with what can be used now and when the rest opens (ENT-05)."""
+    def build_menu(self, address: str, agency: str, category: str, drafts: Sequence[Draft] = ()) -> MenuPage:
+        """Returns 利用者登録メニュー (S-REG-04), with what can be used now and when the rest opens (ENT-05).
+
+        Of `drafts`, the browser's own, those that were done here lead to their receipts again.
+        """
         screen, opening = self.profile.screens.menu, determine_opening_state(self.profile.opening_hours, self.clock())
         closed: Sayable = "" if opening.open else self._say_when(opening.opens_next)
         offered = self.profile.category(category).list_usable_operations()
@@ -121,6 +127,12 @@ class EntryPages:
             # Advice changes nothing, and is given at any hour.
             advice=MenuItem(operation="advice", name=words.ADVICE_NAME, lines=(words.ADVICE_LINE,)),
             guide=f"/agencies/{agency}/{category}/guide",
+            done=tuple(
+                self._link_result(draft)
+                for draft in drafts
+                if draft.journey.step is Step.RESULT
+                and (draft.journey.agency, draft.journey.category) == (agency, category)
+            ),
         )
 
     def build_guide(self, address: str, agency: str, category: str) -> GuidePage:
@@ -166,6 +178,12 @@ class EntryPages:
             lines=(words.END_LINE, *lines),
             links=tuple(links),
         )
+
+    def _link_result(self, draft: Draft) -> Link:
+        names = {guide.operation.value: guide.name for guide in self.profile.operations}
+        name, number = names[draft.journey.operation.value], draft.journey.request_id
+        label = Words(f"{name.ja}（受付番号 {number}）", f"{name.en} (request number {number})")
+        return Link(label=label, address=make_step_address(draft.draft_id, Step.RESULT))
 
     def _make_item(self, guide: OperationGuide, closed: Sayable) -> MenuItem:
         further: tuple[Sayable, ...] = (guide.what_for, *((guide.not_for,) if guide.not_for else ()))

@@ -1,4 +1,4 @@
-"""Which address shows which page before and after a journey; none of them needs a session."""
+"""Which address shows which page before and after a journey; none of them needs a session, and the menu knows it."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from portal.pages.answers import Answers, go_to
 from portal.pages.entry_pages import EntryPages
+from portal.pages.visits import Visits
 from refusals import Code, Refusal
 
 # What an agent may be that is of no use, and what may have been done before the end.
@@ -20,6 +21,7 @@ class EntryRoutes:
 
     answers: Answers
     entry: EntryPages
+    visits: Visits
 
     async def show_entry(self, request: Request) -> Response:
         """GET /"""
@@ -47,7 +49,10 @@ class EntryRoutes:
 
     async def show_menu(self, request: Request) -> Response:
         """GET …/menu"""
-        return self.answers.show(request, self.entry.build_menu(request.url.path, *self.read_choice(request)))
+        agency, category = self.read_choice(request)
+        session = await self.visits.find_session(request)
+        drafts = await self.visits.journeys.list_all(session) if session is not None else ()
+        return self.answers.show(request, self.entry.build_menu(request.url.path, agency, category, drafts))
 
     async def show_guide(self, request: Request) -> Response:
         """GET …/guide"""

@@ -203,6 +203,8 @@ class MenuPage(Page):
     # The wizard that looks at the card (REN-05).
     advice: MenuItem | None = None
     guide: str = ""
+    # The receipts of what this browser has done here.
+    done: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
