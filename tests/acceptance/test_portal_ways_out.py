@@ -15,6 +15,7 @@ from operator_command.instance_certificates import OFFICER
 from operator_command.officer.preparation import prepare_officer
 from simulators.certificate_authorities import new_ec_key
 from tests.acceptance.test_card_approval import ADDRESS, DIFFERENCE, LEGAL_FORM, Desks
+from tests.acceptance.test_incidents import find_incidents
 from tests.support.card_reader import CardReader
 from tests.support.changing_contractor import ChangingContractor
 from tests.support.contractor import Contractor, contact_of
@@ -55,7 +56,12 @@ async def test_who_gives_up_at_the_agent_is_at_the_same_step_and_nothing_was_sig
     await person.use_card()
     await person.give_up()
 
-    assert "ICカードの操作を取りやめました。" in await person.read()
+    page = await person.read()
+    assert "ICカードの操作を取りやめました。" in page
+    found = re.search(r"照会番号: ([0-9a-f]{32})", page)
+    assert found is not None
+    (incident,) = await find_incidents(instance, found[1])
+    assert incident["reason"] == "CARD_GIVEN_UP"
     await person.examine("given-up")
     assert count_signatures(card) == 0
     await person.log_in(PIN)

@@ -46,7 +46,8 @@ class Refusal(Exception):
 
     `reason` is UPPER_SNAKE and the key of the words in the catalogue, `metadata` fills the placeholders of those words.
     Neither ever contains a secret or a text that a person typed. Raised in the domain, converted to google.rpc.Status
-    by the server's interceptor, read back by the client.
+    by the server's interceptor, read back by the client: `is_from_peer` says that a service which was called refused,
+    and knows of it.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Refusal(Exception):
         self.code = code
         self.metadata = dict(metadata)
         self.violations = tuple(violations)
+        self.is_from_peer = False
 
     @override
     def __str__(self) -> str:

@@ -57,6 +57,7 @@ def from_rpc_error(error: grpc.RpcError) -> Refusal:
         if key == STATUS_METADATA_KEY and isinstance(value, bytes):
             refusal = from_status(status_pb2.Status.FromString(value))
             if refusal is not None:
+                refusal.is_from_peer = True
                 return refusal
     if call.code() in _UNREACHABLE:
         return Refusal("PEER_UNREACHABLE", Code.UNAVAILABLE, {"code": call.code().name})

@@ -42,8 +42,13 @@ class Counts(Collector):
         self._calls: dict[tuple[str, str], int] = {}
         self._durations: dict[str, _Durations] = {}
         for method in methods:
-            self._durations[method] = _Durations()
-            self._calls[method, OK] = self._calls[method, INTERNAL_FAILURE] = 0
+            self.show(method)
+
+    def show(self, method: str) -> None:
+        """Shows a method from now on, with zeros."""
+        self._durations.setdefault(method, _Durations())
+        for outcome in (OK, INTERNAL_FAILURE):
+            self._calls.setdefault((method, outcome), 0)
 
     def add(self, method: str, outcome: str, seconds: float) -> None:
         """Counts one call to an existing method; `outcome` is OK, CANCELLED or a reason."""

@@ -33,8 +33,9 @@ class Settings(ServiceSettings):
     request_timeout: float = Field(default=10, gt=0)
 
     # Whose address the public listener sees. `direct`, the caller's own: each source (an IPv4 address, an IPv6 /64) may
-    # call `source_burst` times at once and `source_rate` times a second. `none`, a gateway's: only the same certificate
-    # is counted, `certificate_burst` log-ins at once and `certificate_rate` a second, in each process.
+    # call `source_burst` times at once and `source_rate` times a second. `none`, a gateway's: sources are not counted.
+    # Log-ins with the same certificate are, also those through the portal: `certificate_burst` at once and
+    # `certificate_rate` a second, in each process.
     source_address: SourceAddress = SourceAddress.NONE
     source_burst: int = Field(default=100, ge=1)
     source_rate: float = Field(default=5, gt=0)
@@ -71,10 +72,8 @@ class Settings(ServiceSettings):
             source_rate=Rate(self.source_burst, self.source_rate) if is_seen else None,
         )
 
-    def log_in_buckets(self) -> TokenBuckets | None:
-        """Returns the count of log-ins by certificate; None where sources are counted."""
-        if self.source_address is SourceAddress.DIRECT:
-            return None
+    def log_in_buckets(self) -> TokenBuckets:
+        """Returns the count of log-ins by certificate."""
         return TokenBuckets(Rate(self.certificate_burst, self.certificate_rate))
 
     def endpoints(self) -> dict[str, str]:

@@ -175,10 +175,15 @@ async def test_calls_are_counted_by_source_where_it_is_seen(
         assert await calls_until_refused(settings, certificates.public.authority, 30) == expected
 
 
-async def test_log_ins_are_counted_by_certificate_where_no_source_is_seen(
-    settings: dict[str, str], certificates: InstanceCertificates
+@pytest.mark.parametrize("source_address", ["direct", "none"])
+async def test_log_ins_are_counted_by_certificate(
+    settings: dict[str, str], certificates: InstanceCertificates, source_address: str
 ) -> None:
-    settings |= {"TOROKU_CERTIFICATE_BURST": "2", "TOROKU_CERTIFICATE_RATE": "0.01"}
+    settings |= {
+        "TOROKU_SOURCE_ADDRESS": source_address,
+        "TOROKU_CERTIFICATE_BURST": "2",
+        "TOROKU_CERTIFICATE_RATE": "0.01",
+    }
     reasons = []
     async with running(settings), contractor_at(settings, certificates.public.authority) as channel:
         for certificate in (b"x", b"x", b"x", b"y"):

@@ -35,12 +35,23 @@ async def test_what_the_card_agent_refuses_is_found_by_the_number_of_the_page(po
     assert incident.certificate_sha256 == sha256(contractor.card.der).digest()
 
 
-async def test_end_of_a_log_in_and_a_front_door_that_is_away_are_found(portal: RunningPortal) -> None:
+async def test_end_of_a_log_in_is_found(portal: RunningPortal) -> None:
     contractor, person = portal.front_door.contractor(), await portal.come()
     await person.log_in("registration", contractor)
     portal.front_door.clock.japan(10, 15)
 
     assert (await find_incident(portal, await person.look())).reason == "CARD_SESSION_EXPIRED"
+
+
+async def test_what_the_front_door_says_of_a_peer_that_is_away_is_left_to_it(portal: RunningPortal) -> None:
+    contractor, person = portal.front_door.contractor(), await portal.come()
+    await person.log_in("registration", contractor)
+    portal.front_door.bidders.failing = True
+    page = await person.send(write_search(contractor))
+    assert "照会番号" in page.read()
+    await find_incident(portal, await person.browser.ask("POST", "/start", b"port=%ff"))
+
+    assert [each.reason for each in portal.incidents] == ["PORTAL_FORM_MALFORMED"]
 
 
 async def test_form_of_another_site_is_found(portal: RunningPortal) -> None:

@@ -16,8 +16,11 @@ from toroku.certificate.v1 import user_lookup_pb2
 from toroku.contact.v1 import contact_notification_pb2 as contact
 from toroku.frontdoor.v1 import entry_pb2 as entry
 from toroku.frontdoor.v1 import registration_pb2 as registration
+from toroku.officer.v1 import proposals_pb2
 
 RESOLVE = "/toroku.certificate.v1.UserLookup/ResolveUser"
+# The services that are made here depend on its file.
+PROPOSALS = proposals_pb2.DESCRIPTOR
 LOOKUP = user_lookup_pb2.DESCRIPTOR.services_by_name["UserLookup"]
 REGISTRY = certificate.DESCRIPTOR.services_by_name["CertificateRegistry"]
 _numbers = itertools.count()
@@ -45,7 +48,7 @@ def service_with(
         [
             "toroku/access/v1/access.proto",
             "toroku/certificate/v1/user_lookup.proto",
-            "toroku/officer/v1/proposals.proto",
+            PROPOSALS.name,
         ]
     )
     request = f".toroku.{request}"

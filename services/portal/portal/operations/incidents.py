@@ -11,9 +11,6 @@ from refusals import Refusal
 from servicekit.incidents import Incident, IncidentLog, list_field_reasons, note_subject
 from servicekit.telemetry import find_trace_id
 
-# Refusals of whoever calls the front door, not of the front door.
-_UNREACHED = frozenset({"PEER_UNREACHABLE", "PEER_FAILED"})
-
 
 @dataclass(frozen=True, slots=True)
 class Incidents:
@@ -23,7 +20,9 @@ class Incidents:
     clock: Callable[[], datetime]
 
     def note(self, refusal: Refusal, step: str, journey: Journey | None = None) -> None:
-        """Notes a refusal of the portal's own, or of the card agent, at a step or on a page."""
+        """Notes a refusal at a step or on a page, unless it is the front door's, which notes its own."""
+        if refusal.is_from_peer:
+            return
         card = _find_card(journey) if journey is not None else None
         certificate_sha256 = sha256(card.certificate).digest() if card is not None else b""
         if card is not None and card.session_token:
@@ -44,11 +43,6 @@ class Incidents:
                 fields=list_field_reasons(refusal),
             )
         )
-
-    def note_unreached(self, refusal: Refusal, step: str, journey: Journey | None = None) -> None:
-        """Notes what a call to the front door ended with, where the front door does not know of it."""
-        if refusal.reason in _UNREACHED:
-            self.note(refusal, step, journey)
 
 
 def _find_card(journey: Journey) -> HeldCard | None:

@@ -126,7 +126,7 @@ class Journeys:
 
         async def act(way: Way, journey: Journey) -> Journey:
             if journey.signing is None or journey.signing.purpose != answer.signed.purpose:
-                raise self._refuse("AGENT_ANSWER_UNEXPECTED", Code.INVALID_ARGUMENT, journey)
+                raise Refusal("AGENT_ANSWER_UNEXPECTED", Code.INVALID_ARGUMENT)
             return await way.take_signature(journey, answer)
 
         return await self._work_on(session, draft_id, version, act)
@@ -199,10 +199,10 @@ class Journeys:
         was_committing = way.is_committing(journey)
         try:
             if self._has_run_out(journey):
-                raise self._refuse("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED, journey)
+                raise Refusal("CARD_SESSION_EXPIRED", Code.UNAUTHENTICATED)
             journey = await action(way, replace(journey, problem=None))
         except Refusal as refusal:
-            self.incidents.note_unreached(refusal, journey.step, journey)
+            self.incidents.note(refusal, journey.step, journey)
             journey = way.place_refusal(journey, refusal)
         else:
             journey = self._extend(journey)
@@ -218,14 +218,8 @@ class Journeys:
         try:
             return await way.commit(journey)
         except Refusal as refusal:
-            self.incidents.note_unreached(refusal, journey.step, journey)
+            self.incidents.note(refusal, journey.step, journey)
             return way.place_refusal(journey, refusal)
-
-    def _refuse(self, reason: str, code: Code, journey: Journey) -> Refusal:
-        """Returns a refusal of the portal's own, of which nobody else knows."""
-        refusal = Refusal(reason, code)
-        self.incidents.note(refusal, journey.step, journey)
-        return refusal
 
     async def _store(self, draft: Draft, journey: Journey, *, is_complete: bool = True) -> None:
         sealed = seal_journey(journey, self.key, draft.draft_id)

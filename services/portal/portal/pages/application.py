@@ -27,18 +27,6 @@ from servicekit.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-# What this process says of itself; robots that look for other pages are no incidents.
-_OWN = frozenset(
-    {
-        "AGENT_OF_ANOTHER_SESSION",
-        "PORTAL_FAILED",
-        "PORTAL_FORM_FROM_ELSEWHERE",
-        "PORTAL_FORM_MALFORMED",
-        "SERVER_BUSY",
-        "TOO_MANY_CALLS",
-    }
-)
-
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -91,6 +79,7 @@ class Portal:
 
     def _page(self, path: str, endpoint: Endpoint, method: str = "GET") -> Route:
         name = f"{method} {path}"
+        self.counts.show(name)
 
         async def answer(request: Request) -> Response:
             began_at, outcome = time.perf_counter(), CANCELLED
@@ -118,9 +107,9 @@ class Portal:
             if failure is None:
                 log.exception("%s failed", name)
             refusal = failure.refusal if failure is not None else Refusal("PORTAL_FAILED", Code.INTERNAL)
-        if refusal.reason in _OWN:
+        # Robots that look for other pages are no incidents.
+        if refusal.reason != "PORTAL_PAGE_UNKNOWN":
             self.incidents.note(refusal, name)
-        self.incidents.note_unreached(refusal, name)
         outcome = INTERNAL_FAILURE if refusal.reason == "PORTAL_FAILED" else refusal.reason
         return self.answers.show_refusal(request, refusal), outcome
 

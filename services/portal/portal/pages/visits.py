@@ -23,10 +23,13 @@ class FormLimits:
     # None where the portal sees another address than the browser's.
     sources: Sources | None = None
 
-    def check(self, session: BrowserSession | None, source: str) -> None:
-        """Counts a form; raises TOO_MANY_CALLS."""
+    def check_source(self, source: str) -> None:
+        """Counts a form of a source, before anything is read for it; raises TOO_MANY_CALLS."""
         if self.sources is not None:
             self.sources.check_host(source)
+
+    def check(self, session: BrowserSession | None) -> None:
+        """Counts a form of a browser; raises TOO_MANY_CALLS."""
         seconds = self.newcomers.take("") if session is None else self.by_session.take(session.session_sha256)
         if seconds:
             raise Refusal("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED, {"retry_after_seconds": str(seconds)})
@@ -46,8 +49,9 @@ class Visits:
     ) -> tuple[BrowserSession | None, Mapping[str, str]]:
         """Returns whose form it is, and its fields; raises what is wrong with it, or TOO_MANY_CALLS."""
         check_origin(request.headers, self.origin)
+        self.limits.check_source(request.client.host if request.client is not None else "")
         session = await self.find_session(request)
-        self.limits.check(session, request.client.host if request.client is not None else "")
+        self.limits.check(session)
         return session, await read_fields(request, most_bytes)
 
     async def find_session(self, request: Request) -> BrowserSession | None:
