@@ -80,6 +80,13 @@ async def test_card_is_registered_by_the_manuals_way_from_the_entry_to_the_recei
     await person.press()
     assert "048-765-4321" in await person.read()
     assert contractor.card_contact.person_name in await person.read()
+    # Also when the act already waits for its signature.
+    await person.press()
+    await person.page.wait_for_url("**/act")
+    await person.page.goto(person.page.url.replace("/act", "/form"))
+    await person.fill_in({"card_contact.telephone": "048-765-4322"})
+    await person.press()
+    await person.page.wait_for_url("**/check")
     await person.press()
     await person.sign()
     await person.examine("result")

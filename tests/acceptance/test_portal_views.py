@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Literal
 
 from playwright.async_api import Browser, Page, Route
@@ -18,6 +19,8 @@ ORIGIN = "https://portal.example"
 REACHABLE = "a[href], button:not([disabled]), input:not([type=hidden]), select, summary, [tabindex='0']"
 MOST_BYTES = 100_000
 FILES = {"/page.css": (style_sheet(), "text/css"), "/portal.js": (script(), "text/javascript")}
+# Where the pictures of all states are left, to be looked at.
+PICTURES = Path(__file__).parents[2] / "build" / "portal" / "states"
 RECEIPTS = ("print", "change print")
 
 
@@ -76,6 +79,7 @@ async def test_pages_are_accessible_and_ask_no_other_host(browser: Browser) -> N
         for name in pages:
             await open_page(page, name)
             broken[name] = await list_violations(page)
+            await page.screenshot(path=PICTURES / f"{name.replace(': ', ' ')}.png", full_page=True)
     assert {name: rules for name, rules in broken.items() if rules} == {}
     assert complaints == []
 

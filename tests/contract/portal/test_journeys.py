@@ -151,6 +151,53 @@ async def test_address_of_a_correction_leads_back_with_everything_typed(portal: 
     assert "048-765-4321" in page.read()
 
 
+@pytest.mark.requirement("REG-04")
+async def test_value_is_corrected_even_when_the_act_waits_for_its_signature(portal: RunningPortal) -> None:
+    person = await search(portal)
+    await person.send(write_contacts())
+    form = person.page.find_link("#card_contact.telephone$").partition("#")[0]
+    assert (await person.send()).address.endswith("/act")
+    person.page = await person.browser.get(form)
+    await person.send({"card_contact.telephone": "048-765-4321"})
+    page = await person.send()
+
+    assert page.address.endswith("/act"), page.read()
+    done = await person.sign()
+    assert "登録が完了しました。" in done.read()
+    assert "048-765-4321" in done.read()
+
+
+async def test_change_is_corrected_even_when_the_act_waits_for_its_signature(portal: RunningPortal) -> None:
+    person = await change(portal)
+    form = person.page.address
+    await person.send({"card_contact.telephone": "048-111-2222"})
+    assert (await person.send()).address.endswith("/act")
+    person.page = await person.browser.get(form)
+    await person.send({"card_contact.telephone": "048-765-4321"})
+    page = await person.send()
+
+    assert page.address.endswith("/act"), page.read()
+    assert "048-765-4321" in (await person.sign()).read()
+
+
+@pytest.mark.requirement("REN-04")
+async def test_choice_is_changed_even_when_the_act_of_a_renewal_waits_for_its_signature(portal: RunningPortal) -> None:
+    contractor, person = portal.front_door.contractor(), await portal.come()
+    await portal.front_door.register(contractor)
+    await person.log_in("renewal", contractor)
+    await person.sign()
+    await person.use_card(portal.front_door.card())
+    check = await person.sign()
+    await person.send({"propagate": "1"})
+    person.page = await person.browser.get(check.address)
+    fields = {name: value for name, value in person.page.list_values().items() if name != "propagate"}
+    person.page = await person.browser.post(person.page.find_action(), fields | {"answer": "ok"})
+    done = await person.sign()
+
+    assert "ICカードの更新が完了しました。" in done.read()
+    assert "他の調達機関への反映 反映しない" in done.read()
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
@@ -161,6 +208,13 @@ async def test_address_of_a_correction_leads_back_with_everything_typed(portal: 
         ("card_contact.department", "課" * 61, "card_contact.department"),
         ("representative_contact.person_name", "", "representative_contact.person_name"),
         ("representative_contact.address", "一行目\n二行目", "representative_contact.address"),
+        ("card_contact.address", "あ" * 61, "card_contact.address"),
+        ("card_contact.person_name", "あ" * 21, "card_contact.person_name"),
+        ("card_contact.person_name", "山田\x00太郎", "card_contact.person_name"),
+        ("card_contact.person_name", "山田\r\nBcc: everybody@example.com", "card_contact.person_name"),
+        ("card_contact.postal_code", "１２３-４５６７", "card_contact.postal_code"),
+        ("card_contact.telephone", "０４８-０００-００００", "card_contact.telephone"),
+        ("card_contact.mail_address", "a" * 95 + "@b.example", "card_contact.mail_address"),
     ],
 )
 async def test_wrong_value_is_said_at_its_field_and_first_with_a_link(
@@ -172,7 +226,7 @@ async def test_wrong_value_is_said_at_its_field_and_first_with_a_link(
     assert page.address.endswith("/form")
     assert f'<a href="#{words}">' in page.body
     assert f'id="{words}-problem"' in page.body
-    assert page.list_values()["card_contact.address"] == contact_of("").address
+    assert page.list_values()["card_contact.fax"] == contact_of("").fax
     assert portal.front_door.cards.calls["Register"] == 0
 
 

@@ -136,7 +136,7 @@ class Journey:
     operation: Operation
     agency: str
     category: str
-    # UUID, 36 characters: the same for every try of the act.
+    # UUID, 36 characters: the same for every try of the act, another one for a corrected form.
     request_id: str
     step: Step
     # What only this operation has.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from portal.adapters.front_door import FrontDoor
 from portal.domain.journey import CardAnswer, Journey, Role, SignatureAnswer, SignRequest, Step, require
@@ -74,7 +75,8 @@ class ChangeWay:
             return replace(journey, step=Step.FORM if step is Step.CHECK else journey.step, signing=None)
         if step is Step.FORM:
             propagate = {"propagate": "1" if "propagate" in fields else ""}
-            journey = replace(journey, typed={**journey.typed, **propagate})
+            # A corrected form is another request, also where an act for the one before waits to be signed.
+            journey = replace(journey, typed={**journey.typed, **propagate}, request_id=str(uuid4()))
         elif step is not Step.CHECK:
             return journey
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from portal.adapters.front_door import FrontDoor
 from portal.domain.journey import CardAnswer, Journey, Role, SignatureAnswer, SignRequest, Step, require
@@ -147,6 +148,8 @@ class RegistrationWay:
         return replace(journey, part=part, typed=kept, step=Step.FORM)
 
     async def _check(self, journey: Journey) -> Journey:
+        # A corrected form is another request, also where an act for the one before waits to be signed.
+        journey = replace(journey, request_id=str(uuid4()))
         checked = await self._call_prepare(journey, validate_only=True)
         return replace(journey, part=replace(_part(journey), checked=checked), step=Step.CHECK)
 
