@@ -85,7 +85,7 @@ def list_needs() -> list[Need]:
     driver = "pcsc/drivers/serial/libifdvpcd*"
     libraries = Path("/usr/lib")
     vpcd = [*libraries.glob(driver), *libraries.glob("*/" + driver)]
-    fonts = [*Path("/usr/share/fonts").glob("*/*/ipaexg.ttf")]
+    fonts = [*Path("/usr/share/fonts").glob("*/*/NotoSansCJK-Regular.ttc")]
     fake_time = [*libraries.glob("*/faketime/libfaketimeMT.so.1")]
     return [
         Need(importlib.util.find_spec("ensurepip") is not None, version + "-venv", "makes the virtual environment"),
@@ -104,7 +104,7 @@ def list_needs() -> list[Need]:
         Need(is_installed("softhsm2-util"), "softhsm2", "a PKCS#11 module without a card", ("test",)),
         Need(is_installed("chromium"), "chromium", "opens the card agent's pages", ("test",)),
         Need(is_installed("firefox-esr"), "firefox-esr", "walks a registration in a second browser", ("test",)),
-        Need(bool(fonts), "fonts-ipaexfont-gothic", "Japanese text in the browser", ("test",)),
+        Need(bool(fonts), "fonts-noto-cjk", "Japanese text in the browser", ("test",)),
         Need(is_installed("wixl"), "wixl", "builds the card agent's package for Windows", ("test",)),
         Need(is_installed("msiinfo"), "msitools", "reads the card agent's package for Windows", ("test",)),
         Need(is_installed("desktop-file-validate"), "desktop-file-utils", "checks the agent's menu entry", ("test",)),
