@@ -142,7 +142,6 @@ async def _running_agent(instance: Instance, environment: Mapping[str, str], fol
 
 @asynccontextmanager
 async def _open_tab() -> AsyncIterator[Page]:
-
     # Chromium has no sandbox for root.
     arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     async with async_playwright() as playwright:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import parse_qs
 
-import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from portal.pages.gate import HEADERS
@@ -71,7 +70,6 @@ async def tab_at(browser: Browser, *names: str) -> AsyncIterator[Tab]:
         await context.close()
 
 
-@pytest.mark.requirement("ENT-07")
 async def test_two_minutes_before_the_end_a_warning_prolongs_the_log_in(browser: Browser) -> None:
     async with tab_at(browser, "form") as tab:
         soon = tab.page.locator(".soon")
@@ -96,7 +94,6 @@ async def test_where_prolonging_fails_the_page_says_so(browser: Browser) -> None
         await expect(tab.page.locator(".failed")).to_contain_text("延長できませんでした。")
 
 
-@pytest.mark.requirement("ENT-07")
 async def test_who_types_stays_logged_in_and_what_was_typed_is_kept(browser: Browser) -> None:
     async with tab_at(browser, "search") as tab:
         await tab.page.fill("[name=bidder_id]", "1000000001")
@@ -119,7 +116,6 @@ async def test_at_the_end_the_last_words_are_kept_and_the_page_is_loaded_anew(br
         assert "card_contact.telephone" in tab.kept[-1]
 
 
-@pytest.mark.requirement("SYN-05")
 async def test_states_of_other_agencies_are_updated_in_place_until_all_are_done(browser: Browser) -> None:
     async with tab_at(browser, "result, agencies under way", "result, agencies refused and waiting") as tab:
         states = tab.page.locator("#agencies .states")
@@ -141,7 +137,6 @@ async def test_person_stops_the_updates(browser: Browser) -> None:
         assert tab.loads == 1
 
 
-@pytest.mark.requirement("ENT-11")
 async def test_receipt_is_printed_when_its_window_opens(browser: Browser) -> None:
     async with tab_at(browser, "print") as tab:
         assert await tab.page.evaluate("window.printed") == 1

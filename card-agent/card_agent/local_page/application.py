@@ -28,7 +28,7 @@ from card_agent.local_page.render import render, render_end, render_start, style
 from card_agent.local_page.streamed import PostedAnswer
 from card_agent.local_page.views import Frame, View
 from refusals import Code, Refusal
-from refusals.language import Language
+from refusals.language import Language, find_accepted_language
 
 # Seconds in which further starts open nothing more.
 PAUSE_SECONDS = 2.0
@@ -285,10 +285,4 @@ def _find_language(request: Request, chosen: str | None = None) -> Language:
     if chosen in ("ja", "en"):
         return "ja" if chosen == "ja" else "en"
     wanted = request.headers.get("accept-language", "")
-    for part in wanted.split(","):
-        tag = part.partition(";")[0].strip().lower()
-        if tag.startswith("ja"):
-            return "ja"
-        if tag.startswith("en"):
-            return "en"
-    return "ja" if not wanted else "en"
+    return find_accepted_language(wanted) or ("ja" if not wanted else "en")

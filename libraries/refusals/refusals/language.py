@@ -25,3 +25,14 @@ def choose_language(environment: Mapping[str, str], system_locale: str | None) -
 def read_system_language() -> Language:
     """Returns the language of this process's locale."""
     return choose_language(os.environ, locale.getlocale(locale.LC_CTYPE)[0])
+
+
+def find_accepted_language(accepted: str) -> Language | None:
+    """Returns the first language of ours in a header Accept-Language (RFC 9110, 12.5.4); None where it has none."""
+    for part in accepted.split(","):
+        tag = part.partition(";")[0].strip().lower()
+        if tag.startswith("ja"):
+            return "ja"
+        if tag.startswith("en"):
+            return "en"
+    return None

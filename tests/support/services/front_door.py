@@ -46,7 +46,7 @@ from servicekit.identity import RegisteredCallers
 from servicekit.request_sizes import build_size_table
 from servicekit.strangers import Strangers
 from servicekit.telemetry import Telemetry
-from servicekit.token_buckets import TokenBuckets
+from servicekit.token_buckets import Rate, TokenBuckets
 from simulators.certificate_authorities import CertificateAuthority, IssuedCard, new_ec_key
 from tests.support.changing_contractor import ChangingContractor
 from tests.support.contractor import Contractor
@@ -92,6 +92,8 @@ _CONTACTS = contact_notification_pb2.DESCRIPTOR.services_by_name["ContactNotific
 MORNING = datetime(2026, 11, 27, 1, 0, tzinfo=UTC)
 COMPANY = "登録建設株式会社"
 PASSWORD = "Ab3dE6gH"
+# More than any test has that is not about them.
+_LOG_INS = Rate(1000, 1000)
 
 
 @dataclass(slots=True)
@@ -196,7 +198,7 @@ async def running_front_door(
             )
         }
         peers = await stack.enter_async_context(calling(authority.service("front-door"), **addresses))
-        services = _servicers(profile, peers, clock, log_ins)
+        services = _servicers(profile, peers, clock, TokenBuckets(_LOG_INS) if log_ins is None else log_ins)
         address, trusted = await stack.enter_async_context(_public(authority, profile, services, exporter))
         credentials = grpc.ssl_channel_credentials(trusted)
         channel = await stack.enter_async_context(grpc.aio.secure_channel(address, credentials))
@@ -219,7 +221,7 @@ async def running_front_door(
         )
 
 
-def _servicers(profile: Profile, peers: Peers, clock: Clock, log_ins: TokenBuckets | None) -> Services:
+def _servicers(profile: Profile, peers: Peers, clock: Clock, log_ins: TokenBuckets) -> Services:
     """Returns what adds each service to a server."""
     stub = peers.stub("certificate-registry", CertificateRegistryStub)
     cards = CertificateRegistry(stub)

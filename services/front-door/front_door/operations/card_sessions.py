@@ -26,12 +26,12 @@ from servicekit.token_buckets import TokenBuckets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardSessions:
-    """Opens and ends card sessions. `log_ins` counts them by certificate, where there is no better count."""
+    """Opens and ends card sessions. `log_ins` counts them by certificate."""
 
     profile: Profile
     clock: Callable[[], datetime]
     certificate_registry: CertificateRegistry
-    log_ins: TokenBuckets | None
+    log_ins: TokenBuckets
 
     async def begin(self, use: CardUse, presented: PresentedCard, seconds_left: SecondsLeft) -> LogInChallenge:
         """Returns the log-in that a card has to sign.
@@ -40,10 +40,9 @@ class CardSessions:
         `retry_after_seconds` for a certificate that comes too often, and the registry's.
         """
         self._require_may_begin(use, presented)
-        if self.log_ins is not None:
-            seconds = self.log_ins.take(sha256(presented.certificate).digest())
-            if seconds:
-                raise Refusal("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED, {"retry_after_seconds": str(seconds)})
+        seconds = self.log_ins.take(sha256(presented.certificate).digest())
+        if seconds:
+            raise Refusal("TOO_MANY_CALLS", Code.RESOURCE_EXHAUSTED, {"retry_after_seconds": str(seconds)})
         return await self.certificate_registry.create_challenge(use, presented, seconds_left)
 
     async def open(

@@ -2,10 +2,11 @@
 
 from portal.operations.contact_forms import AGAIN, CARD, FIELDS, REPRESENTATIVE
 
-SEARCH_FIELDS = ("name", "bidder_id", "password")
 FIELD_NAMES = frozenset(
     {
-        *SEARCH_FIELDS,
+        "name",
+        "bidder_id",
+        "password",
         *(f"{section}.{field}" for section in (CARD, REPRESENTATIVE) for field in (*FIELDS, AGAIN)),
         "predecessor_serial",
         "propagate",

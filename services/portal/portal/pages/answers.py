@@ -13,7 +13,7 @@ from portal.pages.gate import COOKIE, HEADERS, LANGUAGE_COOKIE
 from portal.pages.render import render
 from portal.pages.views import Link, RefusalPage, View
 from refusals import Code, Refusal
-from refusals.language import Language
+from refusals.language import Language, find_accepted_language
 
 _STATUSES = {
     Code.INVALID_ARGUMENT: 400,
@@ -74,11 +74,4 @@ def find_language(request: Request) -> Language:
     for chosen in (request.query_params.get("language"), request.cookies.get(LANGUAGE_COOKIE)):
         if chosen in ("ja", "en"):
             return "ja" if chosen == "ja" else "en"
-    wanted = request.headers.get("accept-language", "")
-    for part in wanted.split(","):
-        tag = part.partition(";")[0].strip().lower()
-        if tag.startswith("ja"):
-            return "ja"
-        if tag.startswith("en"):
-            return "en"
-    return "ja"
+    return find_accepted_language(request.headers.get("accept-language", "")) or "ja"

@@ -6,6 +6,7 @@ from portal.domain.journey import Journey, Step, require
 from portal.domain.parts import RegistrationPart
 from portal.operations.contact_forms import CARD, REPRESENTATIVE
 from portal.pages import words
+from portal.pages.approval_pages import build_approval, build_asked
 from portal.pages.explained import make_trouble
 from portal.pages.parts import (
     find_heading,
@@ -42,21 +43,14 @@ def build(journey: Journey, journey_id: str, step: Step, profile: Profile, frame
         case Step.SEARCH:
             return _build_search(journey, journey_id, profile, frame)
         case Step.APPROVAL:
-            return _build_approval(journey, journey_id, profile, frame)
+            return build_approval(journey, journey_id, profile, frame)
         case Step.FORM:
             return _build_form(journey, journey_id, profile, frame)
         case Step.CHECK:
             return _build_check(journey, journey_id, profile, frame)
         case Step.ASKED:
             number = journey.find_part(RegistrationPart).approval
-            return ResultPage(
-                frame=frame,
-                title=words.ASKED,
-                message=words.ASKED,
-                rows=(Row(label=words.ASKED_NUMBER, value=number),),
-                lines=(words.ASKED_NEXT,),
-                links=(Link(label=words.TO_MENU, address=frame.menu),),
-            )
+            return build_asked(number, frame)
         case _:
             return _build_result(journey, journey_id, profile, frame)
 
@@ -109,26 +103,6 @@ def _join(note: Text | None, hint: Text) -> Sayable:
     if note is None:
         return hint
     return Words(f"{note.ja}{hint.ja}", f"{note.en} {hint.en}")
-
-
-def _build_approval(journey: Journey, journey_id: str, profile: Profile, frame: Frame) -> FormPage:
-    address = Field(
-        name="mail_address",
-        label=words.APPROVAL_ADDRESS,
-        kind="mail_address",
-        value=journey.typed.get("mail_address", ""),
-        hint=words.APPROVAL_HINT,
-        required=True,
-        problem=find_problem(journey.problem, "mail_address", profile, journey),
-    )
-    return FormPage(
-        frame=frame,
-        title=words.APPROVAL_TITLE,
-        trouble=make_trouble(journey.problem, journey, profile),
-        action=make_step_address(journey_id, Step.APPROVAL),
-        sections=(Section(fields=(address,)),),
-        buttons=(Button(label=words.ASK), Button(label=words.BACK, answer="back")),
-    )
 
 
 def _build_form(journey: Journey, journey_id: str, profile: Profile, frame: Frame) -> FormPage:

@@ -4,14 +4,13 @@ from instance_profile.model import Operation, Profile
 from portal.domain.journey import Journey, Step, require
 from portal.domain.parts import RenewalPart
 from portal.pages import words
+from portal.pages.approval_pages import build_approval, build_asked
 from portal.pages.explained import make_trouble
-from portal.pages.parts import find_problem, make_card_rows, make_company_rows, write_instant
+from portal.pages.parts import make_card_rows, make_company_rows, write_instant
 from portal.pages.views import (
     Button,
     CheckPage,
     Choice,
-    Field,
-    FormPage,
     Frame,
     Link,
     ResultPage,
@@ -31,17 +30,10 @@ def build(journey: Journey, journey_id: str, step: Step, profile: Profile, frame
         case Step.CHECK:
             return _build_check(journey, journey_id, profile, frame)
         case Step.APPROVAL:
-            return _build_approval(journey, journey_id, profile, frame)
+            return build_approval(journey, journey_id, profile, frame)
         case Step.ASKED:
             number = journey.find_part(RenewalPart).approval
-            return ResultPage(
-                frame=frame,
-                title=words.ASKED,
-                message=words.ASKED,
-                rows=(Row(label=words.ASKED_NUMBER, value=number),),
-                lines=(words.ASKED_NEXT,),
-                links=(Link(label=words.TO_MENU, address=frame.menu),),
-            )
+            return build_asked(number, frame)
         case _:
             return _build_result(journey, profile, frame)
 
@@ -83,26 +75,6 @@ def _build_check(journey: Journey, journey_id: str, profile: Profile, frame: Fra
         lines=(*screen.renewal_notes, screen.renewal_message or words.IF_RIGHT_RENEW),
         choices=choices,
         buttons=(Button(label=words.RENEW), Button(label=words.BACK, answer="back")),
-    )
-
-
-def _build_approval(journey: Journey, journey_id: str, profile: Profile, frame: Frame) -> FormPage:
-    address = Field(
-        name="mail_address",
-        label=words.APPROVAL_ADDRESS,
-        kind="mail_address",
-        value=journey.typed.get("mail_address", ""),
-        hint=words.APPROVAL_HINT,
-        required=True,
-        problem=find_problem(journey.problem, "mail_address", profile, journey),
-    )
-    return FormPage(
-        frame=frame,
-        title=words.APPROVAL_TITLE,
-        trouble=make_trouble(journey.problem, journey, profile),
-        action=make_step_address(journey_id, Step.APPROVAL),
-        sections=(Section(fields=(address,)),),
-        buttons=(Button(label=words.ASK), Button(label=words.BACK, answer="back")),
     )
 
 

@@ -22,7 +22,7 @@ SERIAL = Words("証明書シリアル番号", "Serial number of the certificate"
 ISSUER, EXPIRY = Words("証明書発行者", "Issuer"), Words("証明書有効期限", "Valid until")
 DECIMAL, HEXADECIMAL = Words("(10進)", "(decimal)"), Words("(16進)", "(hexadecimal)")
 COMPANY, CARD = Words("企業情報", "Company"), Words("ICカード情報", "Card")
-AGENCY, CATEGORY = Words("調達機関", "Agency"), Words("業務区分", "Category")
+AGENCY = Words("調達機関", "Agency")
 FROM_ROSTER = Words(
     "名簿の内容が表示されます。この画面では変更できません。", "This comes from the roster and can't be changed here."
 )
@@ -182,17 +182,11 @@ EXCEPTIONS = Words("次の場合は、別の操作を行ってください", "Wh
 NONE_IS_RIGHT = Words("今、行う操作はありません。", "There is nothing to be done now.")
 GUIDE_TITLE = Words("利用者登録の案内", "What each operation is for")
 CLOSED = Words("現在は受付時間外です。次の受付開始：{when}", "Closed now. Opens next: {when}")
-STATES_TITLE = Words("他の調達機関への反映", "The other agencies")
 STATE_DONE, STATE_PLANNED = Words("反映済み", "done"), Words("予定：{when}", "planned: {when}")
 STATE_RUNNING = Words("反映中", "under way")
 STATE_WAITING, STATE_REFUSED = (
     Words("保留中。{why}", "waiting. {why}"),
     Words("反映されません。{why}", "not propagated. {why}"),
-)
-UNKNOWN_TITLE = Words("画面が見つかりません", "There is no such page")
-UNKNOWN_LINE = Words(
-    "この操作は終了したか、有効期限が切れています。もう一度はじめから操作してください。",
-    "This operation has ended or is too old. Begin again from the first page.",
 )
 CHECK_COMPANIES = Words(
     "企業情報及びICカードの企業名称が、御社の企業名称であることを確認してください。",
